@@ -11,7 +11,7 @@ Buffer = bytes | bytearray | memoryview
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """One stored object: its name, its size in bytes, and when the *store* says it was written (epoch seconds)."""
+    """One stored object: its name, size in bytes, when the *store* says it was written (epoch seconds)."""
 
     name: str
     size: int
@@ -53,9 +53,9 @@ class Storage(Protocol):
         ...
 
     def put_new(self, name: str, data: Buffer) -> None:
-        """Create ``name`` with exactly ``data``, atomically and durably, or raise ObjectExists and change nothing.
+        """Create ``name`` with exactly ``data``, atomically and durably, or raise ObjectExists.
 
-        On return the object survives power loss. Readers see all of it or none of it. Of several racing
+        ObjectExists changed nothing. On return the object survives power loss. Readers see all of it or none of it. Of several racing
         writers exactly one succeeds. When a retry of an ambiguous failure finds the name taken, the store
         reads it back: equal bytes are success, others ObjectExists.
         """
