@@ -1,0 +1,1 @@
+"""Keys and sealing: bytes in, authenticated ciphertext out. Knows nothing of packs or storage."""

@@ -1,0 +1,264 @@
+"""Write chunks: hash, skip what is known, compress or delta, seal into packs, verify, upload.
+
+Several threads call ``put`` at once; each borrows one of a few open packs. A full pack is verified and uploaded by
+an uploader thread, and only then do its chunks enter an index fragment. ``flush`` is the barrier: after it
+everything put so far is durable and indexed. The first failure of any thread surfaces from the next call.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Container
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from holdfast.chunking import codec
+from holdfast.crypto.keys import Keyring
+from holdfast.crypto.seal import ObjectSealer
+from holdfast.model.errors import Damaged, StorageFull
+from holdfast.repository import pack as packs
+from holdfast.repository.fragments import Fragment, encode_base, encode_fragment, encode_row
+from holdfast.repository.index import ChunkIndex
+from holdfast.repository.layout import index_path, pack_name, pack_path
+from holdfast.repository.pack import DATA, META, Entry, PackBuilder, PackKey
+from holdfast.repository.reader import ChunkReader, check_id, chunk_id
+from holdfast.storage.base import Storage
+
+_OPEN_DATA_PACKS = 2
+_BUFFERS = 5
+# Room that stays free for log records and index fragments, so that a full disk can still be pruned.
+RESERVE = 32 << 20
+FRAGMENT_ROWS = 50_000
+
+
+class ChunkWriter:
+    """The packs of one session. ``dead`` packs are treated as absent, as bases too."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        keyring: Keyring,
+        sealer: ObjectSealer,
+        index: ChunkIndex,
+        reader: ChunkReader,
+        session: str,
+        dead: Container[bytes],
+    ) -> None:
+        self._storage, self._keyring, self._sealer = storage, keyring, sealer
+        self._index, self._reader, self._dead = index, reader, dead
+        self._session = session
+        self._target = storage.traits.pack_size
+        self._lock = threading.Lock()
+        self._claimed: set[bytes] = set()
+        self._packs = 0
+        self._fragments = 0
+        self._ready = Fragment()
+        self._spare: queue.LifoQueue[PackBuilder] = queue.LifoQueue()
+        self._builders = 0
+        self._open: dict[int, queue.LifoQueue[PackBuilder | None]] = {
+            DATA: self._slots(_OPEN_DATA_PACKS),
+            META: self._slots(1),
+        }
+        self._uploads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="upload")
+        self._running: set[Future[None]] = set()
+        self._failure: BaseException | None = None
+        self.bytes_new = 0
+        self.bytes_stored = 0
+
+    # -- putting chunks --------------------------------------------------------------------------------------
+
+    def put(self, kind: int, plain: bytes, base: bytes | None = None) -> bytes:
+        """Store ``plain`` unless it is known; returns its id. ``base``: chunk that stood in this place before."""
+        self._raise_failure()
+        chunk = chunk_id(self._keyring, kind, plain)
+        with self._lock:
+            if chunk in self._claimed:
+                return chunk
+        if self._index.has(chunk, self._dead):
+            return chunk
+        with self._lock:
+            if chunk in self._claimed:
+                return chunk
+            self._claimed.add(chunk)
+            self.bytes_new += len(plain)
+        try:
+            self._store(kind, chunk, plain, base)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        return chunk
+
+    def copy(self, kind: int, plain: bytes) -> None:
+        """Store ``plain`` in full although the index knows it: repacking moves chunks this way."""
+        chunk = chunk_id(self._keyring, kind, plain)
+        with self._lock:
+            if chunk in self._claimed:
+                return
+            self._claimed.add(chunk)
+        self._store(kind, chunk, plain, None)
+
+    def _store(self, kind: int, chunk: bytes, plain: bytes, base: bytes | None) -> None:
+        entry, payload = self._encode(kind, chunk, plain, base)
+        slots = self._open[kind]
+        builder = slots.get()
+        try:
+            if builder is None:
+                builder = self._begin()
+            builder.add(entry, payload)
+            if builder.size >= self._target:
+                full, builder = builder, None
+                self._hand_over(full)
+        finally:
+            slots.put(builder)
+
+    def _encode(
+        self, kind: int, chunk: bytes, plain: bytes, base: bytes | None
+    ) -> tuple[Entry, bytes | memoryview | bytearray]:
+        if base is not None and len(plain) > 1024:
+            full = self._reader.full_base(base)
+            if full is not None and full != chunk:
+                delta = codec.encode_delta(plain, self._reader.read(full))
+                if delta is not None:
+                    return Entry(chunk, kind, codec.DELTA, 0, 0, len(plain), full), delta
+        how, payload = codec.encode(plain)
+        return Entry(chunk, kind, how, 0, 0, len(plain)), payload
+
+    # -- packs -----------------------------------------------------------------------------------------------
+
+    def _slots(self, count: int) -> queue.LifoQueue[PackBuilder | None]:
+        slots: queue.LifoQueue[PackBuilder | None] = queue.LifoQueue()
+        for _ in range(count):
+            slots.put(None)
+        return slots
+
+    def _begin(self) -> PackBuilder:
+        with self._lock:
+            number = self._packs
+            self._packs += 1
+            fresh = self._spare.empty() and self._builders < _BUFFERS
+            self._builders += fresh
+        builder = PackBuilder(self._keyring, 64 << 10) if fresh else self._spare.get()
+        builder.begin(self._session, number)
+        return builder
+
+    def _hand_over(self, builder: PackBuilder) -> None:
+        future = self._uploads.submit(self._upload, builder)
+        with self._lock:
+            self._running.add(future)
+        future.add_done_callback(self._uploaded)
+
+    def _upload(self, builder: PackBuilder) -> None:
+        try:
+            self._raise_failure()
+            data, entries = builder.finish()
+            name = pack_name(self._session, builder.number)
+            verify_pack(self._keyring, data, pack_path(name), self._reader)
+            self._check_room(len(data))
+            self._storage.put_new(pack_path(name), data)
+            with self._lock:
+                self.bytes_stored += len(data)
+                rows = [encode_row(name, entry) for entry in entries]
+                bases = [encode_base(name, entry) for entry in entries if entry.base]
+                self._ready.rows += rows
+                self._ready.bases += bases
+            self._index.add(rows, bases)
+            with self._lock:
+                self._claimed.difference_update(entry.id for entry in entries)
+            data.release()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        finally:
+            self._spare.put(builder)
+        if len(self._ready.rows) >= FRAGMENT_ROWS:
+            self._write_fragment(b"")
+
+    def _uploaded(self, future: Future[None]) -> None:
+        with self._lock:
+            self._running.discard(future)
+
+    def _check_room(self, need: int) -> None:
+        free = self._storage.free_space()
+        if free is not None and free < need + RESERVE:
+            raise StorageFull(
+                "the repository's storage is full",
+                where=self._storage.url,
+                why=f"{free >> 20} MiB are left, {RESERVE >> 20} MiB of them are kept for cleaning up",
+                hint="free some space, or: holdfast forget … && holdfast prune",
+            )
+
+    # -- barriers --------------------------------------------------------------------------------------------
+
+    def flush(self, progress: bytes = b"") -> None:
+        """Make everything put so far durable and indexed; ``progress`` goes into the fragment."""
+        self._close_packs()
+        self._raise_failure()
+        if self._ready.rows or progress:
+            self._write_fragment(progress)
+
+    def _close_packs(self) -> None:
+        for slots in self._open.values():
+            count = _OPEN_DATA_PACKS if slots is self._open[DATA] else 1
+            taken = [slots.get() for _ in range(count)]
+            for builder in taken:
+                if builder is not None and builder.count:
+                    self._hand_over(builder)
+                elif builder is not None:
+                    self._spare.put(builder)
+                slots.put(None)
+        while True:
+            with self._lock:
+                running = list(self._running)
+            if not running:
+                return
+            for future in running:
+                if future.exception() is not None:
+                    self._raise_failure()
+
+    def _write_fragment(self, progress: bytes) -> None:
+        with self._lock:
+            fragment, self._ready = self._ready, Fragment()
+            number = self._fragments
+            self._fragments += 1
+        if not fragment.rows and not progress:
+            return
+        fragment.progress = progress
+        name = index_path(self._session, number)
+        data = self._sealer.seal("index", name, encode_fragment(fragment))
+        self._storage.put_new(name, data)
+        with self._lock:
+            self.bytes_stored += len(data)
+        self._index.cover(name)
+
+    def close(self) -> None:
+        """Stop the uploader threads. What was not flushed is an orphan pack at worst."""
+        self._uploads.shutdown(wait=True)
+
+    # -- failures --------------------------------------------------------------------------------------------
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._failure = self._failure or error
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+def verify_pack(keyring: Keyring, data: memoryview | bytes, where: str, reader: ChunkReader) -> int:
+    """Open every frame as a later reader would and hash it again; Damaged says memory or processor lied.
+
+    Returns the number of chunks. The bases of deltas are read from the repository.
+    """
+    key = PackKey(keyring, bytes(data[: packs.HEADER_SIZE]), where)
+    count = 0
+    for entry, frame in packs.iterate(key, data, where):
+        base = reader.read(frame.base) if frame.base else None
+        try:
+            plain = codec.decode(frame.codec, frame.payload, frame.size, base)
+        except Damaged as error:
+            error.where = error.where or where
+            raise
+        check_id(keyring, entry.type, entry.id, plain, where)
+        count += 1
+    return count
