@@ -55,9 +55,9 @@ class Storage(Protocol):
     def put_new(self, name: str, data: Buffer) -> None:
         """Create ``name`` with exactly ``data``, atomically and durably, or raise ObjectExists.
 
-        ObjectExists changed nothing. On return the object survives power loss. Readers see all of it or none of it. Of several racing
-        writers exactly one succeeds. When a retry of an ambiguous failure finds the name taken, the store
-        reads it back: equal bytes are success, others ObjectExists.
+        ObjectExists changed nothing. On return the object survives power loss. Readers see all of it or none
+        of it. Of several racing writers exactly one succeeds. When a retry of an ambiguous failure finds the
+        name taken, the store reads it back: equal bytes are success, others ObjectExists.
         """
         ...
 

@@ -1,6 +1,6 @@
 """A store in a directory: every object a file, complete and on disk before anybody can see it.
 
-``ROOT/packs/…`` holds the object ``packs/…``; ``ROOT/_tmp``, which no object can be called, holds files that
+``ROOT/packs/…`` holds the object ``packs/…``; ``ROOT/tmp+``, which no object can be called, holds files that
 are being written. Directories right below the root stay; deeper ones go with their last object.
 """
 
@@ -19,7 +19,7 @@ from holdfast.storage.base import Buffer, Stat, Traits
 from holdfast.storage.names import check_name, check_prefix, check_range, is_name
 from holdfast.system import files
 
-_TEMPORARY = "_tmp"
+_TEMPORARY = "tmp+"
 _STALE_SECONDS = 86400
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -37,7 +37,7 @@ def open_storage(url: str, *, credentials: Mapping[str, str], password: str | No
     found = _SCHEME.match(url)
     scheme = found.group(1).lower() if found else ""
     rest = url[found.end() :] if found else url
-    factory = _FACTORIES.get(scheme)
+    factory = FACTORIES.get(scheme)
     if factory is None:
         raise UsageError(
             f"there is no kind of repository called {scheme}:",
@@ -80,8 +80,9 @@ def _open_memory(address: Address) -> Storage:
     return named(address.rest)
 
 
-_FACTORIES: dict[str, Callable[[Address], Storage]] = {
+FACTORIES: dict[str, Callable[[Address], Storage]] = {
     "": _open_local,
     "file": _open_local,
     "memory": _open_memory,
 }
+"""Scheme to kind; ``""`` is a plain path. A third kind of store is added by adding it here."""
