@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from holdfast.model.events import Reporter, silent
 from holdfast.model.plans import ItemResult, RestorePlan
@@ -219,6 +219,18 @@ class Target(Protocol):
 
     def verify(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
         """Read back and compare content (``--verify=content``); one result per item, "failed" names the difference."""
+        ...
+
+
+@runtime_checkable
+class Previewing(Protocol):
+    """Optional power of a Target whose plan is better known once the snapshot's content may be read.
+
+    Use ``preview`` instead of ``plan`` where it exists (``isinstance(target, Previewing)``); ``plan`` stays correct.
+    """
+
+    def preview(self, manifest: Manifest, content: Content) -> RestorePlan:
+        """As ``plan``, with rows compared: create/change/delete/unchanged counts. Changes nothing that lasts."""
         ...
 
 
