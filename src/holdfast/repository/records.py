@@ -1,0 +1,243 @@
+"""The records of the log: what happened in the repository, one small fact after the other.
+
+docs/protocol.md tells what they mean together, docs/format-1.md how their bytes are sealed. A record is a
+msgpack map; readers ignore fields they do not know and refuse kinds they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Literal
+
+import msgspec
+from blake3 import blake3
+
+from holdfast.model.errors import Damaged, NewerFormat
+from holdfast.model.snapshot import SnapshotInfo
+
+PackName = bytes
+"""20 bytes: the 16 bytes of the session that wrote the pack, then its number as big-endian u32."""
+
+HASH_SIZE = 32
+NO_HASH = bytes(HASH_SIZE)
+"""What the first record names as its predecessor."""
+
+PACKS_PER_RECORD = 2000
+"""Longer lists of packs are split, so that no record grows beyond some 45 kB."""
+
+Purpose = Literal["backup", "restore", "prune", "check"]
+
+
+def pack_name(session: str, number: int) -> PackName:
+    """The compact name of pack ``number`` of ``session`` (32 hex digits)."""
+    return bytes.fromhex(session) + number.to_bytes(4, "big")
+
+
+def split_pack(name: PackName) -> tuple[str, int]:
+    """Session and number of a compact pack name."""
+    return name[:16].hex(), int.from_bytes(name[16:], "big")
+
+
+class Init(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="init"):
+    """The repository exists. ``config_hash`` is the BLAKE3 hash of the bytes of ``holdfast.json``."""
+
+    repository: str
+    config_hash: bytes
+
+
+class Begin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="begin"):
+    """A session begins; what it needs is not deleted until it ends or is expired.
+
+    ``host`` names the machine and its process namespace, ``boot`` the boot of that machine, ``started`` when
+    the process ``pid`` was started in the machine's own units: together they tell a live process from a
+    reused number.
+    """
+
+    session: str
+    purpose: Purpose
+    host: str
+    boot: str
+    pid: int
+    started: str
+    version: str
+    time: str
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="snapshot"):
+    """A snapshot is complete and alive. ``root`` is the chunk id of its manifest root."""
+
+    session: str
+    info: SnapshotInfo
+    root: bytes
+
+    @property
+    def id(self) -> str:
+        """The snapshot's identifier."""
+        return self.info.id
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="end"):
+    """The session is over; nothing may be committed through it any more."""
+
+    session: str
+
+
+class Expire(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="expire"):
+    """Another client declares the session dead; nothing may be committed through it any more."""
+
+    session: str
+    reason: str
+
+
+class Forget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="forget"):
+    """These snapshots are no longer wanted; a later prune frees their space."""
+
+    snapshots: list[str]
+
+
+class Unforget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="unforget"):
+    """These forgotten snapshots are wanted again."""
+
+    snapshots: list[str]
+
+
+class Pin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="pin"):
+    """These snapshots cannot be forgotten until they are unpinned."""
+
+    snapshots: list[str]
+
+
+class Unpin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="unpin"):
+    """These snapshots can be forgotten again."""
+
+    snapshots: list[str]
+
+
+class KeyAdded(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="key-added"):
+    """A key slot opens the repository from now on."""
+
+    slot: str
+    slot_kind: str
+    label: str
+    time: str
+
+
+class KeyRemoved(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="key-removed"):
+    """A key slot is withdrawn."""
+
+    slot: str
+
+
+class Condemn(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="condemn"):
+    """Sessions that begin from now on treat these packs as absent."""
+
+    packs: list[PackName]
+
+
+class Uncondemn(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="uncondemn"):
+    """These condemned packs are needed after all."""
+
+    packs: list[PackName]
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="sweep"):
+    """These packs are gone, whether or not the store still holds their bytes.
+
+    ``gone`` names forgotten snapshots that the sweeper knows to be beyond recovery with these packs.
+    """
+
+    packs: list[PackName]
+    gone: list[str] = []
+
+
+Body = (
+    Init
+    | Begin
+    | Snapshot
+    | End
+    | Expire
+    | Forget
+    | Unforget
+    | Pin
+    | Unpin
+    | KeyAdded
+    | KeyRemoved
+    | Condemn
+    | Uncondemn
+    | Sweep
+)
+
+KINDS = frozenset(
+    {
+        "init", "begin", "snapshot", "end", "expire", "forget", "unforget", "pin", "unpin",
+        "key-added", "key-removed", "condemn", "uncondemn", "sweep",
+    }
+)  # fmt: skip
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One record in its place: ``number`` counts from 1, ``previous`` is the hash of the record before.
+
+    ``time`` (ISO 8601 UTC, the writer's clock) and ``client`` are for people; nothing is decided by them.
+    """
+
+    number: int
+    previous: bytes
+    time: str
+    client: str
+    body: Body
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+class _Outline(msgspec.Struct):
+    number: int
+    body: _Kind
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Envelope).decode
+_decode_outline = msgspec.msgpack.Decoder(_Outline).decode
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The plain bytes of a record, before sealing."""
+    return _encode(envelope)
+
+
+def decode(data: bytes, where: str = "log") -> Envelope:
+    """The record in ``data``; NewerFormat for a kind not known to this version, Damaged otherwise."""
+    try:
+        return _decode(data)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _refusal(data, where, error) from error
+
+
+def _refusal(data: bytes, where: str, error: Exception) -> Damaged | NewerFormat:
+    try:
+        outline = _decode_outline(data)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+        return Damaged("a log record cannot be read", where=where, why=str(error), hint="holdfast check")
+    if outline.body.kind in KINDS:
+        return Damaged(f"log record {outline.number} cannot be read", where=where, why=str(error),
+                       hint="holdfast check")  # fmt: skip
+    return NewerFormat(
+        f"log record {outline.number} is of a kind this version does not know: {outline.body.kind}",
+        where=where,
+        hint="use the newest holdfast for this repository: pip install --upgrade holdfast",
+    )
+
+
+def record_hash(data: bytes) -> bytes:
+    """The 32-byte BLAKE3 hash of a record's plain bytes, which its successor names."""
+    return blake3(data).digest()
+
+
+def split_packs(packs: Iterable[PackName], size: int = PACKS_PER_RECORD) -> Iterator[Sequence[PackName]]:
+    """``packs`` in order, in lists short enough for one record each."""
+    rest = iter(packs)
+    while part := list(islice(rest, size)):
+        yield part
