@@ -32,6 +32,7 @@ from fnmatch import fnmatchcase
 
 from holdfast.model.errors import HoldfastError, ObjectMissing, StorageError, StorageFull
 from holdfast.storage import registry
+from holdfast.storage.address import Address
 from holdfast.storage.base import Buffer, Stat, Storage, Traits
 
 _RULE = re.compile(
@@ -182,7 +183,7 @@ def install(text: str, *, log: str | os.PathLike[str] | None = None) -> Script:
     """
     script = Script(text, log=log)
 
-    def following(factory: Callable[[registry.Address], Storage]) -> Callable[[registry.Address], Storage]:
+    def following(factory: Callable[[Address], Storage]) -> Callable[[Address], Storage]:
         return lambda address: Scripted(factory(address), script)
 
     registry.FACTORIES.update({scheme: following(factory) for scheme, factory in registry.FACTORIES.items()})

@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from holdfast.model.errors import UsageError
+from holdfast.storage.address import Address
 from holdfast.storage.base import Storage
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """A repository URL with what opens it; ``credentials`` and ``password`` never show in its repr."""
-
-    scheme: str
-    rest: str
-    credentials: Mapping[str, str] = field(repr=False)
-    password: str | None = field(repr=False)
-
-    @property
-    def url(self) -> str:
-        """As it was written."""
-        return f"{self.scheme}:{self.rest}" if self.scheme else self.rest
 
 
 def open_storage(url: str, *, credentials: Mapping[str, str], password: str | None = None) -> Storage:
@@ -34,19 +15,17 @@ def open_storage(url: str, *, credentials: Mapping[str, str], password: str | No
     ``credentials`` holds AWS_…, GOOGLE_…, AZURE_… settings under their usual names; ``password`` is for
     databases. UsageError when the URL cannot be understood.
     """
-    found = _SCHEME.match(url)
-    scheme = found.group(1).lower() if found else ""
-    rest = url[found.end() :] if found else url
-    factory = FACTORIES.get(scheme)
+    address = Address.parse(url, credentials, password)
+    factory = FACTORIES.get(address.scheme)
     if factory is None:
         raise UsageError(
-            f"there is no kind of repository called {scheme}:",
-            where=f"{scheme}:…",  # the rest may hold a password
+            f"there is no kind of repository called {address.scheme}:",
+            where=f"{address.scheme}:…",  # the rest may hold a password
             hint=f"{_CHOICE}; a path with a colon is written file:PATH",
         )
-    if not rest:
+    if not address.rest:
         raise UsageError("the repository URL is empty", hint=_CHOICE)
-    return factory(Address(scheme=scheme, rest=rest, credentials=credentials, password=password))
+    return factory(address)
 
 
 FORMS = (
@@ -67,11 +46,13 @@ def _open_local(address: Address) -> Storage:
         path = slash + path
         if host not in ("", "localhost") or not path:
             raise UsageError(
-                "a file: URL names a folder of this machine", where=address.url, hint="file:/absolute/path"
+                "a file: URL names a folder of this machine",
+                where=f"file:{address.rest}",
+                hint="file:/absolute/path",
             )
     if "\0" in path:
-        raise UsageError("a path cannot contain a NUL character", where=repr(address.url))
-    return LocalStorage(os.fspath(path))
+        raise UsageError("a path cannot contain a NUL character", where=repr(path))
+    return LocalStorage(path)
 
 
 def _open_memory(address: Address) -> Storage:
@@ -80,9 +61,45 @@ def _open_memory(address: Address) -> Storage:
     return named(address.rest)
 
 
+def _open_s3(address: Address) -> Storage:
+    from holdfast.storage.services import open_s3
+
+    return open_s3(address)
+
+
+def _open_gcs(address: Address) -> Storage:
+    from holdfast.storage.services import open_gcs
+
+    return open_gcs(address)
+
+
+def _open_azure(address: Address) -> Storage:
+    from holdfast.storage.services import open_azure
+
+    return open_azure(address)
+
+
+def _open_postgres(address: Address) -> Storage:
+    from holdfast.storage.postgres_table import open_postgres
+
+    return open_postgres(address)
+
+
+def _open_sqlite(address: Address) -> Storage:
+    from holdfast.storage.sqlite_table import open_sqlite
+
+    return open_sqlite(address)
+
+
 FACTORIES: dict[str, Callable[[Address], Storage]] = {
     "": _open_local,
     "file": _open_local,
     "memory": _open_memory,
+    "s3": _open_s3,
+    "gs": _open_gcs,
+    "az": _open_azure,
+    "postgresql": _open_postgres,
+    "postgres": _open_postgres,
+    "sqlite": _open_sqlite,
 }
 """Scheme to kind; ``""`` is a plain path. A third kind of store is added by adding it here."""
