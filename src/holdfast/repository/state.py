@@ -67,7 +67,7 @@ class LogState:
         return envelope
 
     def apply(self, envelope: rec.Envelope, digest: bytes, where: str = "log") -> None:
-        """Move on by one record whose plain bytes hash to ``digest``. Damaged, and unchanged, if it cannot."""
+        """Move on by a record whose plain bytes hash to ``digest``. Damaged, and unchanged, if it cannot."""
         if envelope.number != self.number + 1:
             raise Damaged(f"log record {envelope.number} stands where {self.number + 1} belongs", where=where,
                           hint="holdfast check")  # fmt: skip
@@ -116,7 +116,7 @@ class LogState:
 
     @staticmethod
     def from_checkpoint(data: bytes, where: str = "checkpoint") -> LogState:
-        """The state that ``to_checkpoint`` wrote. Damaged (the whole log still tells everything), NewerFormat."""
+        """The state that ``to_checkpoint`` wrote. Damaged (the log itself still tells all), NewerFormat."""
         stored = Checkpoint.decode(data, where)
         state = LogState()
         state.number, state.hash = stored.number, stored.hash
