@@ -1,0 +1,114 @@
+"""Chooses from the definitions of a database those that some tables need: all of what they are, nothing else.
+
+A chosen table brings its defaults, indexes, constraints, triggers, policies, grants and comments, the partitions
+below it, and whatever these need in turn (types, functions, schemas, sequences, parents). What would need a table
+that is not chosen, a foreign key mostly, is left out and named.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from holdfast.sources.postgres.definitions import Definition, Definitions
+from holdfast.sources.postgres.definitions_sql import printable
+
+RELATIONS = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE"})
+_PARTS = frozenset({
+    "DEFAULT", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "INDEX", "TRIGGER", "RULE", "POLICY",
+    "ROW SECURITY", "TABLE ATTACH", "INDEX ATTACH", "SEQUENCE OWNED BY", "STATISTICS", "SEQUENCE",
+})
+_LABELS = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was chosen, in order; ``left_out`` says in words what was not and why."""
+
+    entries: tuple[Definition, ...]
+    relations: frozenset[tuple[str, str]]
+    left_out: tuple[str, ...]
+
+
+def choose(definitions: Definitions, relations: Iterable[tuple[str, str]]) -> Choice:
+    """The definitions that the relations (schema, name) are made of, and what those need."""
+    return _Chooser(definitions).choose(set(relations))
+
+
+class _Chooser:
+    def __init__(self, definitions: Definitions) -> None:
+        self._all = definitions
+        self._needed_by: dict[int, list[Definition]] = defaultdict(list)
+        for entry in definitions.entries:
+            for need in set(entry.needs):
+                self._needed_by[need].append(entry)
+        self._taken: set[int] = set()
+        self._left_out: list[str] = []
+
+    def choose(self, relations: set[tuple[str, str]]) -> Choice:
+        roots = [entry for entry in self._all.entries
+                 if entry.desc in RELATIONS and (entry.namespace, entry.tag) in relations]
+        rooted = self._with_partitions(roots)
+        waiting = list(rooted)
+        while waiting:
+            entry = waiting.pop()
+            for need in self._take(entry):
+                waiting.append(need)
+            if entry.id in {root.id for root in rooted} or entry.desc in _PARTS:
+                waiting += self._parts(entry, {root.id for root in rooted})
+        return self._result(relations)
+
+    def _with_partitions(self, roots: list[Definition]) -> list[Definition]:
+        found = {entry.id: entry for entry in roots}
+        waiting = list(roots)
+        while waiting:
+            parent = waiting.pop()
+            for attach in self._needed_by[parent.id]:
+                child = self._all.get(attach.needs[0]) if attach.desc == "TABLE ATTACH" else None
+                if child is not None and child.id != parent.id and child.id not in found:
+                    found[child.id] = child
+                    waiting.append(child)
+        return list(found.values())
+
+    def _take(self, entry: Definition) -> list[Definition]:
+        """Take an entry; what it needs and is not taken yet."""
+        if entry.id in self._taken:
+            return []
+        self._taken.add(entry.id)
+        schema = self._schema(entry.namespace)
+        needs = [self._all.get(need) for need in entry.needs]
+        return [need for need in [*needs, schema] if need is not None and need.id not in self._taken]
+
+    def _schema(self, name: str) -> Definition | None:
+        return next((entry for entry in self._all.of("SCHEMA") if entry.tag == name), None)
+
+    def _parts(self, entry: Definition, rooted: set[int]) -> list[Definition]:
+        parts = []
+        for part in self._needed_by[entry.id]:
+            if part.id in self._taken or part.desc not in _PARTS:
+                continue
+            foreign = self._foreign(part, rooted)
+            if foreign:
+                line = f"{printable(part)}: it needs {', '.join(foreign)}, which is not restored"
+                if line not in self._left_out:
+                    self._left_out.append(line)
+            else:
+                parts.append(part)
+        return parts
+
+    def _foreign(self, part: Definition, rooted: set[int]) -> list[str]:
+        """Tables that a part needs and that nobody asked for."""
+        needs = [self._all.get(need) for need in set(part.needs)]
+        tables = [need for need in needs if need is not None and need.desc in {"TABLE", "FOREIGN TABLE"}]
+        if part.desc in {"TABLE ATTACH", "INDEX ATTACH"}:
+            return []
+        return [f"{table.namespace}.{table.tag}" for table in tables if table.id not in rooted]
+
+    def _result(self, relations: set[tuple[str, str]]) -> Choice:
+        for entry in self._all.entries:
+            if entry.desc in _LABELS and entry.needs and all(need in self._taken for need in entry.needs):
+                self._taken.add(entry.id)
+        entries = tuple(entry for entry in self._all.entries if entry.id in self._taken)
+        made = frozenset((entry.namespace, entry.tag) for entry in entries if entry.desc in RELATIONS)
+        return Choice(entries=entries, relations=made | relations, left_out=tuple(self._left_out))

@@ -1,0 +1,118 @@
+"""Where a restore of a PostgreSQL snapshot goes: a new database beside the source, another one, or the source itself.
+
+``PostgresSource.target(request)`` gives ``PostgresTarget(url, password, request, source_at=PostgresSource)``:
+``url`` of the source (a password in it is accepted and never shown), ``password`` or None, and a way to make a
+source again, ``source_at(url, password)``, for the snapshot that is taken before an existing table is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+
+from holdfast.model.errors import TargetError
+from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
+from holdfast.sources.base import Content, Manifest, RestoreRequest, Source
+from holdfast.sources.postgres import items as kinds
+from holdfast.sources.postgres.connection import Connection
+from holdfast.sources.postgres.conninfo import Conninfo
+from holdfast.sources.postgres.target_checks import Aim, cautions, refusals, room
+from holdfast.sources.postgres.target_new import NewPlace
+from holdfast.sources.postgres.target_place import Place, look_at, place_of
+from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved, total_size
+
+SourceAt = Callable[[str, str | None], Source]
+_LONGEST = 63  # bytes of a name in PostgreSQL
+
+
+class PostgresTarget:
+    """A database to restore into. ``plan`` and ``preview`` change nothing; see the Target contract."""
+
+    def __init__(
+        self, source_url: str, password: str | None, request: RestoreRequest, *, source_at: SourceAt | None = None
+    ) -> None:
+        self._source = Conninfo.parse(source_url, password)
+        self._request = request
+        self._source_at = source_at
+        self._place = self._chosen_place()
+
+    def _chosen_place(self) -> Place:
+        if self._request.to is not None:
+            return place_of(self._request.to, self._source)
+        if self._request.in_place:
+            return Place(conninfo=self._source)
+        return Place(conninfo=self._source.with_database(beside(self._source.database, self._request.label)))
+
+    def plan(self, manifest: Manifest) -> RestorePlan:
+        """What would be created, changed, left alone, as far as the catalogs and the manifest tell."""
+        saved = Saved(manifest, self._request.only)
+        with ExitStack() as stack:
+            aim, connection = self._aim(stack)
+            stopping = [*refusals(aim, saved, connection), *_nothing_chosen(saved)]
+            steps = _creations(saved)
+            warnings = [*cautions(aim, saved), *_little_room(saved, connection)]
+        return RestorePlan(target=self._place.url, in_place=aim.in_place, steps=tuple(steps),
+                           warnings=tuple(warnings), refusals=tuple(stopping), private=aim)
+
+    def _aim(self, stack: ExitStack) -> tuple[Aim, Connection]:
+        """Look at the server through the target database, or through another one where it does not exist."""
+        try:
+            connection = stack.enter_context(self._place.session())
+            exists = True
+        except TargetError as error:
+            if "no such database" not in error.what:
+                raise
+            connection = stack.enter_context(self._place.named(self._neighbour()).session())
+            exists = False
+        server = look_at(connection)
+        return Aim(place=self._place, server=server, exists=exists, in_place=self._request.in_place), connection
+
+    def _neighbour(self) -> str:
+        """A database of the same server that certainly exists."""
+        same = Place(conninfo=self._source).conninfo.place == self._place.conninfo.place
+        return self._source.database if same and not self._request.in_place else "postgres"
+
+    def hold(self, plan: RestorePlan) -> AbstractContextManager[None]:
+        """Lock what the plan touches."""
+        return nullcontext()
+
+    def touched_source(self, plan: RestorePlan) -> tuple[Source, tuple[str, ...]] | None:
+        """What a pre-restore snapshot must capture."""
+        return None
+
+    def apply(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
+        """Do it."""
+        if plan.refusals:
+            raise TargetError("this restore was refused", where=plan.target, why="; ".join(plan.refusals))
+        saved = Saved(manifest, self._request.only)
+        return NewPlace(aim=plan.private, saved=saved, content=content, request=self._request).apply()
+
+
+def beside(database: str, label: str) -> str:
+    """``shop_restored_20261120_0420``, shortened in its first part when the server would cut its end."""
+    ending = f"_restored_{label}"
+    raw = database.encode()[: _LONGEST - len(ending.encode())]
+    return raw.decode("utf-8", "ignore") + ending
+
+
+def _nothing_chosen(saved: Saved) -> Iterator[str]:
+    if saved.only and not any(saved.is_chosen(item) for item in saved.relations(*DATA_KINDS, "sequence", "matview")):
+        yield f"nothing in the snapshot matches {', '.join(saved.only)}"
+
+
+def _creations(saved: Saved) -> Iterator[RestoreStep]:
+    for name in (kinds.ROLES, kinds.DEFINITIONS, kinds.LARGE_OBJECTS):
+        item = saved.fixed(name)
+        if item is not None and (name == kinds.DEFINITIONS or not saved.only):
+            yield RestoreStep(item=item.name, kind=item.kind, action=Action.CREATE, rows=None, size=item.size)
+    for item in saved.chosen(*DATA_KINDS, kinds.KIND_SEQUENCE, kinds.KIND_MATVIEW):
+        rows = item.rows if item.kind in DATA_KINDS else None
+        yield RestoreStep(item=item.name, kind=item.kind, action=Action.CREATE, rows=rows, size=item.size,
+                          counts={"create": item.rows} if rows is not None else {})
+
+
+def _little_room(saved: Saved, connection: Connection) -> Iterator[str]:
+    free = room(connection)
+    needed = total_size(saved.chosen(*DATA_KINDS))
+    if free is not None and free < needed * 3 // 2:
+        yield f"the server has {free >> 20} MiB free, the restore may need {needed * 3 // 2 >> 20} MiB with its indexes"
