@@ -56,6 +56,10 @@ class Keyring:
             pack_wrap=hkdf(master, repository, "holdfast/1/pack-wrap"),
         )
 
+    def cut_seed(self) -> int:
+        """Keys the content-defined cuts, so that chunk sizes do not tell which known files are inside."""
+        return int.from_bytes(hkdf(self.master, self.repository, "holdfast/1/cut")[:8], "big") >> 1
+
     def object_key(self, purpose: str) -> bytes:
         """The key of one object type ("log", "index", "checkpoint", "heartbeat" …)."""
         return hkdf(self.master, self.repository, f"holdfast/1/object/{purpose}")

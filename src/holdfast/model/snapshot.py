@@ -63,6 +63,7 @@ class SnapshotInfo(msgspec.Struct, kw_only=True, omit_defaults=False):
 
     Times are ISO 8601 UTC strings. ``status`` is "complete" or "incomplete".
     ``partial`` marks a snapshot of chosen items only (``--only``, pre-restore): never "latest".
+    ``undo`` is set on the snapshot a restore takes first: to (place, no password), only (patterns), created (items).
     Byte counts: ``bytes_source`` size of the data, ``bytes_read`` read from the source, ``bytes_new`` plain
     bytes not seen before, ``bytes_stored`` what the repository grew by.
     """
@@ -88,6 +89,7 @@ class SnapshotInfo(msgspec.Struct, kw_only=True, omit_defaults=False):
     source_changed_at: str | None = None
     origin: str = ""
     partial: bool = False
+    undo: Notes | None = None
 
 
 class SnapshotHead(msgspec.Struct, kw_only=True):

@@ -30,15 +30,18 @@ class Log:
         self.hashes: dict[int, bytes] = {}
         self.bytes_written = 0
 
-    def load(self) -> None:
-        """Read the newest usable checkpoint and everything after it; Damaged when a record is missing or altered."""
+    def load(self, *, checkpoints: bool = True) -> None:
+        """Read the newest usable checkpoint and everything after it; Damaged when a record is missing or altered.
+
+        Without ``checkpoints`` every record is read, from the first.
+        """
         with self._lock:
             names = [stat.name for stat in self._storage.list(LOG)]
             numbers = sorted(int(name[len(LOG) :]) for name in names if name[len(LOG) :].isdigit())
             if not numbers:
                 raise Damaged("the log is empty", where=LOG, hint="is this the right repository?")
-            checkpoints = sorted((n for n in names if n.startswith(CHECKPOINT)), reverse=True)
-            self.state = self._from_checkpoint(checkpoints, numbers[-1])
+            folded = sorted((n for n in names if n.startswith(CHECKPOINT)), reverse=True) if checkpoints else []
+            self.state = self._from_checkpoint(folded, numbers[-1])
             self.hashes = {self.state.number: self.state.hash}
             self._read(self.state.number + 1, numbers[-1])
             self.follow()

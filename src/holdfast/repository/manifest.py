@@ -9,11 +9,12 @@ from __future__ import annotations
 import bisect
 import zlib
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import msgspec
 
 from holdfast.model.errors import Damaged
-from holdfast.model.snapshot import Item, SnapshotHead
+from holdfast.model.snapshot import Item, Notes, Segment, SnapshotHead
 from holdfast.repository.reader import ChunkReader
 
 VERSION = 1
@@ -48,6 +49,7 @@ _pages = msgspec.msgpack.Decoder(list[Item])
 _refs = msgspec.msgpack.Decoder(list[PageRef])
 _root = msgspec.msgpack.Decoder(Root)
 Put = Callable[[bytes], bytes]
+T = TypeVar("T")
 
 
 def order(name: bytes) -> bytes:
@@ -60,7 +62,7 @@ def split_parts(item: Item) -> Iterator[Item]:
     if len(item.segments) <= PART_SEGMENTS and sum(len(s.slices) for s in item.segments) <= PART_SLICES:
         yield item
         return
-    part: list = []  # type: ignore[type-arg]
+    part: list[Segment] = []
     slices = number = 0
     for segment in item.segments:
         if part and (len(part) >= PART_SEGMENTS or slices + len(segment.slices) > PART_SLICES):
@@ -71,7 +73,7 @@ def split_parts(item: Item) -> Iterator[Item]:
     yield _part(item, part, number)
 
 
-def _part(item: Item, segments: list, number: int) -> Item:  # type: ignore[type-arg]
+def _part(item: Item, segments: list[Segment], number: int) -> Item:
     notes = item.notes if number == 0 else None
     return Item(item.name, item.kind, item.rows, item.size, segments, notes, number)
 
@@ -85,6 +87,7 @@ class ManifestWriter:
         self._weight = 0
         self._refs: list[PageRef] = []
         self._directories: list[bytes] = []
+        self._written: list[bytes] = []
         self._items = 0
 
     def add(self, item: Item) -> None:
@@ -110,12 +113,17 @@ class ManifestWriter:
         page, self._page, self._weight = self._page, [], 0
         chunk = self._put(msgspec.msgpack.encode(page))
         self._refs.append(PageRef(page[0].name, chunk, len(page)))
+        self._written.append(chunk)
         if len(self._refs) >= _DIRECTORY_PAGES:
             self._close_directory()
 
     def _close_directory(self) -> None:
         self._directories.append(self._put(msgspec.msgpack.encode(self._refs)))
         self._refs = []
+
+    def written(self) -> list[bytes]:
+        """Chunk ids of the pages written so far."""
+        return list(self._written)
 
     def finish(self, snapshot: str, head: SnapshotHead) -> bytes:
         """Write the rest and the root; returns the root's chunk id."""
@@ -138,7 +146,7 @@ class ManifestReader:
         self._refs: list[PageRef] | None = None
 
     @property
-    def notes(self) -> dict[str, object]:
+    def notes(self) -> Notes:
         """What the source noted about itself."""
         return self.root.head.notes
 
@@ -195,7 +203,7 @@ def join_parts(items: Iterator[Item]) -> Iterator[Item]:
         yield held
 
 
-def _decode(decoder: msgspec.msgpack.Decoder, data: bytes):  # type: ignore[no-untyped-def,type-arg]
+def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes) -> T:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

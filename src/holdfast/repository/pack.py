@@ -239,6 +239,22 @@ def contents(key: PackKey, trailer: bytes | memoryview, where: str) -> list[Entr
     return entries
 
 
+def salvage(key: PackKey, pack: bytes, where: str) -> Iterator[Entry]:
+    """Every frame of a damaged pack that can still be unsealed, found by the magic bytes frames begin with."""
+    view = memoryview(pack)
+    offset = HEADER_SIZE
+    while 0 <= offset < len(pack):
+        try:
+            frame = key.open(view[offset:], where)
+        except Damaged:
+            offset = pack.find(_FRAME_MAGIC, offset + 1)
+            continue
+        length = _frame_length(view[offset:])
+        if frame.type != TRAILER:
+            yield Entry(frame.id, frame.type, frame.codec, offset, length, frame.size, frame.base)
+        offset += length
+
+
 def _frame_length(frame: memoryview) -> int:
     return FRAME_SIZE + int(_FRAME.unpack_from(frame)[4])
 

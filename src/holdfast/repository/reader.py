@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from blake3 import blake3
 
@@ -12,10 +12,9 @@ from holdfast.chunking import codec
 from holdfast.crypto.keys import Keyring
 from holdfast.model.errors import Damaged, HoldfastError, ObjectMissing
 from holdfast.repository.fragments import Location
-from holdfast.repository.index import ChunkIndex
 from holdfast.repository.layout import pack_path
 from holdfast.repository.pack import DATA, HEADER_SIZE, PackKey
-from holdfast.storage.base import Storage
+from holdfast.repository.vault import Vault
 
 _KEYS_HELD = 4096
 _PLAIN_HELD = 24 << 20
@@ -25,19 +24,23 @@ _WINDOWS_HELD = 12
 
 
 class ChunkReader:
-    """Plain chunks by id, from any thread. ``dead``: packs that must not be relied on."""
+    """Plain chunks by id, from any thread.
 
-    def __init__(self, storage: Storage, keyring: Keyring, index: ChunkIndex, dead: Container[bytes]) -> None:
-        self._storage = storage
-        self._keyring = keyring
-        self._index = index
+    ``dead``: packs that must not be relied on. ``rescue``: teaches the index packs it does not know.
+    """
+
+    def __init__(self, vault: Vault, dead: Container[bytes], rescue: Callable[[], object] | None = None) -> None:
+        self._storage = vault.storage
+        self._keyring = vault.keyring
+        self._index = vault.index
         self._dead = dead
+        self._rescue = rescue
         self._lock = threading.Lock()
         self._keys: OrderedDict[bytes, PackKey] = OrderedDict()
         self._plain: OrderedDict[bytes, bytes] = OrderedDict()
         self._plain_size = 0
         self._windows: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._windowed = not storage.traits.local
+        self._windowed = not vault.storage.traits.local
 
     def read(self, chunk: bytes) -> bytes:
         """The plain bytes of ``chunk``, checked against its id; tries every copy before it gives up."""
@@ -61,7 +64,7 @@ class ChunkReader:
         return self._index.has(chunk, self._dead)
 
     def full_base(self, chunk: bytes) -> bytes | None:
-        """The id of the chunk to use as base where ``chunk`` stood: itself when a full copy exists, else its base."""
+        """The chunk to use as base where ``chunk`` stood: itself when a full copy exists, else its base."""
         for place in self._index.locations(chunk):
             if place.pack in self._dead:
                 continue
@@ -74,7 +77,7 @@ class ChunkReader:
 
     def _from_any_copy(self, chunk: bytes) -> bytes:
         problem: HoldfastError | None = None
-        places = self._index.locations(chunk)
+        places = self._index.locations(chunk) or self._locations_from_packs(chunk)
         for place in sorted(places, key=lambda where: where.pack in self._dead):
             try:
                 return self.read_copy(place)
@@ -88,13 +91,22 @@ class ChunkReader:
             )
         raise problem
 
+    def _locations_from_packs(self, chunk: bytes) -> list[Location]:
+        """The index does not know the chunk: perhaps a fragment was lost. The packs themselves know; asked once."""
+        rescue, self._rescue = self._rescue, None
+        if rescue is not None:
+            rescue()
+        return self._index.locations(chunk)
+
     def read_copy(self, place: Location) -> bytes:
         """The plain bytes out of one copy; Damaged or ObjectMissing when that copy is bad."""
         where = pack_path(place.pack)
         sealed = self._range(where, place.offset, place.length)
         frame = self._key(place.pack).open(sealed, where)
         if frame.id != place.id or frame.type != place.type:
-            raise Damaged("another chunk stands where the index points", where=where, hint="holdfast check --repair-index")
+            raise Damaged(
+                "another chunk stands where the index points", where=where, hint="holdfast check --repair-index"
+            )
         base = None
         if frame.codec == codec.DELTA:
             base = self._full(frame.base, where)

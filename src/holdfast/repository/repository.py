@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from blake3 import blake3
+
+from holdfast.crypto.keys import Keyring
+from holdfast.crypto.seal import ObjectSealer
+from holdfast.model.errors import (
+    Damaged,
+    NewerFormat,
+    ObjectMissing,
+    RepositoryMissing,
+    RolledBack,
+    UsageError,
+)
+from holdfast.model.ids import is_id, short
 from holdfast.model.snapshot import SnapshotInfo
+from holdfast.repository import guards, keyslots
+from holdfast.repository import records as rec
+from holdfast.repository.index import ChunkIndex
+from holdfast.repository.keyslots import KeySlot
+from holdfast.repository.layout import FORMAT, MAGIC, ROOT
+from holdfast.repository.log import Guard, Log
+from holdfast.repository.manifest import ManifestReader
+from holdfast.repository.reach import packs_needed
+from holdfast.repository.reader import ChunkReader
+from holdfast.repository.rebuild import rescue
+from holdfast.repository.session import Session
+from holdfast.repository.state import LogState
+from holdfast.repository.vault import DeadPacks, Vault
 from holdfast.storage.base import Storage
+
+_KNOWN_FEATURES: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,66 +58,240 @@ class SnapshotEntry:
     forgotten: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeySlot:
-    """One way to open the repository. ``kind`` "passphrase" or "recovery"."""
-
-    id: str
-    kind: str
-    label: str
-    created_at: str
-
-
 class Repository:
     """An open repository."""
 
+    def __init__(self, storage: Storage, keyring: Keyring, places: Places) -> None:
+        self.storage = storage
+        self.keyring = keyring
+        self.sealer = ObjectSealer(keyring)
+        self.log = Log(storage, self.sealer)
+        self.index = ChunkIndex(storage, self.sealer, places.cache / self.id / "index")
+        self.vault = Vault(storage, keyring, self.sealer, self.log, self.index)
+        self._places = places
+        self._index_loaded = False
+
     @staticmethod
     def create(storage: Storage, passphrase: str, places: Places) -> tuple[Repository, str]:
-        """Create a repository and return it open, with the recovery key (shown once, stored nowhere)."""
-        raise NotImplementedError
+        """Create a repository and return it open, with the recovery key (shown once, stored nowhere).
+
+        A half-made repository (no log yet) is completed. UsageError when a whole one is there already.
+        """
+        keyslots.check_passphrase(passphrase)
+        identity = _claim(storage)
+        if next(storage.list("log/"), None) is not None:
+            raise UsageError("there is a repository already", where=storage.url, hint="use it, or choose another place")
+        keyring = Keyring.derive(os.urandom(32), bytes.fromhex(identity))
+        slot = keyslots.write(storage, keyring, "passphrase", passphrase, "first passphrase")
+        recovery, recovery_key = keyslots.write_recovery(storage, keyring, "printed at init")
+        repository = Repository(storage, keyring, places)
+        config = blake3(storage.get(ROOT)).digest()
+        repository.log.append(rec.Init(repository=identity, config_hash=config), _must_be_empty)
+        for made in (slot, recovery):
+            repository.log.append(made.record())
+        repository.remember_head()
+        return repository, recovery_key
 
     @staticmethod
     def open(storage: Storage, secret: str, places: Places) -> Repository:
         """Open with a passphrase or recovery key. RepositoryMissing, WrongKey, NewerFormat, RolledBack, Damaged."""
-        raise NotImplementedError
+        identity, raw = _identity(storage)
+        keyring, slot = keyslots.unlock(storage, bytes.fromhex(identity), secret)
+        repository = Repository(storage, keyring, places)
+        repository.log.load()
+        state = repository.log.state
+        if state.repository != identity or state.config_hash != blake3(raw).digest():
+            raise Damaged(
+                "holdfast.json is not the one this repository was made with",
+                where=ROOT,
+                hint="bring holdfast.json back from a copy of the repository",
+            )
+        keyslots.refuse_removed(state, slot)
+        repository.check_head()
+        return repository
 
     @property
     def id(self) -> str:
         """The repository's identifier."""
-        raise NotImplementedError
+        return self.keyring.repository.hex()
+
+    # -- snapshots -------------------------------------------------------------------------------------------
 
     def snapshots(self, *, forgotten: bool = False) -> list[SnapshotEntry]:
         """Living snapshots in log order, oldest first; with ``forgotten`` also those that can still be unforgotten."""
-        raise NotImplementedError
+        return [
+            SnapshotEntry(info=s.info, root=s.root, session=s.session, pinned=s.pinned, forgotten=s.forgotten)
+            for s in self.log.state.snapshots.values()
+            if forgotten or not s.forgotten
+        ]
 
     def forget(self, snapshot_ids: list[str]) -> None:
         """Drop snapshots; their space is freed by a later prune. Pinned ones are refused."""
-        raise NotImplementedError
+        body = rec.Forget(snapshots=snapshot_ids)
+        self._append(body, lambda state: guards.require(guards.may_forget(state, snapshot_ids)))
 
     def unforget(self, snapshot_ids: list[str]) -> None:
         """Bring forgotten snapshots back; refused once any pack they need was swept."""
-        raise NotImplementedError
+        body = rec.Unforget(snapshots=snapshot_ids)
+        reader = self.reader()
+
+        def guard(state: LogState) -> None:
+            known = [state.snapshots[i].root for i in snapshot_ids if i in state.snapshots]
+            needed = packs_needed(reader, self.index, state.swept, known)
+            guards.require(guards.may_unforget(state, snapshot_ids, needed))
+
+        self._append(body, guard)
 
     def pin(self, snapshot_ids: list[str]) -> None:
         """Protect snapshots from forget."""
-        raise NotImplementedError
+        body = rec.Pin(snapshots=snapshot_ids)
+        self._append(body, lambda state: guards.require(guards.may_pin(state, snapshot_ids)))
 
     def unpin(self, snapshot_ids: list[str]) -> None:
         """Take the protection away."""
-        raise NotImplementedError
+        body = rec.Unpin(snapshots=snapshot_ids)
+        self._append(body, lambda state: guards.require(guards.may_unpin(state, snapshot_ids)))
+
+    # -- sessions and reading --------------------------------------------------------------------------------
+
+    def begin(self, purpose: rec.Purpose) -> Session:
+        """Begin a session; use it as a context manager."""
+        session = Session(self.vault, purpose)
+        self._index_loaded = True
+        return session
+
+    def reader(self) -> ChunkReader:
+        """Read without a session: nothing protects what is read from a prune that runs at the same time."""
+        self.load_index()
+        return ChunkReader(self.vault, DeadPacks(self.log, ""), lambda: rescue(self.vault))
+
+    def manifest(self, entry: SnapshotEntry, reader: ChunkReader | None = None) -> ManifestReader:
+        """The manifest of a snapshot."""
+        try:
+            return ManifestReader(reader or self.reader(), entry.root)
+        except Damaged as error:
+            error.what = f"the manifest of snapshot {short(entry.info.id)} cannot be read: {error.what}"
+            raise
+
+    def load_index(self) -> None:
+        """Bring the index up to date once."""
+        if not self._index_loaded:
+            self.index.load()
+            self._index_loaded = True
+
+    # -- keys ------------------------------------------------------------------------------------------------
 
     def keys(self) -> list[KeySlot]:
         """The living key slots."""
-        raise NotImplementedError
+        return [
+            KeySlot(id=key.slot, kind=key.slot_kind, label=key.label, created_at=key.time)
+            for key in self.log.state.keys.values()
+        ]
 
     def add_key(self, passphrase: str | None, label: str) -> tuple[KeySlot, str | None]:
         """Add a passphrase slot, or with None a recovery slot, whose new recovery key is returned once."""
-        raise NotImplementedError
+        recovery_key = None
+        if passphrase is None:
+            slot, recovery_key = keyslots.write_recovery(self.storage, self.keyring, label)
+        else:
+            keyslots.check_passphrase(passphrase)
+            slot = keyslots.write(self.storage, self.keyring, "passphrase", passphrase, label)
+        self._append(slot.record(), None)
+        return slot, recovery_key
 
     def remove_key(self, slot_id: str) -> None:
         """Remove a slot (unique prefix accepted); the last one is refused."""
-        raise NotImplementedError
+        matches = [slot.id for slot in self.keys() if slot.id.startswith(slot_id)]
+        if len(matches) != 1:
+            problem = "there is no key slot" if not matches else "several key slots begin with"
+            raise UsageError(f"{problem} {slot_id}", hint="holdfast key list")
+        slot = matches[0]
+        self._append(rec.KeyRemoved(slot=slot), lambda state: guards.require(guards.may_remove_key(state, slot)))
+        self.storage.delete(keyslots.key_path(slot))
+
+    # -- the head this client has seen -----------------------------------------------------------------------
+
+    def check_head(self) -> None:
+        """RolledBack when the log is shorter than, or differs from, what this client saw last; else remember it."""
+        path = self._head_file()
+        try:
+            seen = json.loads(path.read_text())
+            number, digest = int(seen["number"]), str(seen["hash"])
+        except (OSError, ValueError, KeyError, TypeError):
+            self.remember_head()
+            return
+        state = self.log.state
+        hint = f"if this is an older copy that you put back on purpose, delete {path} and try again"
+        if number > state.number:
+            why = f"this client has seen {number} log records, now there are {state.number}"
+            raise RolledBack("the repository was rolled back", where=self.storage.url, why=why, hint=hint)
+        if self.log.hash_at(number).hex() != digest:
+            why = f"log record {number} is not the one this client has seen"
+            raise RolledBack("the repository's history was replaced", where=self.storage.url, why=why, hint=hint)
+        self.remember_head()
+
+    def remember_head(self) -> None:
+        """Remember the log's head, so that a later rollback is noticed. Failing to is told by ``doctor``."""
+        path = self._head_file()
+        state = self.log.state
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f"{path.name}.{os.getpid()}")
+            temporary.write_text(json.dumps({"number": state.number, "hash": state.hash.hex()}))
+            os.replace(temporary, path)
+        except OSError:
+            return
+
+    def _head_file(self) -> Path:
+        return self._places.state / f"{self.id}.json"
+
+    def _append(self, body: rec.Body, guard: Guard | None) -> None:
+        self.log.append(body, guard)
+        self.remember_head()
 
     def close(self) -> None:
         """Write what is pending to the local cache and release everything."""
-        raise NotImplementedError
+        self.remember_head()
+        if self._index_loaded:
+            self.index.close()
+        self.storage.close()
+
+
+def _claim(storage: Storage) -> str:
+    """The identifier of the repository to be made: a new one, or that of an init that was interrupted."""
+    try:
+        return _identity(storage)[0]
+    except RepositoryMissing:
+        pass
+    identity = os.urandom(16).hex()
+    config = {"magic": MAGIC, "format": FORMAT, "id": identity, "features": []}
+    storage.put_new(ROOT, json.dumps(config, indent=1).encode() + b"\n")
+    return identity
+
+
+def _identity(storage: Storage) -> tuple[str, bytes]:
+    try:
+        raw = storage.get(ROOT)
+    except ObjectMissing as error:
+        raise RepositoryMissing(
+            "there is no repository here",
+            where=storage.url,
+            hint="holdfast init creates one; check the url in holdfast.toml",
+        ) from error
+    try:
+        config = json.loads(raw)
+        magic, form, identity, features = config["magic"], config["format"], config["id"], config["features"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged("holdfast.json cannot be read", where=storage.url, why=str(error)) from error
+    if magic != MAGIC or not isinstance(identity, str) or not is_id(identity):
+        raise Damaged("holdfast.json is not a holdfast repository's", where=storage.url)
+    unknown = sorted(set(map(str, features)) - _KNOWN_FEATURES)
+    if form != FORMAT or unknown:
+        why = f"format {form}" + (f", features {', '.join(unknown)}" if unknown else "")
+        raise NewerFormat("the repository needs a newer holdfast", where=storage.url, why=why, hint="upgrade holdfast")
+    return identity, raw
+
+
+def _must_be_empty(state: LogState) -> None:
+    if state.number:
+        raise UsageError("another init made a repository here at the same moment", hint="use that one")

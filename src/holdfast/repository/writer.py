@@ -1,7 +1,7 @@
 """Write chunks: hash, skip what is known, compress or delta, seal into packs, verify, upload.
 
-Several threads call ``put`` at once; each borrows one of a few open packs. A full pack is verified and uploaded by
-an uploader thread, and only then do its chunks enter an index fragment. ``flush`` is the barrier: after it
+Several threads call ``put`` at once; each borrows one of a few open packs. A full pack is verified and uploaded
+by an uploader thread, and only then do its chunks enter an index fragment. ``flush`` is the barrier: after it
 everything put so far is durable and indexed. The first failure of any thread surfaces from the next call.
 """
 
@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Container
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from holdfast.chunking import codec
 from holdfast.crypto.keys import Keyring
-from holdfast.crypto.seal import ObjectSealer
 from holdfast.model.errors import Damaged, StorageFull
 from holdfast.repository import pack as packs
 from holdfast.repository.fragments import Fragment, encode_base, encode_fragment, encode_row
-from holdfast.repository.index import ChunkIndex
 from holdfast.repository.layout import index_path, pack_name, pack_path
 from holdfast.repository.pack import DATA, META, Entry, PackBuilder, PackKey
 from holdfast.repository.reader import ChunkReader, check_id, chunk_id
-from holdfast.storage.base import Storage
+from holdfast.repository.vault import Vault
 
 _OPEN_DATA_PACKS = 2
 _BUFFERS = 5
@@ -32,22 +29,13 @@ FRAGMENT_ROWS = 50_000
 
 
 class ChunkWriter:
-    """The packs of one session. ``dead`` packs are treated as absent, as bases too."""
+    """The packs of one session. What ``reader`` may not rely on is treated as absent, as a base too."""
 
-    def __init__(
-        self,
-        storage: Storage,
-        keyring: Keyring,
-        sealer: ObjectSealer,
-        index: ChunkIndex,
-        reader: ChunkReader,
-        session: str,
-        dead: Container[bytes],
-    ) -> None:
-        self._storage, self._keyring, self._sealer = storage, keyring, sealer
-        self._index, self._reader, self._dead = index, reader, dead
+    def __init__(self, vault: Vault, reader: ChunkReader, session: str) -> None:
+        self._storage, self._keyring, self._sealer = vault.storage, vault.keyring, vault.sealer
+        self._index, self._reader = vault.index, reader
         self._session = session
-        self._target = storage.traits.pack_size
+        self._target = vault.storage.traits.pack_size
         self._lock = threading.Lock()
         self._claimed: set[bytes] = set()
         self._packs = 0
@@ -68,13 +56,13 @@ class ChunkWriter:
     # -- putting chunks --------------------------------------------------------------------------------------
 
     def put(self, kind: int, plain: bytes, base: bytes | None = None) -> bytes:
-        """Store ``plain`` unless it is known; returns its id. ``base``: chunk that stood in this place before."""
+        """Store ``plain`` unless it is known; returns its id. ``base``: chunk that stood here before."""
         self._raise_failure()
         chunk = chunk_id(self._keyring, kind, plain)
         with self._lock:
             if chunk in self._claimed:
                 return chunk
-        if self._index.has(chunk, self._dead):
+        if self._reader.has(chunk):
             return chunk
         with self._lock:
             if chunk in self._claimed:

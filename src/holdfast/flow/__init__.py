@@ -1,0 +1,1 @@
+"""Moves bytes: from a source into the repository, and back. One function per direction."""

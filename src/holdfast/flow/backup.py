@@ -1,0 +1,140 @@
+"""source -> cut -> chunks -> packs -> manifest -> commit: one snapshot of one source."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import msgspec
+
+from holdfast.flow.assembly import Assembly, OrderedAssembly, Totals, UnorderedAssembly
+from holdfast.flow.previous import Progress
+from holdfast.flow.storing import ChunkPool, Lane
+from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted
+from holdfast.model.snapshot import SnapshotHead
+from holdfast.repository.manifest import ManifestWriter
+from holdfast.repository.session import Session
+from holdfast.sources.base import Capture, CaptureNotes, CaptureRequest, Piece, Source
+
+_PROGRESS_SECONDS = 30.0
+_NEWS_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A snapshot that is stored but not committed: its manifest root, what was learned, and the counts."""
+
+    root: bytes
+    notes: CaptureNotes
+    totals: Totals
+    bytes_read: int
+
+
+def back_up(source: Source, request: CaptureRequest, session: Session, snapshot: str) -> Stored:
+    """Store one consistent image of ``source``. Nothing is visible until the session commits it.
+
+    Whatever goes wrong in the source or in storage raises, and there is no snapshot.
+    """
+    manifest = ManifestWriter(session.put_meta)
+    pool = ChunkPool(session)
+    try:
+        with source.capture(request) as image:
+            request.report(PhaseStarted(source=request.source, phase="backup", total=image.estimate))
+            lanes = [Lane(pool) for _ in range(1 if image.ordered else max(1, request.width))]
+            assembly = _assembly(image, manifest, lanes[0], session)
+            intake = Intake(request, image, session, assembly)
+            intake.drain(lanes)
+            notes = image.finish()
+        assembly.finish()
+        head = SnapshotHead(kind=source.kind, notes=notes.notes)
+        root = manifest.finish(snapshot, head)
+    finally:
+        pool.close()
+    request.report(PhaseEnded(source=request.source, phase="backup"))
+    return Stored(root=root, notes=notes, totals=assembly.totals, bytes_read=intake.bytes_read)
+
+
+def _assembly(image: Capture, manifest: ManifestWriter, lane: Lane, session: Session) -> Assembly:
+    if image.ordered:
+        return OrderedAssembly(manifest, lane.end_stream)
+    return UnorderedAssembly(manifest, session.put_meta)
+
+
+class Intake:
+    """Drains a capture's lanes in parallel and keeps what is finished for a later resumption."""
+
+    def __init__(self, request: CaptureRequest, image: Capture, session: Session, assembly: Assembly) -> None:
+        self._request, self._image, self._session, self._assembly = request, image, session, assembly
+        self._lock = threading.Lock()
+        self._saved = time.monotonic()
+        self._unreported = 0
+        self._stop = threading.Event()
+        self.bytes_read = 0
+
+    def drain(self, lanes: list[Lane]) -> None:
+        """Every lane to its end; the first failure stops the others and is raised."""
+        iterators = self._image.lanes()
+        if len(iterators) == 1:
+            self._drain_one(iterators[0], lanes[0])
+        else:
+            self._drain_all(list(iterators), lanes)
+        self._report(0, last=True)
+
+    def _drain_all(self, iterators: list[Iterator[Piece]], lanes: list[Lane]) -> None:
+        lanes = lanes + [lanes[0].twin() for _ in range(len(iterators) - len(lanes))]
+        with ThreadPoolExecutor(max_workers=len(iterators), thread_name_prefix="lane") as threads:
+            futures = [threads.submit(self._drain_one, it, lane) for it, lane in zip(iterators, lanes, strict=False)]
+            failure: BaseException | None = None
+            for future in futures:
+                error = future.exception()
+                failure = failure or error
+            if failure is not None:
+                raise failure
+
+    def _drain_one(self, pieces: Iterator[Piece], lane: Lane) -> None:
+        try:
+            for piece in pieces:
+                if self._stop.is_set():
+                    return
+                self._take(piece, lane)
+        except BaseException:
+            self._stop.set()
+            raise
+
+    def _take(self, piece: Piece, lane: Lane) -> None:
+        if piece.blocks is None:
+            self._assembly.kept(piece)
+            self._report(sum(segment.size for segment in piece.kept) if piece.kept else 0)
+            return
+        pending = lane.store(piece)
+        self._assembly.stored(pending)
+        with self._lock:
+            self.bytes_read += pending.size
+        self._report(pending.size)
+        if time.monotonic() - self._saved > _PROGRESS_SECONDS:
+            self._save_progress()
+
+    def _report(self, size: int, *, last: bool = False) -> None:
+        with self._lock:
+            self._unreported += size
+            if self._unreported < _NEWS_BYTES and not last:
+                return
+            size, self._unreported = self._unreported, 0
+        self._request.report(Advanced(source=self._request.source, phase="backup", amount=size))
+
+    def _save_progress(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            return  # another lane is at it
+        try:
+            progress = Progress(
+                source=self._request.source, notes=self._image.opening_notes(), pages=self._assembly.pages()
+            )
+            self._session.flush(msgspec.msgpack.encode(progress))
+            self._saved = time.monotonic()
+        finally:
+            self._lock.release()
+
+

@@ -1,0 +1,215 @@
+"""Verify a repository: does every reference resolve, and is every byte what was written?
+
+Findings name the object, and the snapshots and items that would suffer. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from holdfast.chunking import codec
+from holdfast.model.errors import Damaged, HoldfastError, ObjectMissing
+from holdfast.model.ids import short
+from holdfast.repository.checkpoint import LoggedSnapshot
+from holdfast.repository.fragments import Location, decode_row
+from holdfast.repository.layout import pack_path
+from holdfast.repository.log import Log
+from holdfast.repository.manifest import ManifestReader
+from holdfast.repository.reader import ChunkReader
+from holdfast.repository.rebuild import packs_present, unindexed
+from holdfast.repository.vault import DeadPacks, Vault
+from holdfast.repository.writer import verify_pack
+
+_REPAIR_INDEX = "holdfast check --repair-index rebuilds the index from the packs"
+_REPLACE = "the data is lost in this copy; back up again while the source still has it, or use another copy"
+_NAMED_ITEMS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One problem: ``affects`` lists snapshots and items in words."""
+
+    what: str
+    where: str
+    affects: tuple[str, ...] = ()
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class Examination:
+    """One check. ``advance`` hears how many bytes of packs were read."""
+
+    vault: Vault
+    advance: Callable[[int], None] = lambda _size: None
+    findings: list[Finding] = field(default_factory=list)
+    bad: dict[bytes, str] = field(default_factory=dict)
+
+    def structure(self) -> None:
+        """Log, index, packs and manifests agree; every chunk a living snapshot names can be found."""
+        self._log()
+        for error in self.vault.index.damaged:
+            self._add(error.what, error.where, hint=_REPAIR_INDEX)
+        present = packs_present(self.vault)
+        self._packs(present)
+        reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
+        for snapshot in self._living():
+            self._snapshot(reader, snapshot, present)
+        if self.bad and unindexed(self.vault):
+            self._add("packs are there that the index does not know", "index/", hint=_REPAIR_INDEX)
+
+    def read_data(self, share: float) -> int:
+        """Read ``share`` (0-1] of the packs whole and verify every frame; returns the bytes read."""
+        swept = self.vault.log.state.swept
+        packs = sorted((name, size) for name, size in packs_present(self.vault).items() if name not in swept)
+        if share < 1 and packs:
+            packs = random.sample(packs, max(1, round(share * len(packs))))
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for _ in pool.map(self._read_pack, packs):
+                pass
+        return sum(size for _, size in packs)
+
+    def name_victims(self) -> None:
+        """Turn the bad chunks into findings that name snapshots and items."""
+        if not self.bad:
+            return
+        reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
+        victims: dict[bytes, list[str]] = {}
+        for snapshot in self._living():
+            for chunk, item in self._uses(reader, snapshot):
+                if chunk in self.bad:
+                    victims.setdefault(chunk, []).append(f"{_describe(snapshot)}: {item}")
+        for where in dict.fromkeys(self.bad.values()):
+            chunks = [chunk for chunk, place in self.bad.items() if place == where]
+            names = list(dict.fromkeys(name for chunk in chunks for name in victims.get(chunk, ())))
+            if names:
+                self._add(f"{len(chunks)} chunks cannot be read", where, names, _REPLACE)
+            else:
+                self._add(
+                    f"{len(chunks)} chunks cannot be read, no living snapshot needs them", where, hint="holdfast prune"
+                )
+
+    # -- the parts -------------------------------------------------------------------------------------------
+
+    def _log(self) -> None:
+        """Every record from the first on, without help from checkpoints."""
+        fresh = Log(self.vault.storage, self.vault.sealer)
+        try:
+            fresh.load(checkpoints=False)
+        except HoldfastError as error:
+            self._add(error.what, error.where, [error.why] if error.why else [], error.hint)
+            return
+        for number, reason in fresh.state.voids:
+            self._add(f"log record {number} breaks the protocol and counts for nothing", f"log/{number:012d}", [reason])
+
+    def _packs(self, present: dict[bytes, int]) -> None:
+        """Every pack the index has rows for is there and long enough."""
+        needed: dict[bytes, int] = {}
+        rows, _ = self.vault.index.merged()
+        for row in rows.rows():
+            place = decode_row(row)
+            needed[place.pack] = max(needed.get(place.pack, 0), place.offset + place.length)
+        state = self.vault.log.state
+        for name, size in needed.items():
+            if name in state.swept:
+                continue
+            if name not in present:
+                self._add("a pack is missing", pack_path(name), hint=_REPLACE)
+            elif present[name] < size:
+                self._add("a pack is truncated", pack_path(name), hint=_REPLACE)
+
+    def _snapshot(self, reader: ChunkReader, snapshot: LoggedSnapshot, present: dict[bytes, int]) -> None:
+        try:
+            for chunk, _ in self._uses(reader, snapshot):
+                if chunk not in self.bad and not self._resolves(chunk, present):
+                    places = self.vault.index.locations(chunk)
+                    self.bad[chunk] = pack_path(places[0].pack) if places else "no pack the index knows"
+        except (Damaged, ObjectMissing) as error:
+            self._add(f"a manifest cannot be read: {error.what}", error.where, [_describe(snapshot)], _REPLACE)
+
+    def _uses(self, reader: ChunkReader, snapshot: LoggedSnapshot) -> Iterator[tuple[bytes, str]]:
+        """(chunk, item) for every chunk a snapshot needs."""
+        manifest = ManifestReader(reader, snapshot.root)
+        for chunk in manifest.chunks(snapshot.root):
+            yield chunk, "its manifest"
+        for item in manifest.items():
+            last = b""
+            for segment in item.segments:
+                for piece in segment.slices:
+                    if piece.chunk != last:
+                        last = piece.chunk
+                        yield last, item.label
+
+    def _resolves(self, chunk: bytes, present: dict[bytes, int]) -> bool:
+        swept = self.vault.log.state.swept
+
+        def stands(place: Location) -> bool:
+            return place.pack not in swept and present.get(place.pack, -1) >= place.offset + place.length
+
+        for place in self.vault.index.locations(chunk):
+            if not stands(place):
+                continue
+            if place.codec != codec.DELTA:
+                return True
+            bases = self.vault.index.locations(self.vault.index.base(place))
+            if any(base.codec != codec.DELTA and stands(base) for base in bases):
+                return True
+        return False
+
+    def _read_pack(self, pack: tuple[bytes, int]) -> None:
+        name, size = pack
+        where = pack_path(name)
+        reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
+        try:
+            verify_pack(self.vault.keyring, self.vault.storage.get(where), where, reader)
+        except ObjectMissing:
+            return
+        except Damaged as error:
+            self._damaged(name, reader, error)
+        self.advance(size)
+
+    def _damaged(self, name: bytes, reader: ChunkReader, error: Damaged) -> None:
+        """Which chunks of a damaged pack are really lost: those without another copy."""
+        where = pack_path(name)
+        lost = 0
+        for place in self._rows_of(name):
+            try:
+                reader.read_copy(place)
+            except (Damaged, ObjectMissing):
+                if not self._other_copy(reader, place):
+                    self.bad[place.id] = where
+                lost += 1
+        if not lost:
+            self._add(f"{error.what}, but every chunk in it can be read", where, hint="holdfast prune rewrites it")
+        elif not any(place == where for place in self.bad.values()):
+            self._add(f"{lost} chunks are damaged here, but have another copy", where)
+
+    def _other_copy(self, reader: ChunkReader, place: Location) -> bool:
+        for other in self.vault.index.locations(place.id):
+            if other != place:
+                try:
+                    reader.read_copy(other)
+                except (Damaged, ObjectMissing):
+                    continue
+                return True
+        return False
+
+    def _rows_of(self, name: bytes) -> Iterable[Location]:
+        rows, _ = self.vault.index.merged()
+        return (decode_row(row) for row in rows.rows() if row[32:52] == name)
+
+    def _living(self) -> list[LoggedSnapshot]:
+        return self.vault.log.state.living()
+
+    def _add(self, what: str, where: str, affects: Iterable[str] = (), hint: str = "") -> None:
+        names = list(affects)
+        if len(names) > _NAMED_ITEMS:
+            names = [*names[:_NAMED_ITEMS], f"… and {len(names) - _NAMED_ITEMS} more"]
+        self.findings.append(Finding(what=what, where=where, affects=tuple(names), hint=hint))
+
+
+def _describe(snapshot: LoggedSnapshot) -> str:
+    info = snapshot.info
+    return f"snapshot {short(info.id)} of {info.source} from {info.created_at[:16]}Z"

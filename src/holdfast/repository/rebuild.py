@@ -1,0 +1,110 @@
+"""The index out of the packs alone: every pack carries its own table of contents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from holdfast.model.errors import Damaged, ObjectMissing
+from holdfast.repository import pack as packs
+from holdfast.repository.fragments import Fragment, encode_base, encode_fragment, encode_row
+from holdfast.repository.layout import PACKS, index_path, pack_path, parse_pack_path
+from holdfast.repository.pack import Entry, PackKey
+from holdfast.repository.vault import Vault
+
+
+def packs_present(vault: Vault) -> dict[bytes, int]:
+    """Every pack in storage, by its 20-byte name, with its size in bytes."""
+    found: dict[bytes, int] = {}
+    for stat in vault.storage.list(PACKS):
+        name = parse_pack_path(stat.name)
+        if name is not None:
+            found[name] = stat.size
+    return found
+
+
+def packs_indexed(vault: Vault) -> set[bytes]:
+    """Packs the index has rows for."""
+    rows, _ = vault.index.merged()
+    indexed: set[bytes] = set()
+    for number in range(256):
+        data = rows.bucket(number)
+        indexed.update(data[at + 32 : at + 52] for at in range(0, len(data), 64))
+    return indexed
+
+
+def unindexed(vault: Vault) -> dict[bytes, int]:
+    """Packs in storage that the index does not know and the log did not sweep, with sizes."""
+    indexed, swept = packs_indexed(vault), vault.log.state.swept
+    return {
+        name: size for name, size in packs_present(vault).items() if name not in indexed and name not in swept
+    }
+
+
+def read_contents(vault: Vault, name: bytes, size: int) -> list[Entry]:
+    """The entries of one pack, from its trailer; by reading all its frames when the trailer is damaged."""
+    where = pack_path(name)
+    key = PackKey(vault.keyring, vault.storage.get(where, 0, packs.HEADER_SIZE), where)
+    try:
+        trailer = packs.footer(vault.storage.get(where, size - packs.FOOTER_SIZE, packs.FOOTER_SIZE), where)
+        return packs.contents(key, vault.storage.get(where, trailer, size - trailer), where)
+    except Damaged:
+        return list(packs.salvage(key, vault.storage.get(where), where))
+
+
+def rescue(vault: Vault) -> tuple[int, list[Damaged]]:
+    """Teach the index every pack it does not know; returns how many packs, and what could not be read."""
+    found: list[tuple[bytes, list[Entry]]] = []
+    problems: list[Damaged] = []
+    for name, entries in _contents(vault, problems):
+        vault.index.add(
+            (encode_row(name, entry) for entry in entries),
+            (encode_base(name, entry) for entry in entries if entry.base),
+        )
+        found.append((name, entries))
+    return len(found), problems
+
+
+def repair(vault: Vault, session: str) -> tuple[int, list[Damaged]]:
+    """Write index fragments, under ``session``, for every pack that has none; returns packs and problems."""
+    problems: list[Damaged] = []
+    fragment, number, count = Fragment(), 0, 0
+    for name, entries in _contents(vault, problems):
+        fragment.rows += [encode_row(name, entry) for entry in entries]
+        fragment.bases += [encode_base(name, entry) for entry in entries if entry.base]
+        count += 1
+        if len(fragment.rows) > 50_000:
+            _write(vault, session, number, fragment)
+            fragment, number = Fragment(), number + 1
+    if fragment.rows:
+        _write(vault, session, number, fragment)
+    for error in vault.index.damaged:
+        vault.storage.delete(error.where)
+    vault.index.damaged.clear()
+    return count, problems
+
+
+def _contents(vault: Vault, problems: list[Damaged]) -> Iterator[tuple[bytes, list[Entry]]]:
+    missing = sorted(unindexed(vault).items())
+
+    def read(pair: tuple[bytes, int]) -> list[Entry] | Damaged:
+        try:
+            return read_contents(vault, *pair)
+        except ObjectMissing:
+            return []  # swept since the listing
+        except Damaged as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=vault.storage.traits.parallel) as pool:
+        for (name, _), result in zip(missing, pool.map(read, missing), strict=True):
+            if isinstance(result, Damaged):
+                problems.append(result)
+            elif result:
+                yield name, result
+
+
+def _write(vault: Vault, session: str, number: int, fragment: Fragment) -> None:
+    name = index_path(session, number)
+    vault.storage.put_new(name, vault.sealer.seal("index", name, encode_fragment(fragment)))
+    vault.index.add(fragment.rows, fragment.bases)
+    vault.index.cover(name)

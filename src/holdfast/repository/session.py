@@ -1,0 +1,139 @@
+"""A session: the time in which one client writes or reads, and in which nothing it relies on is deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from holdfast.model.errors import HoldfastError, SessionExpired, StorageError
+from holdfast.model.ids import new_id
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.repository import guards
+from holdfast.repository import records as rec
+from holdfast.repository.layout import heartbeat_path
+from holdfast.repository.pack import DATA, META
+from holdfast.repository.reader import ChunkReader
+from holdfast.repository.rebuild import rescue
+from holdfast.repository.state import LogState
+from holdfast.repository.vault import DeadPacks, Vault
+from holdfast.repository.writer import ChunkWriter
+from holdfast.system import clock
+
+HEARTBEAT_SECONDS = 600.0
+
+
+class Session:
+    """Begun in the log; ends with ``close``. ``put_*`` from any thread, the rest from the one that owns it."""
+
+    def __init__(self, vault: Vault, purpose: rec.Purpose) -> None:
+        self.id = new_id()
+        self.purpose = purpose
+        self.cut_seed = vault.keyring.cut_seed()
+        self._storage, self._sealer, self._log = vault.storage, vault.sealer, vault.log
+        self._log_bytes = self._log.bytes_written
+        self._begin()
+        # The index is brought up to date only now: nothing that it shows from here on is swept under us.
+        vault.index.load()
+        lost = (lambda: rescue(vault)) if purpose == "restore" else None
+        self.reader = ChunkReader(vault, DeadPacks(self._log, self.id), lost)
+        self._writer = ChunkWriter(vault, self.reader, self.id)
+        self._stop = threading.Event()
+        self._pulse = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._pulse.start()
+
+    def put_data(self, plain: bytes, base: bytes | None = None) -> bytes:
+        """Store bytes of the application; returns the chunk id. ``base``: the chunk that stood here before."""
+        return self._writer.put(DATA, plain, base)
+
+    def put_meta(self, plain: bytes) -> bytes:
+        """Store bytes of a manifest; returns the chunk id."""
+        return self._writer.put(META, plain)
+
+    def copy(self, kind: int, plain: bytes) -> None:
+        """Store a further full copy of a known chunk (repacking)."""
+        self._writer.copy(kind, plain)
+
+    @property
+    def bytes_new(self) -> int:
+        """Plain bytes stored that were not known before."""
+        return self._writer.bytes_new
+
+    @property
+    def bytes_stored(self) -> int:
+        """What this session has written to storage so far."""
+        return self._writer.bytes_stored + self._log.bytes_written - self._log_bytes
+
+    def flush(self, progress: bytes = b"") -> None:
+        """Make everything put so far durable and findable; ``progress`` is kept for a later resumption."""
+        self._writer.flush(progress)
+
+    def commit(self, info: SnapshotInfo, root: bytes) -> None:
+        """Make the snapshot real. SessionExpired when this session was declared dead meanwhile."""
+        self.flush()
+        body = rec.Snapshot(session=self.id, info=info, root=root)
+        self._log.append(body, lambda state: guards.require(guards.may_snapshot(state, self.id)))
+
+    def close(self) -> None:
+        """End the session; what was flushed stays, for a later session to reuse."""
+        self._stop.set()
+        self._writer.close()
+        with contextlib.suppress(SessionExpired):
+            self._log.append(
+                rec.End(session=self.id), lambda state: guards.require(guards.may_close(state, self.id))
+            )
+        self._drop_heartbeats()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+            return
+        # The first failure is the news; failing to tidy up after it is not. Whole packs are kept for the next try.
+        with contextlib.suppress(Exception):
+            self._writer.flush()
+        with contextlib.suppress(Exception):
+            self.close()
+
+    def _begin(self) -> None:
+        pid = os.getpid()
+        body = rec.Begin(
+            session=self.id,
+            purpose=self.purpose,
+            host=clock.host(),
+            boot=clock.boot(),
+            pid=pid,
+            started=clock.process_started(pid) or "",
+            version="1",
+            time=clock.stamp(),
+        )
+        self._log.append(body, lambda state: guards.require(guards.may_begin(state, self.id)))
+
+    def _beat(self) -> None:
+        number = 0
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            name = heartbeat_path(self.id, number)
+            number += 1
+            with contextlib.suppress(StorageError):
+                self._storage.put_new(name, self._sealer.seal("heartbeat", name, b""))
+
+    def _drop_heartbeats(self) -> None:
+        with contextlib.suppress(HoldfastError):
+            for stat in self._storage.list(f"heartbeat/{self.id}/"):
+                self._storage.delete(stat.name)
+
+
+def unfinished(state: LogState) -> Iterator[str]:
+    """Sessions that wrote data and left no snapshot: an interrupted backup leaves its progress there, newest first."""
+    committed = {snapshot.session for snapshot in state.snapshots.values()}
+    newest = sorted(state.sessions.values(), key=lambda session: -session.begin)
+    for session in newest[:32]:
+        if session.purpose == "backup" and session.id not in committed:
+            yield session.id

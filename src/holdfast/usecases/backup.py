@@ -1,0 +1,174 @@
+"""Take a snapshot of each source, in one run and one session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from holdfast.flow.backup import Stored, back_up
+from holdfast.flow.previous import PreviousProgress, PreviousSnapshot, Progress
+from holdfast.model.errors import Damaged, HoldfastError, SessionExpired, StorageError, StorageFull
+from holdfast.model.events import Reporter, Warned, silent
+from holdfast.model.ids import new_id
+from holdfast.model.snapshot import Notes, SnapshotInfo
+from holdfast.repository.expiry import expire_dead
+from holdfast.repository.index import read_progress
+from holdfast.repository.repository import Repository, SnapshotEntry
+from holdfast.repository.session import Session, unfinished
+from holdfast.sources.base import CaptureRequest, Previous, Source
+from holdfast.system import clock
+
+# Below this there is no use in beginning: even a small backup would end half-way.
+_LEAST_ROOM = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupRequest:
+    """``sources`` by name. ``name`` labels the snapshots; ``pin`` protects them; ``only`` limits the items.
+
+    ``undo`` is what a restore notes in the snapshot it takes first.
+    """
+
+    sources: Mapping[str, Source]
+    name: str | None = None
+    pin: bool = False
+    trigger: str = "manual"
+    only: tuple[str, ...] = ()
+    created_by: str = ""
+    run: str = field(default_factory=new_id)
+    width: int = 2
+    report: Reporter = silent
+    undo: Notes | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class BackupResult:
+    """``snapshots`` that were made; ``failures`` by source: no snapshot exists for those."""
+
+    run: str
+    snapshots: list[SnapshotInfo] = field(default_factory=list)
+    failures: dict[str, HoldfastError] = field(default_factory=dict)
+
+
+def backup(repository: Repository, request: BackupRequest) -> BackupResult:
+    """Back up every source of the request. A source that fails is in ``failures``; the others are still made.
+
+    Failures of the repository itself are raised: nothing more can be stored then.
+    """
+    result = BackupResult(run=request.run)
+    check_room(repository)
+    expire_dead(repository.vault)
+    with repository.begin("backup") as session:
+        for name, source in request.sources.items():
+            try:
+                result.snapshots.append(_one(repository, session, request, name, source))
+            except (StorageError, SessionExpired):
+                raise
+            except HoldfastError as error:
+                result.failures[name] = error
+    if request.pin and result.snapshots:
+        repository.pin([info.id for info in result.snapshots])
+    repository.remember_head()
+    return result
+
+
+def check_room(repository: Repository) -> None:
+    """StorageFull when the store has no room worth beginning with."""
+    free = repository.storage.free_space()
+    if free is not None and free < _LEAST_ROOM:
+        raise StorageFull(
+            "the repository's storage is full",
+            where=repository.storage.url,
+            why=f"{free >> 20} MiB are free, a run needs at least {_LEAST_ROOM >> 20} MiB",
+            hint="free some space, or: holdfast forget … && holdfast prune",
+        )
+
+
+def _one(
+    repository: Repository, session: Session, request: BackupRequest, name: str, source: Source
+) -> SnapshotInfo:
+    started, created_at = time.monotonic(), clock.stamp()
+    new_before, stored_before = session.bytes_new, session.bytes_stored
+    snapshot = new_id()
+    capture = CaptureRequest(
+        source=name,
+        previous=previous_of(repository, session, name, source.kind, request.report),
+        only=request.only,
+        width=request.width,
+        report=request.report,
+    )
+    stored = back_up(source, capture, session, snapshot)
+    session.flush()
+    info = _describe(stored, request, name, source.kind)
+    info.id, info.created_at = snapshot, created_at
+    info.bytes_new = session.bytes_new - new_before
+    info.bytes_stored = session.bytes_stored - stored_before
+    info.seconds = round(time.monotonic() - started, 3)
+    session.commit(info, stored.root)
+    return info
+
+
+def _describe(stored: Stored, request: BackupRequest, name: str, kind: str) -> SnapshotInfo:
+    notes, totals = stored.notes, stored.totals
+    return SnapshotInfo(
+        id="",
+        run=request.run,
+        source=name,
+        kind=kind,
+        trigger=request.trigger,
+        status="incomplete" if notes.incomplete else "complete",
+        created_at="",
+        rows=totals.rows if totals.counted else None,
+        item_count=totals.items,
+        bytes_source=totals.size,
+        bytes_read=stored.bytes_read,
+        bytes_new=0,
+        bytes_stored=0,
+        seconds=0.0,
+        not_protected=notes.not_protected,
+        warnings=[*notes.incomplete, *notes.warnings],
+        name=request.name,
+        created_by=request.created_by,
+        source_changed_at=notes.source_changed_at,
+        origin=notes.origin,
+        partial=bool(request.only) or request.undo is not None,
+        undo=request.undo,
+    )
+
+
+def previous_of(
+    repository: Repository, session: Session, name: str, kind: str, report: Reporter
+) -> Previous | None:
+    """The newest whole snapshot of a source that can be read, else what an interrupted first backup had finished."""
+    for entry in newest_whole(repository.snapshots(), name, kind):
+        try:
+            manifest = repository.manifest(entry, session.reader)
+            manifest.pages()
+        except Damaged as error:
+            report(Warned(source=name, text=f"{error.what} Everything is read again. Run: holdfast check"))
+            continue
+        return PreviousSnapshot(manifest, session.reader)
+    for progress in _progress(repository):
+        if progress.source == name and progress.pages:
+            try:
+                return PreviousProgress(progress, session.reader)
+            except (Damaged, msgspec.DecodeError):
+                continue
+    return None
+
+
+def newest_whole(entries: list[SnapshotEntry], name: str, kind: str) -> Iterator[SnapshotEntry]:
+    """Snapshots of all items of one source, newest first."""
+    for entry in reversed(entries):
+        if entry.info.source == name and entry.info.kind == kind and not entry.info.partial:
+            yield entry
+
+
+def _progress(repository: Repository) -> Iterator[Progress]:
+    for session in unfinished(repository.log.state):
+        for raw in read_progress(repository.storage, repository.sealer, session):
+            yield msgspec.msgpack.decode(raw, type=Progress)
+            break

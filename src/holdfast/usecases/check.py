@@ -1,0 +1,55 @@
+"""Verify the repository, and rebuild its index when asked to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Reporter, silent
+from holdfast.model.ids import new_id
+from holdfast.repository import rebuild
+from holdfast.repository.check import Examination, Finding
+from holdfast.repository.repository import Repository
+from holdfast.usecases.protection import protected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """``read_data``: share of the packs to read byte by byte, 0 to 1. ``repair_index``: first write lost fragments."""
+
+    read_data: float = 0.0
+    repair_index: bool = False
+    report: Reporter = silent
+
+
+@dataclass(slots=True, kw_only=True)
+class CheckResult:
+    """``ok`` when nothing was found. ``read`` bytes of packs were read; ``repaired`` packs were indexed again."""
+
+    ok: bool
+    findings: list[Finding] = field(default_factory=list)
+    read: int = 0
+    repaired: int = 0
+
+
+def check(repository: Repository, request: CheckRequest) -> CheckResult:
+    """Check structure, and data as far as asked."""
+    repaired, read = 0, 0
+    with protected(repository, "check", request.report):
+        examination = Examination(repository.vault)
+        if request.repair_index:
+            repaired, problems = rebuild.repair(repository.vault, new_id())
+            examination.findings += [
+                Finding(what=problem.what, where=problem.where, hint=problem.hint) for problem in problems
+            ]
+        examination.structure()
+        if request.read_data:
+            request.report(PhaseStarted(source="repository", phase="read data"))
+            examination.advance = lambda size: request.report(
+                Advanced(source="repository", phase="read data", amount=size)
+            )
+            read = examination.read_data(request.read_data)
+            request.report(PhaseEnded(source="repository", phase="read data"))
+        examination.name_victims()
+    repository.remember_head()
+    findings = examination.findings
+    return CheckResult(ok=not findings, findings=findings, read=read, repaired=repaired)

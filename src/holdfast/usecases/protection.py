@@ -1,0 +1,31 @@
+"""Read from a repository while nobody deletes what is being read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from holdfast.model.errors import StorageError
+from holdfast.model.events import Reporter, Warned
+from holdfast.repository.reader import ChunkReader
+from holdfast.repository.records import Purpose
+from holdfast.repository.repository import Repository
+
+
+@contextlib.contextmanager
+def protected(repository: Repository, purpose: Purpose, report: Reporter) -> Iterator[ChunkReader]:
+    """A reader within a session; without one, and saying so, where the store may only be read."""
+    try:
+        session = repository.begin(purpose)
+    except StorageError as error:
+        report(
+            Warned(
+                source="",
+                text="The repository cannot be written, so a prune that runs at the same time could remove what"
+                f" is being read ({error.what}).",
+            )
+        )
+        yield repository.reader()
+        return
+    with session:
+        yield session.reader

@@ -1,0 +1,142 @@
+"""Bring a snapshot back: plan, protect what is there, write, verify, tell."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from holdfast.flow.content import SnapshotContent
+from holdfast.model.errors import TargetError
+from holdfast.model.events import Reporter, silent
+from holdfast.model.ids import new_id, short
+from holdfast.model.plans import Action, ItemResult, RestorePlan
+from holdfast.model.secret import split_password
+from holdfast.repository.manifest import ManifestReader
+from holdfast.repository.reader import ChunkReader
+from holdfast.repository.repository import Repository, SnapshotEntry
+from holdfast.sources.base import RestoreRequest, Source, Target
+from holdfast.usecases.backup import BackupRequest, backup
+from holdfast.usecases.nothing import Nothing
+from holdfast.usecases.protection import protected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreOrder:
+    """What to bring back. ``source`` knows how to write its kind of target; ``request`` says where to and how."""
+
+    entry: SnapshotEntry
+    source: Source
+    request: RestoreRequest
+    dry_run: bool = False
+    created_by: str = ""
+    run: str = field(default_factory=new_id)
+    report: Reporter = silent
+
+
+@dataclass(slots=True, kw_only=True)
+class RestoreResult:
+    """``verified``: every item was written and compared. ``undo``: the pre-restore snapshot, when one was needed."""
+
+    run: str
+    snapshot: str
+    dry_run: bool
+    target: str
+    plan: RestorePlan
+    items: list[ItemResult] = field(default_factory=list)
+    verified: bool = False
+    seconds: float = 0.0
+    undo: str | None = None
+
+
+def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
+    """Carry out ``order``. TargetError when the plan is refused; then nothing was changed."""
+    started = time.monotonic()
+    with protected(repository, "restore", order.report) as reader:
+        manifest = repository.manifest(order.entry, reader)
+        target = order.source.target(order.request)
+        plan = target.plan(manifest)
+        result = RestoreResult(
+            run=order.run, snapshot=order.entry.info.id, dry_run=order.dry_run, target=plan.target, plan=plan
+        )
+        if order.dry_run:
+            result.items = planned(plan)
+        else:
+            refuse(plan)
+            _carry_out(repository, order, target, manifest, reader, result)
+    result.seconds = round(time.monotonic() - started, 3)
+    return result
+
+
+def planned(plan: RestorePlan) -> list[ItemResult]:
+    """The plan as item results, for a dry run."""
+    return [
+        ItemResult(
+            name=step.label,
+            action=step.action.value,
+            rows=step.rows,
+            status="blocked" if step.action is Action.BLOCKED else "planned",
+            detail=_counted(step.detail, step.counts),
+        )
+        for step in plan.steps
+    ]
+
+
+def refuse(plan: RestorePlan) -> None:
+    """TargetError when the plan must not be carried out."""
+    if plan.refusals:
+        first, *others = plan.refusals
+        raise TargetError(first, where=plan.target, why="; ".join(others), hint="nothing was changed")
+
+
+def _carry_out(
+    repository: Repository,
+    order: RestoreOrder,
+    target: Target,
+    manifest: ManifestReader,
+    reader: ChunkReader,
+    result: RestoreResult,
+) -> None:
+    content = SnapshotContent(reader, local=repository.storage.traits.local)
+    try:
+        with target.hold(result.plan):
+            result.undo = _protect(repository, order, target, result.plan)
+            result.items = target.apply(result.plan, manifest, content)
+        if order.request.verify == "content":
+            result.items += target.verify(result.plan, manifest, content)
+    finally:
+        content.close()
+    result.verified = all(item.status in ("ok", "skipped") for item in result.items)
+
+
+def _protect(repository: Repository, order: RestoreOrder, target: Target, plan: RestorePlan) -> str | None:
+    """Take the snapshot that ``undo`` goes back to; the restore does not begin without it."""
+    created = [step.item for step in plan.steps if step.action is Action.CREATE]
+    touched = target.touched_source(plan)
+    if not plan.in_place or (touched is None and not created):
+        return None
+    source, only = touched if touched is not None else (Nothing(order.source), ())
+    undo = {"to": _printable(order.request.to), "only": list(only), "created": created}
+    request = BackupRequest(
+        sources={order.entry.info.source: source},
+        name=f"undo-{short(order.run)}",
+        trigger="pre-restore",
+        only=only,
+        created_by=order.created_by,
+        run=order.run,
+        report=order.report,
+        undo=undo,
+    )
+    made = backup(repository, request)
+    for error in made.failures.values():
+        error.what = f"the snapshot for undo failed, so nothing was restored: {error.what}"
+        raise error
+    return made.snapshots[0].id
+
+
+def _counted(detail: str, counts: dict[str, int]) -> str:
+    told = ", ".join(f"{amount:,} {what}" for what, amount in counts.items() if amount)
+    return "; ".join(part for part in (told, detail) if part)
+
+
+def _printable(place: str | None) -> str | None:
+    return split_password(place)[0] if place is not None else None
