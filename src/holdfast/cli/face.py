@@ -1,0 +1,160 @@
+"""One invocation's way of speaking: a document for scripts, lines for people, progress and logs on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from holdfast.cli.failure import Failure, failure_of
+from holdfast.cli.words import printable
+from holdfast.model.errors import UsageError
+from holdfast.model.events import Reporter
+from holdfast.model.secret import Redactor
+from holdfast.wiring.surroundings import of_process
+
+if TYPE_CHECKING:
+    from holdfast.wiring.build import App
+    from holdfast.wiring.load import Configuration
+
+_STYLES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+
+
+class Face:
+    """Options given before or after the verb end up here; verbs speak through it and read nothing else."""
+
+    def __init__(self) -> None:
+        self.as_json = False
+        self.verbosity = 0
+        self.dry_run = False
+        self.yes = False
+        self.config: str | None = None
+        self.repository: str | None = None
+        self.around = of_process()
+        self._documented = False
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes the secrets this call has seen out of text."""
+        return self.around.redactor
+
+    @property
+    def quiet(self) -> bool:
+        """Only the result and errors."""
+        return self.verbosity < 0
+
+    # what a verb needs
+
+    def configuration(self) -> Configuration:
+        """The configuration this call is about."""
+        from holdfast.wiring import load
+
+        around = self.around
+        if self.repository and self.config:
+            raise UsageError("-c and --repository exclude each other")
+        url = self.repository or (None if self.config else around.environ.get("HOLDFAST_REPOSITORY"))
+        if url:
+            return load.for_repository(url, around)
+        return load.load(load.find(around, self.config), around)
+
+    def unopened_app(self) -> App:
+        """The objects behind the configuration, none of them open yet; the caller closes it."""
+        from holdfast.cli.ask import passphrase_for
+        from holdfast.wiring.build import App
+
+        return App(self.configuration(), ask=lambda url: passphrase_for(self, url))
+
+    @contextlib.contextmanager
+    def app(self) -> Iterator[App]:
+        """The same, closed at the end."""
+        with contextlib.closing(self.unopened_app()) as app:
+            yield app
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Reporter]:
+        """A reporter that shows how far it is: bars on a terminal, plain lines with -v, warnings always."""
+        from holdfast.cli.progress import shown
+
+        with shown(self) as report:
+            yield report
+
+    # speaking
+
+    def document(self, value: Any) -> None:
+        """The one JSON document of this call; nothing unless ``--json`` was given."""
+        if self.as_json:
+            self._documented = True
+            _write(sys.stdout, json.dumps(value, ensure_ascii=True, default=_plain) + "\n")
+
+    def stream_document(self, pieces: Iterable[str]) -> None:
+        """The one JSON document, for what is too long to hold; ``pieces`` are ASCII JSON text."""
+        for piece in pieces:
+            self._documented = True
+            sys.stdout.write(piece)
+        sys.stdout.flush()
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """One line of the result, for people; nothing with ``--json``."""
+        if not self.as_json:
+            _write(sys.stdout, self._styled(sys.stdout, printable(text), style) + "\n")
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Several lines of the result."""
+        for text in texts:
+            self.line(text)
+
+    def note(self, text: str, style: str = "") -> None:
+        """One line on stderr: advice, warnings. Not with ``-q``."""
+        if not self.quiet:
+            self.loud_note(text, style)
+
+    def loud_note(self, text: str, style: str = "") -> None:
+        """One line on stderr that must be seen."""
+        _write(sys.stderr, self._styled(sys.stderr, printable(self.redactor.clean(text)), style) + "\n")
+
+    def fail(self, error: BaseException) -> int:
+        """Show what went wrong, without secrets, and return the exit status."""
+        failure = failure_of(error)
+        if self.as_json and not self._documented:
+            self.document(self.without_secrets(failure.document()))
+        else:
+            for number, text in enumerate(failure.lines()):
+                self.loud_note(text, "red" if number == 0 else "")
+        if self.verbosity >= 2:
+            self._trace(failure, error)
+        return failure.status
+
+    def _trace(self, failure: Failure, error: BaseException) -> None:
+        """Where it happened. Local variables are not shown: they hold what must not be seen."""
+        for entry in traceback.format_exception(error):
+            for text in entry.rstrip("\n").split("\n"):
+                self.loud_note(text, "" if failure.trace else "dim")
+
+    def without_secrets(self, document: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        """An error's document, cleaned."""
+        return {key: {k: self.redactor.clean(v) for k, v in fields.items()} for key, fields in document.items()}
+
+    def _styled(self, stream: Any, text: str, style: str) -> str:
+        if not style or not self.colours(stream):
+            return text
+        return f"\033[{_STYLES[style]}m{text}\033[0m"
+
+    def colours(self, stream: Any) -> bool:
+        """Whether colour is wanted: a terminal that understands it, and no NO_COLOR."""
+        environ = self.around.environ
+        return bool(stream.isatty()) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def _write(stream: Any, text: str) -> None:
+    stream.write(text)
+    stream.flush()
+
+
+def _plain(value: Any) -> Any:
+    """What json does not know: structs, dataclasses, bytes names, tuples of them."""
+    import msgspec
+
+    return msgspec.to_builtins(value, enc_hook=str)

@@ -1,0 +1,108 @@
+"""Options every verb has, accepted before and after it, and the decorator that makes a function a verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from holdfast.cli.face import Face
+from holdfast.model.errors import UsageError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Parameter = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Verb(click.Command):
+    """One verb: its examples stand in its help, and it refuses a dry run it cannot give."""
+
+    def __init__(self, *arguments: Any, examples: str = "", plans: bool = False, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.examples = examples
+        self.plans = plans
+        self.params.extend(shared_options())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Examples, as they would be typed."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples.strip().splitlines():
+                    formatter.write(f"  {example.strip()}\n")
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb."""
+        face = ctx.find_object(Face)
+        if face is not None and face.dry_run and not self.plans:
+            raise UsageError(f"{self.name} has no dry run", hint=f"holdfast {self.name} --help")
+        return super().invoke(ctx)
+
+
+def verb(name: str, *, examples: str, plans: bool = False) -> Callable[[Function], Verb]:
+    """Make a function ``(face, **options) -> status | None`` the verb ``name``. ``plans``: has a dry run."""
+
+    def wrap(function: Function) -> Verb:
+        decorate = click.command(name, cls=Verb, examples=examples, plans=plans)
+        return decorate(click.pass_obj(function))
+
+    return wrap
+
+
+def shared_options() -> list[click.Option]:
+    """Fresh option objects; each writes what it was given into the Face of this call."""
+    return [
+        _option(["-c", "--config"], "config", "The configuration file.", metavar="PATH"),
+        _option(["-R", "--repository"], "repository", "Use this repository without a file.", metavar="URL"),
+        _flag(["--json"], _set_json, "One JSON document on stdout, also for errors."),
+        _flag(["-q", "--quiet"], _set_quiet, "Only the result and errors."),
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=_set_verbose,
+            help="More; -vv shows where an error happened.",
+        ),
+        _flag(["-n", "--dry-run"], _set_dry_run, "Show what would be done, and do nothing."),
+        _flag(["-y", "--yes"], _set_yes, "Answer yes to every question."),
+    ]
+
+
+def _option(names: Sequence[str], attribute: str, text: str, *, metavar: str) -> click.Option:
+    def remember(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            setattr(_face(context), attribute, value)
+
+    return click.Option(names, expose_value=False, callback=remember, help=text, metavar=metavar)
+
+
+def _flag(names: Sequence[str], act: Callable[[Face], None], text: str) -> click.Option:
+    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        if value:
+            act(_face(context))
+
+    return click.Option(names, is_flag=True, expose_value=False, callback=remember, help=text)
+
+
+def _face(context: click.Context) -> Face:
+    return context.ensure_object(Face)
+
+
+def _set_json(face: Face) -> None:
+    face.as_json = True
+
+
+def _set_quiet(face: Face) -> None:
+    face.verbosity = -1
+
+
+def _set_verbose(context: click.Context, _parameter: click.Parameter, value: int) -> None:
+    if value:
+        _face(context).verbosity = value
+
+
+def _set_dry_run(face: Face) -> None:
+    face.dry_run = True
+
+
+def _set_yes(face: Face) -> None:
+    face.yes = True

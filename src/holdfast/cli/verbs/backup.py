@@ -1,0 +1,44 @@
+"""``holdfast backup``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from holdfast.cli import runs
+from holdfast.cli.face import Face
+from holdfast.cli.options import verb
+from holdfast.planning.names import check_label
+
+_EXAMPLES = """
+holdfast backup
+holdfast backup shop --name before-import --pin
+holdfast backup shop --only 'public.orders' --only 'public.order_*'
+holdfast backup --trigger cron --json
+"""
+
+TRIGGERS = ("manual", "cron", "schedule", "api", "pre-change", "pre-delete", "import")
+
+
+@verb("backup", examples=_EXAMPLES)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--name", help="A name for the snapshots, to find them by.")
+@click.option("--pin", is_flag=True, help="Protect them from being forgotten.")
+@click.option("--trigger", type=click.Choice(TRIGGERS), default="manual", show_default=True, help="Why it is taken.")
+@click.option(
+    "--only", multiple=True, metavar="PATTERN", help="Only items that match; such a snapshot is never latest."
+)
+def backup(face: Face, sources: Sequence[str], name: str | None, pin: bool, trigger: str, only: Sequence[str]) -> int:
+    """Take a snapshot of every source, or of those named.
+
+    Exit status: 0 all complete, 3 something could not be read, 1 a source failed (the others are still taken).
+    """
+    if name is not None:
+        check_label(name)
+    wishes = runs.BackupWishes(sources=tuple(sources), name=name, pin=pin, trigger=trigger, only=tuple(only))
+    with face.app() as app, face.progress() as report:
+        result = runs.take(app, wishes, report)
+    face.document(runs.backup_document(face, result))
+    runs.tell_backup(face, result)
+    return int(runs.status_of(result))

@@ -1,0 +1,60 @@
+"""``holdfast config``: what is in force, whether it is right, where it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import click
+
+from holdfast.cli.face import Face
+from holdfast.cli.options import verb
+from holdfast.usecases.config_view import view
+from holdfast.wiring import load
+
+
+@click.group("config")
+def config() -> None:
+    """Show, check or locate the configuration."""
+
+
+@verb("show", examples="holdfast config show\nholdfast config show --json")
+def show(face: Face) -> None:
+    """Show the configuration in force. References are shown, secrets never."""
+    configuration = face.configuration()
+    settings = view(configuration.settings.model_dump(mode="json", exclude_none=True))
+    face.document(settings)
+    face.line(f"# {configuration.path or 'no file, from --repository'}")
+    for title, table in (("repository", settings["repository"]), *_sources(settings)):
+        face.line(f"[{title}]")
+        for name, value in table.items():
+            face.line(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        face.line()
+
+
+def _sources(settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(f"sources.{name}", table) for name, table in settings.get("sources", {}).items()]
+
+
+@verb("validate", examples="holdfast config validate\nholdfast -c other.toml config validate")
+def validate(face: Face) -> None:
+    """Check the file, and that every secret it refers to can be read. Connects to nothing."""
+    with contextlib.closing(face.unopened_app()) as app:
+        references = app.resolve_references()
+    path = app.configuration.path
+    face.document({"valid": True, "path": str(path) if path else None, "references": references})
+    face.line(f"{path or '--repository'} is valid")
+
+
+@verb("path", examples="holdfast config path")
+def path(face: Face) -> None:
+    """Print the path of the file in use."""
+    found = load.find(face.around, face.config)
+    looked = [str(place) for place in load.usual_places(face.around)]
+    face.document({"path": str(found), "usual_places": looked})
+    face.line(str(found))
+
+
+for _command in (show, validate, path):
+    config.add_command(_command)

@@ -1,0 +1,58 @@
+"""``holdfast restore``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from holdfast.cli import ask, recovery
+from holdfast.cli.face import Face
+from holdfast.cli.options import verb
+from holdfast.model.errors import UsageError
+
+_EXAMPLES = """
+holdfast restore latest:shop                       (into a new database beside the old one)
+holdfast restore latest:shop --to postgresql://app@localhost/shop_copy
+holdfast restore 3f9c12aa --to /srv/media-from-tuesday --only 'photos/2026/*'
+holdfast restore latest:shop --in-place --only public.orders --dry-run
+holdfast restore latest:shop --in-place --only public.orders --yes
+"""
+
+
+@verb("restore", examples=_EXAMPLES, plans=True)
+@click.argument("snapshot", metavar="ID")
+@click.option("--to", metavar="URL|PATH", help="Where to; the default is a new place beside the source.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only tables or paths that match; repeatable.")
+@click.option("--in-place", is_flag=True, help="Into the source itself (or --to): adds what is missing.")
+@click.option("--overwrite", is_flag=True, help="With --in-place: also replace what differs.")
+@click.option("--exact", is_flag=True, help="With --in-place: also delete what the snapshot does not have.")
+@click.option(
+    "--verify",
+    type=click.Choice(["counts", "content"]),
+    default="counts",
+    show_default=True,
+    help="content reads everything back and compares.",
+)
+@click.option("--no-owner", is_flag=True, help="Do not restore owners.")
+@click.option("--no-acl", is_flag=True, help="Do not restore access rights.")
+def restore(face: Face, snapshot: str, only: Sequence[str], **wanted: Any) -> int:
+    """Get a snapshot back, into a new place unless told otherwise.
+
+    --in-place takes a snapshot of what it will touch first; holdfast undo RUN brings that back.
+    """
+    wishes = recovery.RestoreWishes(snapshot=snapshot, only=tuple(only), **wanted)
+    if (wishes.overwrite or wishes.exact) and not wishes.in_place:
+        raise UsageError("--overwrite and --exact belong to --in-place", hint="a new place is always exact")
+    with face.app() as app:
+        order = recovery.order_of(app, wishes)
+        if wishes.in_place and not face.dry_run and not face.yes:
+            with face.progress() as report:
+                plan = recovery.carry_out(app, order, report, dry_run=True)
+            recovery.tell_plan(face, plan)
+            recovery.refuse_plan(plan)
+            ask.confirm(face, f"change {plan.target}?")
+        with face.progress() as report:
+            result = recovery.carry_out(app, order, report, dry_run=face.dry_run)
+    return recovery.tell(face, result)

@@ -1,0 +1,47 @@
+"""``holdfast undo``."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli import ask, recovery
+from holdfast.cli.face import Face
+from holdfast.cli.options import verb
+from holdfast.model.events import Reporter
+from holdfast.system import clock
+from holdfast.usecases.restore import RestoreResult
+from holdfast.usecases.undo import UndoOrder
+from holdfast.usecases.undo import undo as take_back
+from holdfast.wiring.build import App
+
+_EXAMPLES = """
+holdfast undo 9d41c07e --dry-run
+holdfast undo 9d41c07e --yes
+"""
+
+
+@verb("undo", examples=_EXAMPLES, plans=True)
+@click.argument("run", metavar="RUN")
+def undo(face: Face, run: str) -> int:
+    """Take back what the in-place restore RUN changed. An undo can itself be undone."""
+    with face.app() as app:
+        if not face.dry_run and not face.yes:
+            with face.progress() as report:
+                plan = _undo(app, run, report, dry_run=True)
+            recovery.tell_plan(face, plan)
+            recovery.refuse_plan(plan)
+            ask.confirm(face, f"change {plan.target}?")
+        with face.progress() as report:
+            result = _undo(app, run, report, dry_run=face.dry_run)
+    return recovery.tell(face, result)
+
+
+def _undo(app: App, run: str, report: Reporter, *, dry_run: bool) -> RestoreResult:
+    order = UndoOrder(
+        run=run,
+        source=lambda info: app.source_of(info, (info.undo or {}).get("to")),
+        dry_run=dry_run,
+        created_by=clock.user(),
+        report=report,
+    )
+    return take_back(app.repository, order)

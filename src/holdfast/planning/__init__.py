@@ -1,0 +1,1 @@
+"""Decisions without side effects: model values in, model values out; no clock, no input or output."""

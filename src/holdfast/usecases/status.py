@@ -1,0 +1,68 @@
+"""Status: per source, what would be lost if it died now. Computed from snapshots and the clock at reading time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.planning import names
+from holdfast.repository.repository import SnapshotEntry
+from holdfast.storage.base import Storage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """``newest`` None: nothing of this source could be restored. ``age`` and ``reach`` in seconds before ``now``.
+
+    ``reach``: how far back the oldest good snapshot lies. ``failed_since``: incomplete snapshots after the newest
+    good one. ``configured`` False: snapshots exist, but the configuration does not name the source any more.
+    """
+
+    source: str
+    configured: bool
+    newest: SnapshotInfo | None
+    age: float | None
+    reach: float | None
+    snapshots: int
+    pinned: int
+    failed_since: int
+
+    @property
+    def not_protected(self) -> Sequence[str]:
+        """What the newest good snapshot says it does not hold."""
+        return self.newest.not_protected if self.newest else ["everything: there is no complete snapshot"]
+
+
+def status_of(entries: Sequence[SnapshotEntry], configured: Sequence[str], now: datetime) -> list[SourceStatus]:
+    """One line for each source of the configuration, then for those that only the repository knows."""
+    known = dict.fromkeys([*configured, *sorted({entry.info.source for entry in entries})])
+    return [_of_source(name, entries, name in configured, now) for name in known]
+
+
+def _of_source(source: str, entries: Sequence[SnapshotEntry], configured: bool, now: datetime) -> SourceStatus:
+    mine = [entry for entry in entries if entry.info.source == source]
+    ordered = names.newest_first(entry.info for entry in mine)
+    good = [info for info in ordered if names.is_good(info)]
+    newest = good[0] if good else None
+    since = ordered[: ordered.index(newest)] if newest else ordered
+    return SourceStatus(
+        source=source,
+        configured=configured,
+        newest=newest,
+        age=_seconds(newest, now),
+        reach=_seconds(good[-1], now) if good else None,
+        snapshots=len(mine),
+        pinned=sum(entry.pinned for entry in mine),
+        failed_since=sum(info.status != "complete" for info in since),
+    )
+
+
+def _seconds(info: SnapshotInfo | None, now: datetime) -> float | None:
+    return None if info is None else (now - datetime.fromisoformat(info.created_at)).total_seconds()
+
+
+def stored_bytes(storage: Storage) -> int:
+    """What the repository occupies, as its store counts it."""
+    return sum(stat.size for stat in storage.list(""))

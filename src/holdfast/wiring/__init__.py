@@ -1,0 +1,1 @@
+"""holdfast.toml and the environment become live objects; the only place that knows every part."""

@@ -1,0 +1,172 @@
+"""Settings become live objects: one repository and the sources, each opened when first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from holdfast.model.errors import UsageError
+from holdfast.model.secret import Secret, split_password
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.repository.repository import Places, Repository
+from holdfast.sources.base import Source
+from holdfast.storage.base import Storage
+from holdfast.storage.registry import open_storage
+from holdfast.wiring import kinds, places
+from holdfast.wiring.load import Configuration
+from holdfast.wiring.settings import Settings, SourceSettings
+from holdfast.wiring.surroundings import PASSPHRASE, PASSPHRASE_FILE
+
+Ask = Callable[[str], Secret | None]
+
+
+class App:
+    """What a face works with. ``ask`` is called for a passphrase that is given nowhere; None means nobody answers."""
+
+    def __init__(self, configuration: Configuration, ask: Ask) -> None:
+        self.configuration = configuration
+        self._ask = ask
+        self._storage: Storage | None = None
+        self._repository: Repository | None = None
+        self._sources: dict[str, Source] = {}
+
+    @property
+    def settings(self) -> Settings:
+        """What the configuration says."""
+        return self.configuration.settings
+
+    @property
+    def places(self) -> Places:
+        """This client's folders."""
+        around = self.configuration.around
+        return Places(cache=around.cache, state=around.state)
+
+    # the repository
+
+    def open_storage(self) -> Storage:
+        """A new connection to the repository's store; the caller closes it."""
+        repository = self.settings.repository
+        password = None
+        if repository.password:
+            password = self.configuration.around.resolve(repository.password, self.configuration.base).reveal()
+        return open_storage(repository.url, credentials=self.configuration.around.environ, password=password)
+
+    def passphrase(self) -> Secret:
+        """From the environment, else the reference in the file, else the person. UsageError when nobody knows it."""
+        around = self.configuration.around
+        if (found := around.passphrase_from_environment()) is not None:
+            return found
+        reference = self.settings.repository.passphrase
+        if reference != f"env:{PASSPHRASE}":
+            return around.resolve(reference, self.configuration.base)
+        if (typed := self._ask(self.settings.repository.url)) is not None:
+            return typed
+        raise UsageError(
+            "the repository's passphrase is not given",
+            where=self.settings.repository.url,
+            hint=f"export {PASSPHRASE}=… or {PASSPHRASE_FILE}=PATH",
+        )
+
+    def resolve_references(self) -> list[str]:
+        """Every reference to a secret in the configuration, each found; UsageError for the first that is not."""
+        around, base, repository = self.configuration.around, self.configuration.base, self.settings.repository
+        given = [source.password for source in self.settings.sources.values()]
+        references = [reference for reference in (repository.password, *given) if reference]
+        for reference in references:
+            around.resolve(reference, base)
+        return [self.passphrase().origin, *references]
+
+    @property
+    def storage(self) -> Storage:
+        """The store the repository is in."""
+        if self._storage is None:
+            self._storage = self.open_storage()
+        return self._storage
+
+    @property
+    def repository(self) -> Repository:
+        """The open repository."""
+        if self._repository is None:
+            self._repository = Repository.open(self.storage, self.passphrase().reveal(), self.places)
+        return self._repository
+
+    # the sources
+
+    def source(self, name: str) -> Source:
+        """One source of the configuration. UsageError when there is none of that name."""
+        if name not in self._sources:
+            settings = self.settings.sources.get(name)
+            if settings is None:
+                known = ", ".join(self.settings.sources) or "none"
+                raise UsageError(f"there is no source {name!r} in the configuration", why=f"known: {known}")
+            self._sources[name] = self._build(name, settings)
+        return self._sources[name]
+
+    def sources(self, names: Sequence[str] = ()) -> dict[str, Source]:
+        """The sources named, or all of them; UsageError when there are none at all."""
+        if not self.settings.sources:
+            raise UsageError(
+                "the configuration names no source",
+                where=str(self.configuration.path or ""),
+                hint='add one: [sources.shop] with url = "postgresql://app@localhost/shop"',
+            )
+        return {name: self.source(name) for name in dict.fromkeys(names or self.settings.sources)}
+
+    def stand_in(self, kind: str, place: str) -> Source:
+        """A source that is not in the configuration, for restoring a snapshot of ``kind`` into ``place``."""
+        around = self.configuration.around
+        return kinds.build_at(kind, place, self._surrounding_of(), folder=around.folder, home=around.home)
+
+    def source_of(self, info: SnapshotInfo, to: str | None) -> Source:
+        """The source that can restore a snapshot: that of the configuration, else one standing at ``to``."""
+        configured = self.settings.sources.get(info.source)
+        if configured is not None and kinds.KINDS[configured.scheme] == info.kind:
+            return self.source(info.source)
+        if to is None:
+            raise UsageError(
+                f"the configuration has no {info.kind} source {info.source!r}, so the snapshot has no place of its own",
+                hint="say where it goes: --to URL or PATH",
+            )
+        return self.stand_in(info.kind, to)
+
+    def place(self, kind: str, to: str) -> str:
+        """``to`` from the command line, with its password known to the redactor and relative paths resolved."""
+        around = self.configuration.around
+        _, password = split_password(to)
+        if password:
+            around.redactor.learn(Secret(password, "--to"))
+        return to if kind == "postgres" else places.absolute(to, around.folder, around.home)
+
+    @property
+    def width(self) -> int:
+        """How many lanes are worth having on this machine."""
+        return max(2, min(8, os.cpu_count() or 2))
+
+    def _build(self, name: str, settings: SourceSettings) -> Source:
+        around = self.configuration.around
+        password = None
+        if settings.password:
+            password = around.resolve(settings.password, self.configuration.base)
+        return kinds.build(name, settings, password, self._surrounding_of())
+
+    def _surrounding_of(self) -> kinds.Surrounding:
+        around = self.configuration.around
+        return kinds.Surrounding(
+            environ=around.environ, repository_url=self.settings.repository.url, own_folders=self._own_folders()
+        )
+
+    def _own_folders(self) -> tuple[Path, ...]:
+        """What never belongs into a snapshot of files: cache and state."""
+        return (self.places.cache, self.places.state)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        repository, storage = self._repository, self._storage
+        self._repository = self._storage = None
+        try:
+            if repository is not None:
+                repository.close()
+        finally:
+            if storage is not None:
+                storage.close()

@@ -1,0 +1,91 @@
+"""The shape of holdfast.toml: a repository and the sources it protects."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from holdfast.wiring.surroundings import PASSPHRASE, REFERENCE_FORMS
+
+_REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|(file|cmd|credential):.+)\Z", re.DOTALL)
+_SOURCE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
+
+
+def check_reference(text: str) -> str:
+    """A secret is only ever referred to; ValueError for anything else (the value is not repeated)."""
+    if not _REFERENCE.match(text):
+        raise ValueError(f"a secret is not written here but referred to: {REFERENCE_FORMS}")
+    return text
+
+
+def check_source_name(name: str) -> str:
+    """Names stand in commands such as ``latest:shop``; ValueError when one would not survive that."""
+    if not _SOURCE_NAME.match(name) or name == "latest":
+        raise ValueError("a source name is letters, digits, dots, dashes and underscores, up to 64, not 'latest'")
+    return name
+
+
+Reference = Annotated[str, AfterValidator(check_reference)]
+SourceName = Annotated[str, AfterValidator(check_source_name)]
+
+
+class _Part(BaseModel):
+    # hide_input keeps a value that failed its check, possibly a password, out of the error text
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_min_length=1)
+
+
+class RepositorySettings(_Part):
+    """Where snapshots are kept, and what opens it.
+
+    ``single_writer`` allows a store that cannot refuse to overwrite, for one writer at a time.
+    """
+
+    url: str
+    passphrase: Reference = f"env:{PASSPHRASE}"
+    password: Reference | None = None
+    single_writer: bool = False
+
+
+class SourceSettings(_Part):
+    """One part of the application; ONLY_FOR tells which key speaks of which kind.
+
+    ``exclude`` table patterns, or gitignore lines. ``exclude_caches`` leaves folders marked with CACHEDIR.TAG out,
+    ``one_file_system`` stays on the file system the folder is on.
+    """
+
+    url: str
+    password: Reference | None = None
+    tables: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    owner: bool = True
+    acl: bool = True
+    exclude_caches: bool = False
+    one_file_system: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """ "postgresql", "sqlite" or "files"; "" when the URL has none."""
+        head, colon, _ = self.url.partition(":")
+        return SCHEMES.get(head.lower(), head.lower()) if colon else ""
+
+
+SCHEMES = {"postgresql": "postgresql", "postgres": "postgresql", "sqlite": "sqlite", "files": "files"}
+
+ONLY_FOR = {
+    "password": ("postgresql",),
+    "tables": ("postgresql",),
+    "owner": ("postgresql",),
+    "acl": ("postgresql",),
+    "exclude": ("postgresql", "files"),
+    "exclude_caches": ("files",),
+    "one_file_system": ("files",),
+}
+
+
+class Settings(_Part):
+    """The whole file."""
+
+    repository: RepositorySettings
+    sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
