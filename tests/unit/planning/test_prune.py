@@ -34,13 +34,13 @@ def _mib(text: str) -> int:
 
 def _policy(line: str) -> PrunePolicy:
     settings = dict(word.split("=") for word in line.split()[1:])
-    whole = {"min_small": int, "max_repack_bytes": lambda text: _mib(text)}
+    whole = {"min_small": int, "max_repack_bytes": _mib}
     return PrunePolicy(**{name: whole.get(name, float)(text) for name, text in settings.items()})
 
 
 def _play(text: str) -> str:
     """The case as it should read: what stands above the line, then what the planner says."""
-    given_part = text.split("\n----\n")[0]
+    given_part = text.split("\n----\n", maxsplit=1)[0]
     lines = [line for line in given_part.splitlines()[1:] if line.strip()]
     policy = next((_policy(line) for line in lines if line.startswith("policy")), PrunePolicy())
     running = [word for line in lines if line.startswith("open") for word in line.split()[1:]]
