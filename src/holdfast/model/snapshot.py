@@ -13,7 +13,7 @@ Notes = dict[str, Any]
 """msgpack-able facts of one source kind, opaque to everything but that kind."""
 
 
-class Slice(msgspec.Struct, frozen=True, array_like=True):
+class Slice(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """``length`` bytes from ``offset`` of the plain bytes of the chunk ``chunk`` (32-byte id)."""
 
     chunk: bytes
@@ -21,7 +21,7 @@ class Slice(msgspec.Struct, frozen=True, array_like=True):
     length: int
 
 
-class Segment(msgspec.Struct, array_like=True):
+class Segment(msgspec.Struct, array_like=True, gc=False):
     """An independently read stretch of an item.
 
     ``key`` names the stretch within its item ("0-512" heap blocks, "" when there is one stretch only).
@@ -37,7 +37,7 @@ class Segment(msgspec.Struct, array_like=True):
     notes: Notes | None = None
 
 
-class Item(msgspec.Struct, array_like=True):
+class Item(msgspec.Struct, array_like=True, gc=False):
     """One table, file, directory, database file, schema archive.
 
     ``name`` is bytes because file names are; tables are UTF-8 ``schema.table``.

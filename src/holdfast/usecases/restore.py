@@ -12,9 +12,8 @@ from holdfast.model.ids import new_id, short
 from holdfast.model.plans import Action, ItemResult, RestorePlan
 from holdfast.model.secret import split_password
 from holdfast.repository.manifest import ManifestReader
-from holdfast.repository.reader import ChunkReader
 from holdfast.repository.repository import Repository, SnapshotEntry
-from holdfast.sources.base import RestoreRequest, Source, Target
+from holdfast.sources.base import Previewing, RestoreRequest, Source, Target
 from holdfast.usecases.backup import BackupRequest, backup
 from holdfast.usecases.nothing import Nothing
 from holdfast.usecases.protection import protected
@@ -53,18 +52,29 @@ def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
     started = time.monotonic()
     with protected(repository, "restore", order.report) as reader:
         manifest = repository.manifest(order.entry, reader)
-        target = order.source.target(order.request)
-        plan = target.plan(manifest)
-        result = RestoreResult(
-            run=order.run, snapshot=order.entry.info.id, dry_run=order.dry_run, target=plan.target, plan=plan
-        )
-        if order.dry_run:
-            result.items = planned(plan)
-        else:
-            refuse(plan)
-            _carry_out(repository, order, target, manifest, reader, result)
+        content = SnapshotContent(reader, local=repository.storage.traits.local)
+        try:
+            target = order.source.target(order.request)
+            plan = _plan(target, manifest, content)
+            result = RestoreResult(
+                run=order.run, snapshot=order.entry.info.id, dry_run=order.dry_run, target=plan.target, plan=plan
+            )
+            if order.dry_run:
+                result.items = planned(plan)
+            else:
+                refuse(plan)
+                _carry_out(repository, order, target, result, manifest, content)
+        finally:
+            content.close()
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def _plan(target: Target, manifest: ManifestReader, content: SnapshotContent) -> RestorePlan:
+    """What will happen; with rows compared where the target can."""
+    if isinstance(target, Previewing):
+        return target.preview(manifest, content)
+    return target.plan(manifest)
 
 
 def planned(plan: RestorePlan) -> list[ItemResult]:
@@ -92,19 +102,15 @@ def _carry_out(
     repository: Repository,
     order: RestoreOrder,
     target: Target,
-    manifest: ManifestReader,
-    reader: ChunkReader,
     result: RestoreResult,
+    manifest: ManifestReader,
+    content: SnapshotContent,
 ) -> None:
-    content = SnapshotContent(reader, local=repository.storage.traits.local)
-    try:
-        with target.hold(result.plan):
-            result.undo = _protect(repository, order, target, result.plan)
-            result.items = target.apply(result.plan, manifest, content)
-        if order.request.verify == "content":
-            result.items += target.verify(result.plan, manifest, content)
-    finally:
-        content.close()
+    with target.hold(result.plan):
+        result.undo = _protect(repository, order, target, result.plan)
+        result.items = target.apply(result.plan, manifest, content)
+    if order.request.verify == "content":
+        result.items += target.verify(result.plan, manifest, content)
     result.verified = all(item.status in ("ok", "skipped") for item in result.items)
 
 
