@@ -30,3 +30,8 @@ def check_range(offset: int, length: int | None) -> None:
     """Refuse with ValueError a range that no object can have."""
     if offset < 0 or (length is not None and length < 0):
         raise ValueError(f"not a range: offset {offset}, length {length}")
+
+
+def bounds(prefix: str) -> tuple[str, str]:
+    """Every name with this prefix lies strictly between these two, in byte order."""
+    return (prefix, prefix[:-1] + "0") if prefix else ("", "{")  # "0" follows "/", "{" follows "z"

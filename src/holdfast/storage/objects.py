@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import re
-import time
 from collections.abc import Iterator
 
 import obstore
@@ -15,9 +13,8 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from holdfast.model.errors import ObjectExists, ObjectMissing, StorageError, StorageFull
 from holdfast.storage.base import Buffer, Stat, Traits
 from holdfast.storage.names import check_name, check_prefix, check_range
+from holdfast.storage.retry import is_own, repeated
 
-RETRIES = 8  # with the pauses below about half a minute
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 15.0
 _STATUS = re.compile(r"status code: (\d{3})( [A-Za-z -]+)?")
 _CODE = re.compile(r"<Code>([^<]{1,80})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,200})")
@@ -59,17 +56,7 @@ class ObjectStorage:
     def put_new(self, name: str, data: Buffer) -> None:
         """See Storage."""
         check_name(name)
-        pause, ambiguous = FIRST_PAUSE, False
-        for attempt in range(RETRIES + 1):
-            try:
-                return self._create(name, data, ambiguous=ambiguous)
-            except StorageError as error:
-                if not error.retryable or attempt == RETRIES:
-                    raise
-            ambiguous = True
-            time.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, LONGEST_PAUSE)
-        return None
+        repeated(lambda again: self._create(name, data, again=again))
 
     def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """See Storage."""
@@ -109,21 +96,22 @@ class ObjectStorage:
     def close(self) -> None:
         """Connections go with the clients."""
 
-    def _create(self, name: str, data: Buffer, *, ambiguous: bool) -> None:
-        """One attempt; ``ambiguous``: an earlier one that was reported as failed may have taken effect."""
+    def _create(self, name: str, data: Buffer, *, again: bool) -> None:
+        """One attempt; ``again``: an earlier one that was reported as failed may have taken effect."""
         try:
             with self._translated("write", name):
                 obstore.put(self._writer, name, memoryview(data), mode="create", use_multipart=False)
-        except ObjectExists:
+        except ObjectExists as taken:
             try:
-                if ambiguous and self.get(name) == data:
-                    return
+                if again:
+                    return is_own(lambda: self.get(name), data, taken)
                 self.stat(name)
             except ObjectMissing as error:  # the name was contested, and whoever had it lost it: once more
                 raise StorageError(
                     "the name is contested", where=f"{self._url} {name}", retryable=True
                 ) from error
             raise
+        return None
 
     def _read(self, name: str, offset: int, length: int | None) -> bytes:
         if length is not None:

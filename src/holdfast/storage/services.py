@@ -12,7 +12,8 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from holdfast.model.errors import UsageError
 from holdfast.storage.address import Address, Bucket, parse_bucket
-from holdfast.storage.objects import FIRST_PAUSE, LONGEST_PAUSE, RETRIES, ObjectStorage, first_line
+from holdfast.storage.objects import ObjectStorage, first_line
+from holdfast.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, RETRIES
 
 _CLIENT = {"timeout": "10m", "connect_timeout": "10s"}  # half a minute would cut a pack on a slow line
 _TRUE = ("1", "true", "yes", "on")

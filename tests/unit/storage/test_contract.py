@@ -9,6 +9,7 @@ from tests.contracts.storage_contract import Opener, StorageContract
 
 from holdfast.storage.local import LocalStorage
 from holdfast.storage.memory import MemoryStorage
+from holdfast.storage.registry import open_storage
 from holdfast.system import files
 
 
@@ -51,3 +52,12 @@ class TestLocalUnderLock(StorageContract):
     def opener(self, tmp_path: Path) -> Opener:
         """The last way of publishing."""
         return lambda: LocalStorage(tmp_path / "store", ways=(files.publish_under_lock,))
+
+
+class TestSqlite(StorageContract):
+    """In a table of a SQLite file."""
+
+    @pytest.fixture
+    def opener(self, tmp_path: Path) -> Opener:
+        """A file that does not exist yet."""
+        return lambda: open_storage(f"sqlite:{tmp_path}/deep/store.db?table=backups", credentials={})
