@@ -1,0 +1,34 @@
+"""The set of swept packs against a plain set."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.repository.packset import PackSet
+from holdfast.repository.records import pack_name
+
+names = st.builds(pack_name, st.sampled_from(["a" * 32, "b" * 32]), st.integers(0, 12) | st.just(2**32 - 1))
+
+
+@given(st.lists(names), names)
+def test_it_holds_what_was_put_in_and_nothing_else(added: list[bytes], other: bytes) -> None:
+    """In any order, with repetitions; ranges are never empty and never touch."""
+    packs, plain = PackSet(), set(added)
+    for name in added:
+        packs.add(name)
+    assert set(packs) == plain
+    assert len(packs) == len(plain)
+    assert bool(packs) == bool(plain)
+    assert (other in packs) == (other in plain)
+    for edges in packs.runs.values():
+        assert edges == sorted(set(edges))
+        assert len(edges) % 2 == 0
+
+
+def test_a_swept_session_takes_two_numbers() -> None:
+    """However many packs it had."""
+    packs = PackSet()
+    for number in [*range(0, 5000, 2), *range(1, 5000, 2)]:
+        packs.add(pack_name("a" * 32, number))
+    assert packs.runs == {bytes.fromhex("a" * 32): [0, 5000]}
