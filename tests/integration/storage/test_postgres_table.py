@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +29,13 @@ class TestPostgres(StorageContract):
 
     @pytest.fixture(params=["15", "16", "18"])
     def opener(self, request: pytest.FixtureRequest) -> Iterator[Opener]:
-        """A database of its own."""
+        """A table of its own."""
         server = shared_server(request.param)
         self.secrets = (server.password,)
-        with fresh_database(server) as database:
-            yield lambda: open_storage(address(server, database), credentials={}, password=server.password)
+        table = f"t_{secrets.token_hex(8)}"
+        url = address(server, "postgres", table)
+        yield lambda: open_storage(url, credentials={}, password=server.password)
+        server.run(f"DROP TABLE IF EXISTS {table}")
 
 
 @pytest.fixture
