@@ -53,9 +53,9 @@ class Session:
         """Store bytes of a manifest; returns the chunk id."""
         return self._writer.put(META, plain)
 
-    def copy(self, kind: int, plain: bytes) -> None:
-        """Store a further full copy of a known chunk (repacking)."""
-        self._writer.copy(kind, plain)
+    def copy(self, kind: int, plain: bytes, base: bytes | None) -> None:
+        """Store a further copy of a known chunk (repacking), as delta of ``base`` where given."""
+        self._writer.copy(kind, plain, base)
 
     @property
     def bytes_new(self) -> int:

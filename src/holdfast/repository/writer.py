@@ -76,14 +76,14 @@ class ChunkWriter:
             raise
         return chunk
 
-    def copy(self, kind: int, plain: bytes) -> None:
-        """Store ``plain`` in full although the index knows it: repacking moves chunks this way."""
+    def copy(self, kind: int, plain: bytes, base: bytes | None) -> None:
+        """Store ``plain`` although the index knows it, as delta of ``base`` where given: repacking moves chunks."""
         chunk = chunk_id(self._keyring, kind, plain)
         with self._lock:
             if chunk in self._claimed:
                 return
             self._claimed.add(chunk)
-        self._store(kind, chunk, plain, None)
+        self._store(kind, chunk, plain, base)
 
     def _store(self, kind: int, chunk: bytes, plain: bytes, base: bytes | None) -> None:
         entry, payload = self._encode(kind, chunk, plain, base)

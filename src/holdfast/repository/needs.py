@@ -1,0 +1,116 @@
+"""Which copy of which chunk do living snapshots rely on? One is chosen for each chunk; the rest of a pack is dead."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from holdfast.chunking import codec
+from holdfast.model.errors import Damaged
+from holdfast.model.prune import PackFacts
+from holdfast.repository.fragments import Location, decode_row
+from holdfast.repository.guards import Cover
+from holdfast.repository.reach import chunks_of
+from holdfast.repository.reader import ChunkReader
+from holdfast.repository.vault import Vault
+
+
+class Needs:
+    """The choice, as it was at record ``head`` of the log.
+
+    ``avoid``: packs to rely on only where there is nothing else. Memory: two bytes a chunk.
+    """
+
+    def __init__(self, vault: Vault, reader: ChunkReader, avoid: Container[bytes] = frozenset()) -> None:
+        state = vault.log.state
+        self.head = state.number
+        self.live: dict[bytes, int] = {}
+        self._swept, self._condemned, self._avoid = state.swept, state.condemned, avoid
+        self._rows, self._bases = vault.index.merged()
+        self._chosen = bytearray(self._rows.count)
+        self._settled = bytearray(self._rows.count)
+        for chunk in chunks_of(reader, [snapshot.root for snapshot in state.living()]):
+            self._need(chunk, full=False)
+
+    @property
+    def cover(self) -> Cover:
+        """Proof of what may go: the packs relied on."""
+        return Cover(self.head, self.live.keys())
+
+    def chosen(self, packs: Container[bytes]) -> Iterator[tuple[Location, bytes]]:
+        """(copy, base) of every chunk that is relied on in one of ``packs``; base is empty for full copies."""
+        for ordinal, row in enumerate(self._rows.rows()):
+            if self._chosen[ordinal] and row[32:52] in packs:
+                place = decode_row(row)
+                yield place, self._base(place) if place.codec == codec.DELTA else b""
+
+    def _need(self, chunk: bytes, *, full: bool) -> None:
+        first = self._rows.position(chunk)
+        if first < 0:
+            raise _missing(chunk, "the index does not know it")
+        mark = 2 if full else 1
+        if self._settled[first] & mark:
+            return
+        self._settled[first] |= mark
+        ordinal, place = self._best(chunk, first, full=full)
+        if not self._chosen[ordinal]:
+            self._chosen[ordinal] = 1
+            self.live[place.pack] = self.live.get(place.pack, 0) + place.length
+        if place.codec == codec.DELTA:
+            self._need(self._base(place), full=True)
+
+    def _best(self, chunk: bytes, first: int, *, full: bool) -> tuple[int, Location]:
+        """The copy to rely on: already relied on, else in a pack that stays, else any that is not swept."""
+        found: list[tuple[int, Location]] = []
+        for offset, row in enumerate(self._rows.find(chunk)):
+            place = decode_row(row)
+            if place.pack not in self._swept and not (full and place.codec == codec.DELTA):
+                found.append((first + offset, place))
+        if not found:
+            raise _missing(chunk, "no pack holds it any more")
+        return min(found, key=lambda pair: self._preference(*pair))
+
+    def _preference(self, ordinal: int, place: Location) -> tuple[bool, bool, bool, bool, bytes]:
+        return (
+            place.pack in self._condemned,
+            place.pack in self._avoid,
+            not self._chosen[ordinal],
+            place.codec == codec.DELTA,
+            place.pack,
+        )
+
+    def _base(self, place: Location) -> bytes:
+        key = place.id + place.pack + place.offset.to_bytes(4, "big")
+        row = next(self._bases.find(key), b"")
+        if not row:
+            raise _missing(place.id, "the index does not tell the base of this delta")
+        return row[56:]
+
+
+def pack_facts(vault: Vault, present: dict[bytes, int], live: dict[bytes, int]) -> Iterator[PackFacts]:
+    """What is known of every pack in storage that was not swept."""
+    state = vault.log.state
+    for name, size in present.items():
+        if name in state.swept:
+            continue
+        session = state.sessions.get(name[:16].hex())
+        writer = "unknown" if session is None else "open" if session.open else "closed"
+        condemned = name in state.condemned
+        yield PackFacts(
+            name=name,
+            size=size,
+            live=min(size, live.get(name, 0)),
+            writer=writer,
+            condemned=condemned,
+            waits_for=tuple(state.blockers(name)) if condemned else (),
+        )
+
+
+def _missing(chunk: bytes, why: str) -> Damaged:
+    return Damaged(
+        "a snapshot needs a chunk that cannot be found, so nothing is pruned",
+        where=f"chunk {chunk.hex()[:16]}",
+        why=why,
+        hint="holdfast check names what is affected; holdfast check --repair-index finds what only the index lost",
+    )
+
+

@@ -1,0 +1,203 @@
+"""Carry out a prune plan. Order: copies, then records, then index, then packs; a kill anywhere loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from holdfast.model.errors import Damaged, HoldfastError, ObjectMissing, RepositoryBusy, StorageFull
+from holdfast.model.prune import Fate, PrunePlan
+from holdfast.repository import guards
+from holdfast.repository import records as rec
+from holdfast.repository.fragments import BASE_ROW_SIZE, ROW_SIZE, Fragment, encode_fragment, split_fragment
+from holdfast.repository.layout import HEARTBEATS, INDEX, index_path, pack_path
+from holdfast.repository.log import Guard
+from holdfast.repository.needs import Needs
+from holdfast.repository.reader import ChunkReader
+from holdfast.repository.rebuild import packs_present
+from holdfast.repository.session import Session
+from holdfast.repository.state import LogState
+from holdfast.repository.vault import DeadPacks, Vault
+from holdfast.repository.writer import FRAGMENT_ROWS
+
+_TRIES = 5
+# Fragments smaller than this are merged with others: every reader fetches each of them.
+_SMALL_FRAGMENT = FRAGMENT_ROWS // 4 * ROW_SIZE
+_MANY_SMALL = 8
+
+
+class Sweeper:
+    """One prune. ``warn`` hears what could not be done now and costs nothing but space."""
+
+    def __init__(self, vault: Vault, warn: Callable[[str], None]) -> None:
+        self._vault = vault
+        self._warn = warn
+
+    def carry_out(self, plan: PrunePlan, needs: Needs) -> int:
+        """Do what ``plan`` says, as far as nobody else needs it meanwhile; returns the bytes freed."""
+        self._take_back([pack.name for pack in plan.packs(Fate.TAKE_BACK)])
+        going = {pack.name for pack in plan.packs(Fate.CONDEMN)}
+        going |= self._repack({pack.name for pack in plan.packs(Fate.REPACK)}, needs)
+        if going:
+            self._condemn(going)
+        self._sweep()
+        return self._free()
+
+    # -- copies ----------------------------------------------------------------------------------------------
+
+    def _repack(self, packs: set[bytes], needs: Needs) -> set[bytes]:
+        """Copy what is needed out of ``packs``; returns those that may be condemned now."""
+        if not packs:
+            return set()
+        try:
+            with Session(self._vault, "prune") as session:
+                for place, base in needs.chosen(packs):
+                    session.copy(place.type, session.reader.read(place.id), base or None)
+                session.flush()
+        except StorageFull as error:
+            self._warn(f"There is no room for repacking, so only whole packs are freed: {error.what}")
+            return set()
+        return packs
+
+    # -- records ---------------------------------------------------------------------------------------------
+
+    def _take_back(self, packs: list[bytes]) -> None:
+        for part in map(list, rec.split_packs(packs)):
+            self._append(rec.Uncondemn(packs=part), partial(_may_uncondemn, part))
+
+    def _condemn(self, packs: set[bytes]) -> None:
+        """Condemn what nothing needs once the copies count; a pack that is needed after all is left out."""
+        self._vault.index.load()
+        needs = self._count(avoid=packs)
+        state = self._vault.log.state
+        going = sorted(
+            pack for pack in packs if pack not in needs.live and pack not in state.condemned and pack not in state.swept
+        )
+        try:
+            for part in map(list, rec.split_packs(going)):
+                self._append(rec.Condemn(packs=part), partial(_may_condemn, part, needs.cover))
+        except RepositoryBusy as error:
+            self._warn(f"Another prune was faster: {error.what}")
+
+    def _sweep(self) -> None:
+        """Sweep every condemned pack that nobody waits for; count again when a snapshot came to life meanwhile."""
+        for _ in range(_TRIES):
+            self._vault.log.follow()
+            self._vault.index.load()
+            state = self._vault.log.state
+            free = [pack for pack in state.condemned if not state.blockers(pack)]
+            if not free:
+                return
+            needs = self._count(avoid=set(state.condemned))
+            self._take_back([pack for pack in state.condemned if pack in needs.live])
+            free = sorted(pack for pack in free if pack not in needs.live)
+            try:
+                for part in map(list, rec.split_packs(free)):
+                    self._append(rec.Sweep(packs=part), partial(_may_sweep, part, needs.cover))
+            except RepositoryBusy:
+                continue
+            return
+        self._warn("Other clients were busy all the time; the next prune frees what is condemned.")
+
+    def _count(self, avoid: set[bytes]) -> Needs:
+        return Needs(self._vault, ChunkReader(self._vault, DeadPacks(self._vault.log, "")), avoid)
+
+    def _append(self, body: rec.Body, guard: Guard) -> None:
+        self._vault.log.append(body, guard)
+
+    # -- index and packs -------------------------------------------------------------------------------------
+
+    def _free(self) -> int:
+        """Drop the rows of swept packs from the index, then the packs themselves."""
+        swept = self._vault.log.state.swept
+        gone = {name: size for name, size in packs_present(self._vault).items() if name in swept}
+        self._rewrite_index()
+        freed = 0
+        for name, size in gone.items():
+            try:
+                self._vault.storage.delete(pack_path(name))
+                freed += size
+            except HoldfastError as error:
+                self._warn(f"A pack that nobody needs could not be deleted: {error.what} ({error.where})")
+        self._drop_heartbeats()
+        return freed
+
+    def _rewrite_index(self) -> None:
+        """New fragments without swept rows, then the old ones away. Fragments of open sessions stay as they are."""
+        old: list[str] = []
+        with Session(self._vault, "prune") as session:
+            for number, fragment in enumerate(_refill(self._fragments_to_rewrite(old))):
+                name = index_path(session.id, number)
+                sealed = self._vault.sealer.seal("index", name, encode_fragment(fragment))
+                self._vault.storage.put_new(name, sealed)
+            for name in old:
+                self._vault.storage.delete(name)
+        if old:
+            self._vault.index.forget_cache()
+
+    def _fragments_to_rewrite(self, names: list[str]) -> Iterator[Fragment]:
+        """Living rows of closed sessions' fragments with swept rows in them, and of small ones when there are several.
+
+        The name of each fragment given out is added to ``names``.
+        """
+        state = self._vault.log.state
+        small: list[tuple[str, Fragment]] = []
+        for stat in list(self._vault.storage.list(INDEX)):
+            session = state.sessions.get(stat.name.split("/")[1])
+            if session is None or session.open:
+                continue
+            with contextlib.suppress(ObjectMissing, Damaged):
+                fragment, dropped = self._living_part(stat.name)
+                if dropped:
+                    names.append(stat.name)
+                    yield fragment
+                elif stat.size < _SMALL_FRAGMENT:
+                    small.append((stat.name, fragment))
+        if len(small) >= _MANY_SMALL:
+            names += [name for name, _ in small]
+            yield from (fragment for _, fragment in small)
+
+    def _living_part(self, name: str) -> tuple[Fragment, bool]:
+        swept = self._vault.log.state.swept
+        rows, bases, _ = split_fragment(self._vault.sealer.open("index", name, self._vault.storage.get(name)), name)
+        all_rows = [bytes(rows[at : at + ROW_SIZE]) for at in range(0, len(rows), ROW_SIZE)]
+        all_bases = [bytes(bases[at : at + BASE_ROW_SIZE]) for at in range(0, len(bases), BASE_ROW_SIZE)]
+        fragment = Fragment(
+            rows=[row for row in all_rows if row[32:52] not in swept],
+            bases=[base for base in all_bases if base[32:52] not in swept],
+        )
+        return fragment, len(fragment.rows) < len(all_rows)
+
+    def _drop_heartbeats(self) -> None:
+        state = self._vault.log.state
+        with contextlib.suppress(HoldfastError):
+            for stat in list(self._vault.storage.list(HEARTBEATS)):
+                session = state.sessions.get(stat.name.split("/")[1])
+                if session is not None and not session.open:
+                    self._vault.storage.delete(stat.name)
+
+
+def _may_uncondemn(packs: list[bytes], state: LogState) -> None:
+    guards.require(guards.may_uncondemn(state, packs))
+
+
+def _may_condemn(packs: list[bytes], cover: guards.Cover, state: LogState) -> None:
+    guards.require(guards.may_condemn(state, packs, cover))
+
+
+def _may_sweep(packs: list[bytes], cover: guards.Cover, state: LogState) -> None:
+    guards.require(guards.may_sweep(state, packs, cover))
+
+
+def _refill(parts: Iterable[Fragment]) -> Iterator[Fragment]:
+    """The same rows in as few fragments as their bound allows."""
+    full = Fragment()
+    for part in parts:
+        full.rows += part.rows
+        full.bases += part.bases
+        if len(full.rows) >= FRAGMENT_ROWS:
+            yield full
+            full = Fragment()
+    if full.rows:
+        yield full
