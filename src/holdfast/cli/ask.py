@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.face import Face
 from holdfast.model.errors import UsageError
 from holdfast.model.secret import Secret, without_passwords
-
-if TYPE_CHECKING:
-    from holdfast.cli.face import Face
 
 
 def at_terminal() -> bool:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from holdfast.cli.failure import Failure, failure_of
 from holdfast.cli.words import printable
-from holdfast.model.errors import UsageError
-from holdfast.model.events import Reporter
 from holdfast.model.secret import Redactor
 from holdfast.wiring.surroundings import of_process
-
-if TYPE_CHECKING:
-    from holdfast.wiring.build import App
-    from holdfast.wiring.load import Configuration
 
 _STYLES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 
@@ -45,43 +38,6 @@ class Face:
     def quiet(self) -> bool:
         """Only the result and errors."""
         return self.verbosity < 0
-
-    # what a verb needs
-
-    def configuration(self) -> Configuration:
-        """The configuration this call is about."""
-        from holdfast.wiring import load
-
-        around = self.around
-        if self.repository and self.config:
-            raise UsageError("-c and --repository exclude each other")
-        url = self.repository or (None if self.config else around.environ.get("HOLDFAST_REPOSITORY"))
-        if url:
-            return load.for_repository(url, around)
-        return load.load(load.find(around, self.config), around)
-
-    def unopened_app(self) -> App:
-        """The objects behind the configuration, none of them open yet; the caller closes it."""
-        from holdfast.cli.ask import passphrase_for
-        from holdfast.wiring.build import App
-
-        return App(self.configuration(), ask=lambda url: passphrase_for(self, url))
-
-    @contextlib.contextmanager
-    def app(self) -> Iterator[App]:
-        """The same, closed at the end."""
-        with contextlib.closing(self.unopened_app()) as app:
-            yield app
-
-    @contextlib.contextmanager
-    def progress(self) -> Iterator[Reporter]:
-        """A reporter that shows how far it is: bars on a terminal, plain lines with -v, warnings always."""
-        from holdfast.cli.progress import shown
-
-        with shown(self) as report:
-            yield report
-
-    # speaking
 
     def document(self, value: Any) -> None:
         """The one JSON document of this call; nothing unless ``--json`` was given."""

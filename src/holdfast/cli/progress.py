@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from holdfast.cli import words
+from holdfast.cli.face import Face
 from holdfast.model.events import Advanced, Event, PhaseEnded, PhaseStarted, Reporter, Warned
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-    from holdfast.cli.face import Face
 
 
 @contextlib.contextmanager

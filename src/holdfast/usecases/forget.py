@@ -28,8 +28,10 @@ def plan_forget(repository: Repository, wanted: Sequence[str]) -> ForgetPlan:
     chosen = {info.id for info in drop}
     pinned = [entry.info for entry in entries if entry.pinned and entry.info.id in chosen]
     if pinned:
-        listed = ", ".join(short(info.id) for info in pinned)
-        raise UsageError(f"pinned snapshots are not forgotten: {listed}", hint=f"holdfast unpin {listed}")
+        listed = [short(info.id) for info in pinned]
+        raise UsageError(
+            f"pinned snapshots are not forgotten: {', '.join(listed)}", hint=f"holdfast unpin {' '.join(listed)}"
+        )
     remaining = [entry.info for entry in entries if entry.info.id not in chosen]
     last = tuple(info for info in drop if names.is_good(info) and names.newest_good(remaining, info.source) is None)
     return ForgetPlan(drop=tuple(drop), last_good=last)

@@ -19,8 +19,8 @@ from holdfast.repository.layout import LOG, PACKS
 from holdfast.repository.repository import Places, Repository
 from holdfast.sources.base import Finding, Source
 from holdfast.storage.base import Storage
+from holdfast.storage.probe import probe
 from holdfast.system import files
-from holdfast.usecases.probe import probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +76,32 @@ def _create_or_adopt(request: SetupRequest) -> tuple[str, str, str | None]:
     with contextlib.closing(storage):
         secret, recovery_key = request.passphrase.reveal(), None
         there = _is_there(storage)
-        if not there and not request.single_writer and not (storage.traits.atomic_put_new and probe(storage).atomic):
-            raise UsageError(
-                "this store lets one writer overwrite another, so two runs at once could destroy a backup",
-                where=storage.url,
-                hint="choose another store, or init --force-single-writer and never run two at the same time",
-            )
+        if not there:
+            _require_promises(storage, single_writer=request.single_writer)
         if there:
             repository = Repository.open(storage, secret, request.places)
         else:
             repository, recovery_key = Repository.create(storage, secret, request.places)
         repository.remember_head()
         return storage.url, repository.id, recovery_key
+
+
+def _require_promises(storage: Storage, *, single_writer: bool) -> None:
+    """UsageError for a store that a repository must not be trusted to."""
+    found = probe(storage)
+    if found.problems:
+        raise UsageError(
+            "this store does not keep what it is given",
+            where=storage.url,
+            why="; ".join(found.problems),
+            hint="choose another store for the repository",
+        )
+    if not (found.atomic_put_new and storage.traits.atomic_put_new) and not single_writer:
+        raise UsageError(
+            "this store lets one writer overwrite another, so two runs at once could destroy a backup",
+            where=storage.url,
+            hint="choose another store, or init --force-single-writer and never run two at the same time",
+        )
 
 
 def _is_there(storage: Storage) -> bool:

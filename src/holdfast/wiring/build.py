@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from holdfast.model.errors import UsageError
+from holdfast.model.errors import ObjectMissing, RepositoryMissing, UsageError
 from holdfast.model.secret import Secret, split_password
 from holdfast.model.snapshot import SnapshotInfo
+from holdfast.repository.layout import ROOT
 from holdfast.repository.repository import Places, Repository
 from holdfast.sources.base import Source
 from holdfast.storage.base import Storage
@@ -68,6 +69,17 @@ class App:
             hint=f"export {PASSPHRASE}=… or {PASSPHRASE_FILE}=PATH",
         )
 
+    def _require_repository(self) -> None:
+        """RepositoryMissing: nobody should be asked for the passphrase of what is not there."""
+        try:
+            self.storage.stat(ROOT)
+        except ObjectMissing as error:
+            raise RepositoryMissing(
+                "there is no repository here",
+                where=self.storage.url,
+                hint="holdfast init creates one; check the url in holdfast.toml",
+            ) from error
+
     def resolve_references(self) -> list[str]:
         """Every reference to a secret in the configuration, each found; UsageError for the first that is not."""
         around, base, repository = self.configuration.around, self.configuration.base, self.settings.repository
@@ -76,6 +88,16 @@ class App:
         for reference in references:
             around.resolve(reference, base)
         return [self.passphrase().origin, *references]
+
+    def secret_files(self) -> list[Path]:
+        """The files in which secrets stand."""
+        around, base = self.configuration.around, self.configuration.base
+        given = [self.settings.repository.passphrase, self.settings.repository.password]
+        given += [source.password for source in self.settings.sources.values()]
+        found = [base / each.removeprefix("file:") for each in given if each and each.startswith("file:")]
+        if path := around.environ.get(PASSPHRASE_FILE):
+            found.append(around.folder / path)
+        return found
 
     @property
     def storage(self) -> Storage:
@@ -88,6 +110,8 @@ class App:
     def repository(self) -> Repository:
         """The open repository."""
         if self._repository is None:
+            if self.configuration.around.passphrase_from_environment() is None:
+                self._require_repository()
             self._repository = Repository.open(self.storage, self.passphrase().reveal(), self.places)
         return self._repository
 
@@ -161,12 +185,10 @@ class App:
         return (self.places.cache, self.places.state)
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close what was opened; the repository closes its store."""
         repository, storage = self._repository, self._storage
         self._repository = self._storage = None
-        try:
-            if repository is not None:
-                repository.close()
-        finally:
-            if storage is not None:
-                storage.close()
+        if repository is not None:
+            repository.close()
+        elif storage is not None:
+            storage.close()

@@ -13,7 +13,7 @@ from holdfast.model.errors import UsageError
 from holdfast.model.secret import Secret, split_password
 from holdfast.usecases.setup import SetupRequest
 from holdfast.wiring import load, places, toml_text
-from holdfast.wiring.build import App
+from holdfast.wiring.build import App, Ask
 from holdfast.wiring.settings import RepositorySettings, SourceSettings, check_source_name
 from holdfast.wiring.surroundings import PASSPHRASE, PASSPHRASE_FILE, Surroundings
 
@@ -53,10 +53,10 @@ def same_place(given: str, configured: str, around: Surroundings) -> bool:
     return places.absolute(split_password(given)[0], around.folder, around.home) == configured
 
 
-def from_existing(path: Path, around: Surroundings, typed: Secret | None) -> Preparation:
+def from_existing(path: Path, around: Surroundings, ask: Ask) -> Preparation:
     """Finish what an earlier ``init`` began: the configuration stays, the repository is made when missing."""
     configuration = load.load(path, around)
-    app = App(configuration, ask=lambda _url: typed)
+    app = App(configuration, ask=ask)
     return Preparation(request=_request(app, path, None, {}, app.passphrase()), app=app)
 
 

@@ -8,7 +8,9 @@ import click
 
 from holdfast.cli import runs
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
+from holdfast.cli.progress import shown
 from holdfast.planning.names import check_label
 
 _EXAMPLES = """
@@ -37,7 +39,7 @@ def backup(face: Face, sources: Sequence[str], name: str | None, pin: bool, trig
     if name is not None:
         check_label(name)
     wishes = runs.BackupWishes(sources=tuple(sources), name=name, pin=pin, trigger=trigger, only=tuple(only))
-    with face.app() as app, face.progress() as report:
+    with opened(face) as app, shown(face) as report:
         result = runs.take(app, wishes, report)
     face.document(runs.backup_document(face, result))
     runs.tell_backup(face, result)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from holdfast.cli import opening
 from holdfast.cli.face import Face
 from holdfast.cli.options import verb
 from holdfast.usecases.config_view import view
@@ -22,7 +23,7 @@ def config() -> None:
 @verb("show", examples="holdfast config show\nholdfast config show --json")
 def show(face: Face) -> None:
     """Show the configuration in force. References are shown, secrets never."""
-    configuration = face.configuration()
+    configuration = opening.configuration(face)
     settings = view(configuration.settings.model_dump(mode="json", exclude_none=True))
     face.document(settings)
     face.line(f"# {configuration.path or 'no file, from --repository'}")
@@ -40,7 +41,7 @@ def _sources(settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 @verb("validate", examples="holdfast config validate\nholdfast -c other.toml config validate")
 def validate(face: Face) -> None:
     """Check the file, and that every secret it refers to can be read. Connects to nothing."""
-    with contextlib.closing(face.unopened_app()) as app:
+    with contextlib.closing(opening.unopened_app(face)) as app:
         references = app.resolve_references()
     path = app.configuration.path
     face.document({"valid": True, "path": str(path) if path else None, "references": references})

@@ -8,6 +8,7 @@ import click
 
 from holdfast.cli import ask
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.cli.shapes import snapshot_document
 from holdfast.cli.words import instant
@@ -24,7 +25,7 @@ holdfast forget 3f9c12aa 81d2e0b4 --yes
 @click.argument("snapshots", nargs=-1, required=True, metavar="ID...")
 def forget(face: Face, snapshots: Sequence[str]) -> None:
     """Drop snapshots. Their space is freed by a later prune; until then unforget brings them back."""
-    with face.app() as app:
+    with opened(face) as app:
         plan = usecase.plan_forget(app.repository, snapshots)
         for info in plan.drop:
             named = f" “{info.name}”" if info.name else ""
@@ -49,7 +50,7 @@ def forget(face: Face, snapshots: Sequence[str]) -> None:
 @click.argument("snapshots", nargs=-1, required=True, metavar="ID...")
 def unforget(face: Face, snapshots: Sequence[str]) -> None:
     """Bring forgotten snapshots back. See: holdfast list --forgotten."""
-    with face.app() as app:
+    with opened(face) as app:
         back = usecase.unforget(app.repository, snapshots)
     face.document({"unforgotten": [snapshot_document(info) for info in back]})
     for info in back:

@@ -62,7 +62,7 @@ def _named(sources: Sequence[str]) -> dict[str, str]:
 
 
 def _again(face: Face, path: Path, wanted: dict[str, str]) -> Preparation:
-    preparation = initial.from_existing(path, face.around, None)
+    preparation = initial.from_existing(path, face.around, lambda url: ask.passphrase_for(face, url))
     settings = preparation.app.settings
     other = [name for name in wanted if name not in settings.sources]
     if face.repository:

@@ -10,6 +10,7 @@ import click
 
 from holdfast.cli import ask, words
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.model.errors import UsageError
 from holdfast.model.ids import short
@@ -33,7 +34,7 @@ def _slot_document(slot: KeySlot) -> dict[str, Any]:
 @verb("list", examples="holdfast key list --json")
 def list_keys(face: Face) -> None:
     """List the keys, without any secret."""
-    with face.app() as app:
+    with opened(face) as app:
         slots = app.repository.keys()
     face.document([_slot_document(slot) for slot in slots])
     rows = [(short(slot.id), slot.kind, words.instant(slot.created_at), slot.label) for slot in slots]
@@ -52,7 +53,7 @@ def list_keys(face: Face) -> None:
 def add(face: Face, label: str, recovery: bool, file: Path | None) -> None:
     """Add a passphrase (typed twice, or from HOLDFAST_NEW_PASSPHRASE or --file), or a recovery key."""
     new = None if recovery else _new_passphrase(face, file)
-    with face.app() as app:
+    with opened(face) as app:
         if new is None:
             added = usecase.add_recovery(app.repository, label)
         else:
@@ -84,7 +85,7 @@ def _new_passphrase(face: Face, file: Path | None) -> Secret:
 @click.argument("key_id", metavar="KEY")
 def remove(face: Face, key_id: str) -> None:
     """Remove a key. The last one is refused."""
-    with face.app() as app:
+    with opened(face) as app:
         slot = usecase.find(app.repository, key_id)
         ask.confirm(face, f"remove {slot.kind} key {short(slot.id)} {slot.label!r}?")
         usecase.remove(app.repository, slot)
@@ -97,7 +98,7 @@ def remove(face: Face, key_id: str) -> None:
 @click.option("--label", default="recovery kit", help="What to call the key in it.")
 def export(face: Face, to: Path, label: str) -> None:
     """Write a recovery kit: a page to print, with a recovery key of its own and the steps to use it."""
-    with face.app() as app:
+    with opened(face) as app:
         made = usecase.export_kit(app.repository, app.storage.url, Path(os.path.abspath(to)), label)
     face.document({"key": _slot_document(made), "kit": str(to)})
     face.line(f"wrote {to} with recovery key {short(made.id)}")

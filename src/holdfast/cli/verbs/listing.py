@@ -8,6 +8,7 @@ import click
 
 from holdfast.cli import shapes
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.usecases.listing import ListRequest, list_snapshots
 
@@ -24,7 +25,7 @@ holdfast list --json
 @click.option("--forgotten", is_flag=True, help="Those forgotten that can still be brought back.")
 def list_(face: Face, sources: Sequence[str], limit: int | None, forgotten: bool) -> None:
     """List snapshots, newest first."""
-    with face.app() as app:
+    with opened(face) as app:
         request = ListRequest(sources=tuple(sources), limit=limit, forgotten=forgotten)
         entries = list_snapshots(app.repository, request)
     face.document([shapes.entry_document(entry) for entry in entries])

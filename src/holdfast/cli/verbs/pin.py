@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.cli.words import instant
 from holdfast.model.ids import short
@@ -18,7 +19,7 @@ from holdfast.usecases import pin as usecase
 @click.argument("snapshots", nargs=-1, required=True, metavar="ID...")
 def pin(face: Face, snapshots: Sequence[str]) -> None:
     """Protect snapshots from being forgotten, until unpin."""
-    with face.app() as app:
+    with opened(face) as app:
         found = usecase.pin(app.repository, snapshots)
     _tell(face, "pinned", found)
 
@@ -27,7 +28,7 @@ def pin(face: Face, snapshots: Sequence[str]) -> None:
 @click.argument("snapshots", nargs=-1, required=True, metavar="ID...")
 def unpin(face: Face, snapshots: Sequence[str]) -> None:
     """Take the protection of a pin away."""
-    with face.app() as app:
+    with opened(face) as app:
         found = usecase.unpin(app.repository, snapshots)
     _tell(face, "unpinned", found)
 

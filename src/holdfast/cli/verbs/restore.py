@@ -9,7 +9,9 @@ import click
 
 from holdfast.cli import ask, recovery
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
+from holdfast.cli.progress import shown
 from holdfast.model.errors import UsageError
 
 _EXAMPLES = """
@@ -45,14 +47,14 @@ def restore(face: Face, snapshot: str, only: Sequence[str], **wanted: Any) -> in
     wishes = recovery.RestoreWishes(snapshot=snapshot, only=tuple(only), **wanted)
     if (wishes.overwrite or wishes.exact) and not wishes.in_place:
         raise UsageError("--overwrite and --exact belong to --in-place", hint="a new place is always exact")
-    with face.app() as app:
+    with opened(face) as app:
         order = recovery.order_of(app, wishes)
         if wishes.in_place and not face.dry_run and not face.yes:
-            with face.progress() as report:
+            with shown(face) as report:
                 plan = recovery.carry_out(app, order, report, dry_run=True)
             recovery.tell_plan(face, plan)
             recovery.refuse_plan(plan)
             ask.confirm(face, f"change {plan.target}?")
-        with face.progress() as report:
+        with shown(face) as report:
             result = recovery.carry_out(app, order, report, dry_run=face.dry_run)
     return recovery.tell(face, result)

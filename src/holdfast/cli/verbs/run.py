@@ -9,7 +9,9 @@ import click
 
 from holdfast.cli import runs
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
+from holdfast.cli.progress import shown
 from holdfast.model.errors import Exit
 from holdfast.planning.names import check_label
 from holdfast.usecases.run_before import TRIGGER, CommandRequest, run_command
@@ -33,7 +35,7 @@ def run(face: Face, name: str, sources: Sequence[str], allow_incomplete: bool, c
     """
     check_label(name)
     wishes = runs.BackupWishes(sources=tuple(sources), name=name, trigger=TRIGGER)
-    with face.app() as app, face.progress() as report:
+    with opened(face) as app, shown(face) as report:
         result = runs.take(app, wishes, report)
     document = runs.backup_document(face, result)
     status = runs.status_of(result)

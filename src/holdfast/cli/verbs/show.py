@@ -11,6 +11,7 @@ import click
 
 from holdfast.cli import shapes, words
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.model.snapshot import Item, SnapshotInfo
 from holdfast.usecases.show import Shown
@@ -34,7 +35,7 @@ holdfast show before-migration --json
 )
 def show(face: Face, snapshot: str, limit: int) -> None:
     """Show one snapshot and what is in it."""
-    with face.app() as app:
+    with opened(face) as app:
         shown = show_snapshot(app.repository, snapshot)
         if face.as_json:
             face.stream_document(_pieces(shown))

@@ -7,6 +7,7 @@ from typing import Any
 
 from holdfast.cli import words
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.system import clock
 from holdfast.usecases.status import SourceStatus, status_of, stored_bytes
@@ -15,7 +16,7 @@ from holdfast.usecases.status import SourceStatus, status_of, stored_bytes
 @verb("status", examples="holdfast status\nholdfast status --json")
 def status(face: Face) -> None:
     """Say, for each source, what would be lost if it died now."""
-    with face.app() as app:
+    with opened(face) as app:
         now = clock.now()
         found = status_of(app.repository.snapshots(), tuple(app.settings.sources), now)
         size, url = stored_bytes(app.storage), app.storage.url

@@ -6,7 +6,9 @@ import click
 
 from holdfast.cli import ask, recovery
 from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
+from holdfast.cli.progress import shown
 from holdfast.model.events import Reporter
 from holdfast.system import clock
 from holdfast.usecases.restore import RestoreResult
@@ -24,14 +26,14 @@ holdfast undo 9d41c07e --yes
 @click.argument("run", metavar="RUN")
 def undo(face: Face, run: str) -> int:
     """Take back what the in-place restore RUN changed. An undo can itself be undone."""
-    with face.app() as app:
+    with opened(face) as app:
         if not face.dry_run and not face.yes:
-            with face.progress() as report:
+            with shown(face) as report:
                 plan = _undo(app, run, report, dry_run=True)
             recovery.tell_plan(face, plan)
             recovery.refuse_plan(plan)
             ask.confirm(face, f"change {plan.target}?")
-        with face.progress() as report:
+        with shown(face) as report:
             result = _undo(app, run, report, dry_run=face.dry_run)
     return recovery.tell(face, result)
 

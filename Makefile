@@ -1,0 +1,53 @@
+# The two commands first: make demo, make test. Needs python3 >= 3.11 and a package index, nothing else.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.installed
+TOOLS  := $(VENV)/.installed-for-tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench docs clean
+
+help:            ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY)   ## the main job on a sample application, without a server and without a question
+	@$(BIN)/holdfast demo
+
+test: $(TOOLS)   ## everything: ruff, mypy, import-linter, and every test on real servers
+	@$(MAKE) --no-print-directory lint
+	@tests/servers/install
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+lint: $(TOOLS)   ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(TOOLS)  ## measure speed and memory side by side with other tools, into bench/RESULTS.md
+	$(BIN)/python -m bench
+
+docs: $(READY)   ## write docs/cli.md anew from the verbs themselves
+	$(BIN)/python -m holdfast.cli.reference > docs/cli.md.new
+	@mv docs/cli.md.new docs/cli.md
+
+clean:           ## remove what make and the demo made
+	rm -rf $(VENV) playground .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "holdfast needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "$(PYTHON) -m venv does not work here. On Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(READY): pyproject.toml | $(BIN)/python
+	@echo "installing holdfast into $(VENV) (only the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(TOOLS): pyproject.toml $(READY) | $(BIN)/python
+	@echo "installing what the tests need (only the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@

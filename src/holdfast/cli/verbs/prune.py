@@ -1,0 +1,60 @@
+"""``holdfast prune``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.cli import ask, words
+from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
+from holdfast.cli.options import verb
+from holdfast.cli.progress import shown
+from holdfast.model.prune import Fate, PrunePlan
+from holdfast.usecases.prune import PruneRequest, PruneResult
+from holdfast.usecases.prune import prune as tidy_up
+
+_EXAMPLES = """
+holdfast prune --dry-run
+holdfast prune --yes
+"""
+
+
+@verb("prune", examples=_EXAMPLES, plans=True)
+def prune(face: Face) -> None:
+    """Free the space nothing needs any more.
+
+    Only what forget dropped is freed; it may run beside backups and restores, which then hold back what they
+    might need until a later prune.
+    """
+    with opened(face) as app, shown(face) as report:
+        result = tidy_up(app.repository, PruneRequest(dry_run=True, report=report))
+        face.lines(result.plan.summary())
+        if face.verbosity > 0:
+            face.lines(result.plan.details())
+        if not face.dry_run and not result.plan.idle:
+            _confirm(face, result.plan)
+            result = tidy_up(app.repository, PruneRequest(report=report))
+    face.document(_document(result, dry_run=face.dry_run))
+    if not face.dry_run and not result.plan.idle:
+        face.line(f"freed {words.size(result.freed)}", "green")
+
+
+def _confirm(face: Face, plan: PrunePlan) -> None:
+    gone = [*plan.packs(Fate.SWEEP), *plan.packs(Fate.CONDEMN), *plan.packs(Fate.REPACK)]
+    ask.confirm(face, f"remove {len(gone)} pack(s) for good?")
+
+
+def _document(result: PruneResult, *, dry_run: bool) -> dict[str, Any]:
+    plan = result.plan
+    fates = {fate.value.replace(" ", "_"): plan.packs(fate) for fate in Fate}
+    return {
+        "dry_run": dry_run,
+        "packs": {
+            name: {"count": len(packs), "bytes": sum(pack.size for pack in packs)} for name, packs in fates.items()
+        },
+        "bytes_copied": plan.moved,
+        "frees_now": plan.frees_now,
+        "frees_later": plan.frees_later,
+        "freed": result.freed,
+        "warnings": result.warnings,
+    }
