@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -43,10 +44,10 @@ def back_up(source: Source, request: CaptureRequest, session: Session, snapshot:
     try:
         with source.capture(request) as image:
             request.report(PhaseStarted(source=request.source, phase="backup", total=image.estimate))
-            lanes = [Lane(pool) for _ in range(1 if image.ordered else max(1, request.width))]
-            assembly = _assembly(image, manifest, lanes[0], session)
+            lane = Lane(pool)
+            assembly = _assembly(image, manifest, lane, session)
             intake = Intake(request, image, session, assembly)
-            intake.drain(lanes)
+            intake.drain(lane)
             notes = image.finish()
         assembly.finish()
         head = SnapshotHead(kind=source.kind, notes=notes.notes)
@@ -74,25 +75,33 @@ class Intake:
         self._stop = threading.Event()
         self.bytes_read = 0
 
-    def drain(self, lanes: list[Lane]) -> None:
-        """Every lane to its end; the first failure stops the others and is raised."""
-        iterators = self._image.lanes()
-        if len(iterators) == 1:
-            self._drain_one(iterators[0], lanes[0])
-        else:
-            self._drain_all(list(iterators), lanes)
+    def drain(self, lane: Lane) -> None:
+        """Every lane to its end; the first failure stops the others and is raised, what was finished is kept."""
+        iterators = list(self._image.lanes())
+        try:
+            if len(iterators) == 1:
+                self._drain_one(iterators[0], lane)
+            else:
+                self._drain_all(iterators, [lane, *(lane.twin() for _ in iterators[1:])])
+        except BaseException as error:
+            self._stop.set()
+            lane.abort(error)
+            with contextlib.suppress(Exception):
+                self._save_progress()
+            raise
         self._report(0, last=True)
 
     def _drain_all(self, iterators: list[Iterator[Piece]], lanes: list[Lane]) -> None:
-        lanes = lanes + [lanes[0].twin() for _ in range(len(iterators) - len(lanes))]
         with ThreadPoolExecutor(max_workers=len(iterators), thread_name_prefix="lane") as threads:
-            futures = [threads.submit(self._drain_one, it, lane) for it, lane in zip(iterators, lanes, strict=False)]
-            failure: BaseException | None = None
-            for future in futures:
-                error = future.exception()
-                failure = failure or error
-            if failure is not None:
-                raise failure
+            try:
+                futures = [threads.submit(self._drain_one, *pair) for pair in zip(iterators, lanes, strict=True)]
+                failures = [error for future in futures if (error := future.exception()) is not None]
+            except BaseException as error:  # Ctrl-C: the lanes must hear of it before they are waited for
+                self._stop.set()
+                lanes[0].abort(error)
+                raise
+        if failures:
+            raise failures[0]
 
     def _drain_one(self, pieces: Iterator[Piece], lane: Lane) -> None:
         try:

@@ -66,7 +66,7 @@ class ChunkPool:
     def submit(self, chunk: bytes, base: bytes | None) -> Future[bytes]:
         """Store one chunk; the future gives its id."""
         with self._room:
-            while self._held > _UNDER_WAY:
+            while self._held > _UNDER_WAY and self._failure is None:
                 self._room.wait()
             if self._failure is not None:
                 raise self._failure  # no use in reading on
@@ -75,6 +75,12 @@ class ChunkPool:
         future = self._pool.submit(self._session.put_data, chunk, base)
         future.add_done_callback(lambda done: self._release(size, done))
         return future
+
+    def fail(self, error: BaseException) -> None:
+        """Every later ``submit`` raises ``error``."""
+        with self._room:
+            self._failure = self._failure or error
+            self._room.notify_all()
 
     def cutter(self, cut: Cut) -> Cutter:
         """A fresh cutter of one kind."""
@@ -109,6 +115,10 @@ class Lane:
     def twin(self) -> Lane:
         """Another lane over the same threads."""
         return Lane(self._pool)
+
+    def abort(self, error: BaseException) -> None:
+        """Make every lane over the same threads fail at its next chunk."""
+        self._pool.fail(error)
 
     def store(self, piece: Piece) -> Pending:
         """Read a piece to its end; the chunks may still be under way when this returns."""

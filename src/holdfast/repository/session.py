@@ -24,6 +24,7 @@ from holdfast.repository.writer import ChunkWriter
 from holdfast.system import clock
 
 HEARTBEAT_SECONDS = 600.0
+_RECENT = 24
 
 
 class Session:
@@ -130,10 +131,7 @@ class Session:
                 self._storage.delete(stat.name)
 
 
-def unfinished(state: LogState) -> Iterator[str]:
-    """Sessions that wrote data and left no snapshot: an interrupted backup leaves its progress there, newest first."""
-    committed = {snapshot.session for snapshot in state.snapshots.values()}
+def recent_backups(state: LogState) -> Iterator[str]:
+    """Sessions of the last backups, newest first: an interrupted one left its progress in its fragments."""
     newest = sorted(state.sessions.values(), key=lambda session: -session.begin)
-    for session in newest[:32]:
-        if session.purpose == "backup" and session.id not in committed:
-            yield session.id
+    return (session.id for session in newest[:_RECENT] if session.purpose == "backup" and not session.open)

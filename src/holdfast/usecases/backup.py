@@ -17,7 +17,7 @@ from holdfast.model.snapshot import Notes, SnapshotInfo
 from holdfast.repository.expiry import expire_dead
 from holdfast.repository.index import read_progress
 from holdfast.repository.repository import Repository, SnapshotEntry
-from holdfast.repository.session import Session, unfinished
+from holdfast.repository.session import Session, recent_backups
 from holdfast.sources.base import CaptureRequest, Previous, Source
 from holdfast.system import clock
 
@@ -168,7 +168,7 @@ def newest_whole(entries: list[SnapshotEntry], name: str, kind: str) -> Iterator
 
 
 def _progress(repository: Repository) -> Iterator[Progress]:
-    for session in unfinished(repository.log.state):
+    for session in recent_backups(repository.log.state):
         for raw in read_progress(repository.storage, repository.sealer, session):
             yield msgspec.msgpack.decode(raw, type=Progress)
             break
