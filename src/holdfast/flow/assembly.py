@@ -40,6 +40,11 @@ class Totals:
             self.rows += item.rows
             self.counted = True
 
+    def add_all(self, items: list[Item]) -> None:
+        """Count many items without rows."""
+        self.items += len(items)
+        self.size += sum([item.size for item in items])
+
 
 class Assembly(Protocol):
     """Takes pieces from the lanes' threads."""
@@ -70,10 +75,13 @@ class OrderedAssembly:
     manifest: ManifestWriter
     close_chunk: Callable[[], None]
     totals: Totals = field(default_factory=Totals)
-    _waiting: deque[Item | Pending] = field(default_factory=deque)
+    _waiting: deque[Item | list[Item] | Pending] = field(default_factory=deque)
 
     def kept(self, piece: Piece) -> None:
         """See Assembly."""
+        if piece.same is not None:
+            self._same(piece.same)
+            return
         segments = piece.kept or []
         rows, size = 0, 0
         for segment in segments:
@@ -101,6 +109,17 @@ class OrderedAssembly:
         while self._waiting:
             self._write_first()
 
+    def _same(self, items: list[Item]) -> None:
+        if self._waiting:
+            self._waiting.append(items)
+            self._drain()
+            return
+        self._write_all(items)
+
+    def _write_all(self, items: list[Item]) -> None:
+        self.totals.add_all(items)
+        self.manifest.extend(items)
+
     def _drain(self) -> None:
         if len(self._waiting) > _WAITING:
             self.close_chunk()
@@ -112,7 +131,10 @@ class OrderedAssembly:
 
     def _write_first(self) -> None:
         first = self._waiting.popleft()
-        self._write(_whole_item(first) if isinstance(first, Pending) else first)
+        if isinstance(first, list):
+            self._write_all(first)
+        else:
+            self._write(_whole_item(first) if isinstance(first, Pending) else first)
 
     def _write(self, item: Item) -> None:
         self.totals.add(item)

@@ -116,7 +116,10 @@ class Intake:
     def _take(self, piece: Piece, lane: Lane) -> None:
         if piece.blocks is None:
             self._assembly.kept(piece)
-            self._report(sum(segment.size for segment in piece.kept) if piece.kept else 0)
+            if piece.same is not None:
+                self._report(sum([item.size for item in piece.same]))
+            elif piece.kept:
+                self._report(sum([segment.size for segment in piece.kept]))
             return
         pending = lane.store(piece)
         self._assembly.stored(pending)

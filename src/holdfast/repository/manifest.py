@@ -21,6 +21,8 @@ VERSION = 1
 _PAGE_MASK = 0x1FF
 _PAGE_LEAST, _PAGE_MOST = 64, 4096
 _PAGE_BYTES = 1 << 20
+# Items with so few slices count by number alone; both ways of adding must cut pages alike.
+_FEW_SLICES = 4
 _DIRECTORY_PAGES = 2048
 # An item with more segments than this goes on in a further part, so that no page grows without bound.
 PART_SEGMENTS = 1024
@@ -99,10 +101,25 @@ class ManifestWriter:
         else:
             self._take(item)
 
+    def extend(self, items: list[Item]) -> None:
+        """Take many items in order; quicker than one by one for small ones."""
+        self._items += len(items)
+        for item in items:
+            if len(item.segments) > 1 or (item.segments and len(item.segments[0].slices) > _FEW_SLICES):
+                for part in split_parts(item):
+                    self._take(part)
+                continue
+            page = self._page
+            page.append(item)
+            count = len(page)
+            if count >= _PAGE_LEAST and (not zlib.crc32(item.name) & _PAGE_MASK or count >= _PAGE_MOST):
+                self._close_page()
+
     def _take(self, item: Item) -> None:
         page = self._page
         page.append(item)
-        self._weight += 100 * len(item.segments) + 48 * sum([len(s.slices) for s in item.segments])
+        if len(item.segments) > 1 or (item.segments and len(item.segments[0].slices) > _FEW_SLICES):
+            self._weight += 100 * len(item.segments) + 48 * sum([len(s.slices) for s in item.segments])
         count = len(page)
         if count < _PAGE_LEAST and self._weight < _PAGE_BYTES:
             return

@@ -54,6 +54,8 @@ class Piece:
     the next one is asked for. An exception out of ``blocks`` fails the whole capture. ``result`` is called after
     the last block. ``base``: the segment that stood here in the previous snapshot, so that deltas have a base.
     An item with no content at all is one Piece with neither.
+    ``same``: whole items of the previous snapshot, unchanged, in manifest order; the other fields are then not
+    looked at. Only ordered captures use it: a folder of unchanged files costs one piece.
     """
 
     item: bytes
@@ -66,6 +68,7 @@ class Piece:
     base: Segment | None = None
     result: Callable[[], PieceResult] | None = None
     item_notes: Notes | None = None
+    same: list[Item] | None = None
 
 
 class Previous(Protocol):

@@ -27,6 +27,7 @@ from holdfast.sources.files.walk import IFMT, Visit, Walk
 
 _FOLDER = 0o040000
 _REGULAR = 0o100000
+_RUN = 512
 
 
 class FilesCapture:
@@ -71,9 +72,10 @@ class FilesCapture:
         """The one lane."""
         found = self._found()
         if not self._only:
-            return [found]
+            return [_gathered(found)]
         only = Only(self._only, root=self._root)
-        return [(piece for piece, _ in with_parents(((found_.item, found_) for found_ in found), only))]
+        pieces = (_alone(entry) if isinstance(entry, Item) else entry for entry in found)
+        return [(piece for piece, _ in with_parents(((piece.item, piece) for piece in pieces), only))]
 
     def close(self) -> None:
         """Give back every descriptor."""
@@ -103,7 +105,8 @@ class FilesCapture:
             )
         return warnings
 
-    def _found(self) -> Iterator[Piece]:
+    def _found(self) -> Iterator[Piece | Item]:
+        """Pieces of what is read, and the previous items themselves of what is unchanged."""
         walk, others = self._walk, self._pieces.other
         before = Before(self._previous.items() if self._previous is not None else iter(()))
         facts_of, mode, size = inode.facts_of, inode.MODE, inode.SIZE
@@ -113,8 +116,7 @@ class FilesCapture:
             old = before.at(path)
             self._count(facts)
             if old is not None and self._unchanged(old, facts, visit):
-                segments = old.segments
-                yield Piece(item=path, kind=old.kind, kept=segments or None, item_notes=old.notes)
+                yield old
             elif facts[mode] & IFMT == _FOLDER:
                 entered = self._admission.enters(stat)
                 yield self._pieces.folder(visit, walk.folder_fd, walk.trouble, entered=entered)
@@ -151,6 +153,27 @@ class FilesCapture:
             self._links.met(visit[2], visit[0])
             return True
         return inode.HARDLINK not in notes and _content_is_there(old, facts, kind)
+
+
+def _alone(item: Item) -> Piece:
+    return Piece(item=item.name, kind=item.kind, kept=item.segments or None, item_notes=item.notes)
+
+
+def _gathered(found: Iterator[Piece | Item]) -> Iterator[Piece]:
+    """Unchanged items in long runs, so that what costs time is one lstat each."""
+    run: list[Item] = []
+    for entry in found:
+        if isinstance(entry, Item):
+            run.append(entry)
+            if len(run) < _RUN:
+                continue
+        if run:
+            yield Piece(item=run[0].name, kind="", same=run)
+            run = []
+        if isinstance(entry, Piece):
+            yield entry
+    if run:
+        yield Piece(item=run[0].name, kind="", same=run)
 
 
 def _content_is_there(old: Item, facts: list[int], kind: int) -> bool:
