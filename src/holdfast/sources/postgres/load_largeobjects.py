@@ -29,19 +29,31 @@ class LargeObjectsLoaded:
     problems: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LargeObjectsRules:
+    """``owners``: roles that may be given any. ``overwrite`` those that exist, remove all others (``exact``)."""
+
+    owners: frozenset[str]
+    acl: bool = True
+    overwrite: bool = False
+    exact: bool = False
+
+
 def load_large_objects(
-    connection: Connection, item: Item, content: Content, *, owners: frozenset[str], acl: bool = True
+    connection: Connection, item: Item, content: Content, rules: LargeObjectsRules
 ) -> LargeObjectsLoaded:
-    """Create those that do not exist and write their bytes; ``owners`` are the roles that may be given any."""
+    """Create those that do not exist (or all, when they are overwritten) and write their bytes."""
     loaded = LargeObjectsLoaded()
     connection.execute(
         "CREATE TEMP TABLE holdfast_lo_meta (lo oid, owner text, acl text, comment text);"
-        "CREATE TEMP TABLE holdfast_lo_data (lo oid, at bigint, bytes bytea)"
+        "CREATE TEMP TABLE holdfast_lo_data (lo oid, at bigint, bytes bytea);"
+        "CREATE TEMP TABLE holdfast_lo_made (lo oid)"
     )
     for segment in item.segments:
         if segment.key == META_KEY:
             copy_in(connection, "COPY pg_temp.holdfast_lo_meta FROM STDIN", content.blocks(segment))
-    loaded.objects = _create(connection, owners)
+    _remove(connection, rules)
+    loaded.objects = _create(connection, rules.owners)
     for segment in item.segments:
         if segment.key != META_KEY:
             try:
@@ -51,15 +63,25 @@ def load_large_objects(
             else:
                 if rows != segment.rows:
                     loaded.lost.append(f"large objects {segment.key}: {rows} pieces written, {segment.rows} saved")
-    for statement in _labels(connection, acl=acl):
+    for statement in _labels(connection, acl=rules.acl):
         try:
-            connection.execute(statement)
+            with connection.transaction():
+                connection.execute(statement)
         except psycopg.Error as error:
             if connection.closed:
                 raise
             loaded.problems.append(f"large objects: {reason(error)}")
-    connection.execute("DROP TABLE pg_temp.holdfast_lo_meta, pg_temp.holdfast_lo_data")
+    connection.execute("DROP TABLE pg_temp.holdfast_lo_meta, pg_temp.holdfast_lo_data, pg_temp.holdfast_lo_made")
     return loaded
+
+
+def _remove(connection: Connection, rules: LargeObjectsRules) -> None:
+    """Unlink what is to be written again, and what the snapshot does not have."""
+    saved = "EXISTS (SELECT FROM pg_temp.holdfast_lo_meta m WHERE m.lo = l.oid)"
+    chosen = [condition for wanted, condition in ((rules.overwrite, saved), (rules.exact, f"NOT {saved}")) if wanted]
+    if chosen:
+        connection.execute("SELECT count(pg_catalog.lo_unlink(l.oid)) FROM pg_catalog.pg_largeobject_metadata l"
+                           f" WHERE {' OR '.join(chosen)}")
 
 
 def _create(connection: Connection, owners: frozenset[str]) -> int:
@@ -73,6 +95,7 @@ def _create(connection: Connection, owners: frozenset[str]) -> int:
                 if owner in owners:
                     connection.execute(f"SET LOCAL ROLE {quote(owner)}")
                 connection.execute("SELECT pg_catalog.lo_create(o) FROM pg_catalog.unnest(%s::oid[]) o", (numbers,))
+            connection.execute("INSERT INTO pg_temp.holdfast_lo_made SELECT pg_catalog.unnest(%s::oid[])", (numbers,))
     return len(rows)
 
 
@@ -82,20 +105,22 @@ def _write(connection: Connection, blocks: Iterator[bytes]) -> int:
         rows = copy_in(connection, "COPY pg_temp.holdfast_lo_data FROM STDIN", blocks)
         connection.execute(
             "SELECT count(pg_catalog.lo_put(lo, at, bytes)::text) FROM"
-            " (SELECT * FROM pg_temp.holdfast_lo_data ORDER BY lo, at) d"
+            " (SELECT * FROM pg_temp.holdfast_lo_data WHERE lo IN (SELECT lo FROM pg_temp.holdfast_lo_made) ORDER BY lo, at) d"
         )
     return rows
 
 
 def _labels(connection: Connection, *, acl: bool) -> Iterator[str]:
     for lo, comment in connection.execute(
-        "SELECT lo, comment FROM pg_temp.holdfast_lo_meta WHERE comment IS NOT NULL"
+        "SELECT lo, comment FROM pg_temp.holdfast_lo_meta JOIN pg_temp.holdfast_lo_made USING (lo)"
+        " WHERE comment IS NOT NULL"
     ).fetchall():
         yield f"COMMENT ON LARGE OBJECT {lo} IS {literal(comment)}"
     if not acl:
         return
     rows = connection.execute(
-        "SELECT acl, owner, lo FROM pg_temp.holdfast_lo_meta WHERE acl IS NOT NULL ORDER BY acl, owner, lo"
+        "SELECT acl, owner, lo FROM pg_temp.holdfast_lo_meta JOIN pg_temp.holdfast_lo_made USING (lo)"
+        " WHERE acl IS NOT NULL ORDER BY acl, owner, lo"
     ).fetchall()
     for (granted, owner), group in groupby(rows, key=lambda row: (row[0], row[1])):
         for numbers in _batches([row[2] for row in group]):

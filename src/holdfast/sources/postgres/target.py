@@ -2,13 +2,14 @@
 
 ``PostgresSource.target(request)`` gives ``PostgresTarget(url, password, request, source_at=PostgresSource)``:
 ``url`` of the source (a password in it is accepted and never shown), ``password`` or None, and a way to make a
-source again, ``source_at(url, password)``, for the snapshot that is taken before an existing table is changed.
+source again, ``source_at(url, password)``, for the snapshot that is taken before an existing table is changed. ``environ`` is
+what pg_dump and psql may see of the environment (PATH, HOME).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 from holdfast.model.errors import TargetError
 from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
@@ -16,6 +17,8 @@ from holdfast.sources.base import Content, Manifest, RestoreRequest, Source
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.conninfo import Conninfo
+from holdfast.sources.postgres.inplace import InPlace, patterns
+from holdfast.sources.postgres.inplace_catalog import Catalog
 from holdfast.sources.postgres.target_checks import Aim, cautions, refusals, room
 from holdfast.sources.postgres.target_new import NewPlace
 from holdfast.sources.postgres.target_place import Place, look_at, place_of
@@ -29,11 +32,14 @@ class PostgresTarget:
     """A database to restore into. ``plan`` and ``preview`` change nothing; see the Target contract."""
 
     def __init__(
-        self, source_url: str, password: str | None, request: RestoreRequest, *, source_at: SourceAt | None = None
+        self, source_url: str, password: str | None, request: RestoreRequest, *,
+        source_at: SourceAt | None = None, environ: Mapping[str, str] | None = None,
     ) -> None:
         self._source = Conninfo.parse(source_url, password)
         self._request = request
         self._source_at = source_at
+        self._environ = dict(environ or {})
+        self._held: tuple[Connection, Catalog] | None = None
         self._place = self._chosen_place()
 
     def _chosen_place(self) -> Place:
@@ -48,11 +54,27 @@ class PostgresTarget:
         saved = Saved(manifest, self._request.only)
         with ExitStack() as stack:
             aim, connection = self._aim(stack)
-            stopping = [*refusals(aim, saved, connection), *_nothing_chosen(saved)]
-            steps = _creations(saved)
+            stopping = [*refusals(aim, saved, connection), *self._nothing_chosen(saved)]
             warnings = [*cautions(aim, saved), *_little_room(saved, connection)]
-        return RestorePlan(target=self._place.url, in_place=aim.in_place, steps=tuple(steps),
+            if aim.in_place and aim.exists:
+                return self._inplace(aim).plan(saved, connection, stopping, warnings)
+        return RestorePlan(target=self._place.url, in_place=aim.in_place, steps=tuple(_creations(saved)),
                            warnings=tuple(warnings), refusals=tuple(stopping), private=aim)
+
+    def preview(self, manifest: Manifest, content: Content) -> RestorePlan:
+        """As ``plan``; for a living database with definitions and rows compared."""
+        plan = self.plan(manifest)
+        if not plan.in_place or plan.refusals:
+            return plan
+        return self._inplace(plan.private).preview(plan, Saved(manifest, self._request.only), content)
+
+    def _inplace(self, aim: Aim) -> InPlace:
+        return InPlace(aim=aim, request=self._request, environ=self._environ)
+
+    def _nothing_chosen(self, saved: Saved) -> Iterator[str]:
+        items = saved.relations(*DATA_KINDS, kinds.KIND_SEQUENCE, kinds.KIND_MATVIEW)
+        if saved.only and not self._request.undo_created and not any(saved.is_chosen(item) for item in items):
+            yield f"nothing in the snapshot matches {', '.join(saved.only)}"
 
     def _aim(self, stack: ExitStack) -> tuple[Aim, Connection]:
         """Look at the server through the target database, or through another one where it does not exist."""
@@ -72,20 +94,37 @@ class PostgresTarget:
         same = Place(conninfo=self._source).conninfo.place == self._place.conninfo.place
         return self._source.database if same and not self._request.in_place else "postgres"
 
-    def hold(self, plan: RestorePlan) -> AbstractContextManager[None]:
-        """Lock what the plan touches."""
-        return nullcontext()
+    @contextmanager
+    def hold(self, plan: RestorePlan) -> Iterator[None]:
+        """Lock the tables of a living database that the plan changes: readers go on, writers wait."""
+        if not plan.in_place or plan.refusals:
+            yield
+            return
+        with self._inplace(plan.private).hold(plan) as held:
+            self._held = held
+            try:
+                yield
+            finally:
+                self._held = None
 
     def touched_source(self, plan: RestorePlan) -> tuple[Source, tuple[str, ...]] | None:
-        """What a pre-restore snapshot must capture."""
-        return None
+        """The target database as a source, and patterns that mean exactly the tables the plan changes."""
+        chosen = patterns(plan) if plan.in_place else ()
+        if not chosen or self._source_at is None:
+            return None
+        return self._source_at(self._place.url, self._place.conninfo.password), chosen
 
     def apply(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
-        """Do it."""
+        """Do it; counts are compared with the manifest on the way."""
         if plan.refusals:
             raise TargetError("this restore was refused", where=plan.target, why="; ".join(plan.refusals))
         saved = Saved(manifest, self._request.only)
-        return NewPlace(aim=plan.private, saved=saved, content=content, request=self._request).apply()
+        if not plan.in_place:
+            return NewPlace(aim=plan.private, saved=saved, content=content, request=self._request).apply()
+        if self._held is not None:
+            return self._inplace(plan.private).apply(plan, saved, content, self._held)
+        with self._inplace(plan.private).hold(plan) as held:
+            return self._inplace(plan.private).apply(plan, saved, content, held)
 
 
 def beside(database: str, label: str) -> str:
@@ -93,11 +132,6 @@ def beside(database: str, label: str) -> str:
     ending = f"_restored_{label}"
     raw = database.encode()[: _LONGEST - len(ending.encode())]
     return raw.decode("utf-8", "ignore") + ending
-
-
-def _nothing_chosen(saved: Saved) -> Iterator[str]:
-    if saved.only and not any(saved.is_chosen(item) for item in saved.relations(*DATA_KINDS, "sequence", "matview")):
-        yield f"nothing in the snapshot matches {', '.join(saved.only)}"
 
 
 def _creations(saved: Saved) -> Iterator[RestoreStep]:

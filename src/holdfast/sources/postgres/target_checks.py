@@ -42,12 +42,16 @@ LIMIT 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """Where a restore is to go: the place, its server, and whether the database is there already."""
+    """Where a restore is to go: the place, its server, and whether the database is there already.
+
+    ``previewed``: definitions were compared, the plan names all that will be made.
+    """
 
     place: Place
     server: Server
     exists: bool
     in_place: bool
+    previewed: bool = False
 
 
 def refusals(aim: Aim, saved: Saved, connection: Connection | None) -> Iterator[str]:

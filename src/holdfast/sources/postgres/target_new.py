@@ -21,14 +21,14 @@ from holdfast.sources.postgres.definitions import Definition, Definitions
 from holdfast.sources.postgres.definitions_choice import Choice
 from holdfast.sources.postgres.definitions_sql import printable
 from holdfast.sources.postgres.load import Loaded, Loader
-from holdfast.sources.postgres.load_largeobjects import load_large_objects
+from holdfast.sources.postgres.load_largeobjects import LargeObjectsRules, load_large_objects
 from holdfast.sources.postgres.names import quote
-from holdfast.sources.postgres.target_checks import Aim, extensions, missing_extensions
+from holdfast.sources.postgres.target_checks import Aim, missing_extensions
 from holdfast.sources.postgres.target_create import create_database, give_properties, mark, unmark
 from holdfast.sources.postgres.target_finish import analyze, refresh, set_sequences, settle
 from holdfast.sources.postgres.target_parallel import make_side_by_side, roomy
-from holdfast.sources.postgres.target_place import Place, Server, look_at, value
-from holdfast.sources.postgres.target_roles import make_roles
+from holdfast.sources.postgres.target_place import Place
+from holdfast.sources.postgres.target_preparing import Preparing
 from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved
 from holdfast.sources.postgres.target_schema import Making, grant, make, make_in_order
 
@@ -109,7 +109,10 @@ class _Run:
         self._results: list[ItemResult] = []
 
     def run(self) -> list[ItemResult]:
-        making = self._making(self._roles())
+        preparing = Preparing(connection=self._connection, saved=self._saved, request=self._job.request,
+                              server=self._job.aim.server, warn=self._warn)
+        chosen = self._choice.entries if self._choice else self._definitions.entries
+        making = preparing.making(self._definitions, chosen, self._job.content, every_role=self._choice is None)
         self._phase("pre-data")
         self._connection.execute("SET synchronous_commit = off")
         self._set_encoding()
@@ -139,41 +142,6 @@ class _Run:
         return [item for item in found if self._saved.name(item) in asked
                 and (item.kind not in DATA_KINDS or self._saved.is_chosen(item))]
 
-    def _roles(self) -> Server:
-        """Make missing roles when that is wanted and allowed; the server as it is then."""
-        script = self._saved.roles(self._job.content) if self._job.request.owner or self._job.request.acl else ""
-        if not script:
-            return self._job.aim.server
-        wanted = {entry.owner for entry in self._choice.entries} if self._choice else None
-        made = make_roles(self._connection, script, self._job.aim.server.roles, wanted)
-        for problem in made.problems:
-            self._warn(problem)
-        if made.made:
-            self._warn(f"roles created: {', '.join(made.made)}")
-        for role in made.without_password:
-            self._warn(f"role {role} cannot log in: its password is not in the snapshot; as a superuser: "
-                       f"ALTER ROLE {quote(role)} LOGIN PASSWORD '…';")
-        return look_at(self._connection)
-
-    def _making(self, server: Server) -> Making:
-        owners = {entry.owner for entry in self._definitions.entries if entry.owner}
-        settable = self._settable(owners & server.roles, server) if self._job.request.owner else frozenset()
-        if self._job.request.owner:
-            for role in sorted(owners - settable):
-                self._warn(f"objects of role {role} now belong to {server.user}: the role "
-                           f"{'may not be given anything' if role in server.roles else 'does not exist'} here")
-        pinned = {name: version for name, version in extensions(self._saved).items()
-                  if version in server.extensions.get(name, frozenset())}
-        return Making(definitions=self._definitions, keeps_owner=settable, tablespaces=server.tablespaces,
-                      pinned=pinned, acl=self._job.request.acl)
-
-    def _settable(self, owners: set[str], server: Server) -> frozenset[str]:
-        if server.superuser:
-            return frozenset(owners)
-        right = "SET" if server.major >= 16 else "MEMBER"
-        return frozenset(role for role in owners if value(
-            self._connection, f"SELECT pg_catalog.pg_has_role(current_user, %s, '{right}')", role))
-
     def _set_encoding(self) -> None:
         encoding = self._definitions.encoding.replace("'", "")
         self._connection.execute(f"SET client_encoding = '{encoding}'")
@@ -188,8 +156,8 @@ class _Run:
         item = self._saved.fixed(kinds.LARGE_OBJECTS)
         if item is None or self._choice is not None:
             return
-        loaded = load_large_objects(self._connection, item, self._job.content, owners=making.keeps_owner,
-                                    acl=self._job.request.acl)
+        rules = LargeObjectsRules(owners=making.keeps_owner, acl=self._job.request.acl)
+        loaded = load_large_objects(self._connection, item, self._job.content, rules)
         for problem in loaded.problems:
             self._warn(problem)
         self._results.append(ItemResult(name=item.label, action="create", rows=loaded.objects,

@@ -73,7 +73,8 @@ def _about(statement: str) -> str:
 
 def _try(connection: Connection, statement: str, made: RolesMade) -> bool:
     try:
-        connection.execute(statement)
+        with connection.transaction():
+            connection.execute(statement)
     except psycopg.Error as error:
         if connection.closed:
             raise

@@ -1,0 +1,138 @@
+"""Restores into a database that is alive: compared first, locked, saved for undo, then changed in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import psycopg
+
+from holdfast.model.errors import Damaged
+from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
+from holdfast.sources.base import Content, RestoreRequest
+from holdfast.sources.postgres import items as kinds
+from holdfast.sources.postgres.connection import Connection
+from holdfast.sources.postgres.inplace_catalog import Catalog, Name, read_catalog
+from holdfast.sources.postgres.inplace_locks import STILL, WRITE, lock
+from holdfast.sources.postgres.inplace_merge import Mode, Staged
+from holdfast.sources.postgres.inplace_plan import Deciding
+from holdfast.sources.postgres.inplace_repair import changed, step_name
+from holdfast.sources.postgres.inplace_run import InPlaceRun, Repairs, find_repairs
+from holdfast.sources.postgres.target_checks import Aim
+from holdfast.sources.postgres.target_saved import Saved
+
+LOCK_WAIT = "10s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InPlace:
+    """One restore into one living database."""
+
+    aim: Aim
+    request: RestoreRequest
+    environ: Mapping[str, str]
+
+    def plan(self, saved: Saved, connection: Connection, refusals: list[str], warnings: list[str]) -> RestorePlan:
+        """From catalogs and manifest."""
+        deciding = Deciding(saved=saved, catalog=read_catalog(connection), request=self.request)
+        return RestorePlan(
+            target=self.aim.place.url, in_place=True, steps=tuple(deciding.steps()), private=self.aim,
+            warnings=(*warnings, *deciding.cautions()), refusals=(*refusals, *deciding.refusals()),
+        )
+
+    def preview(self, plan: RestorePlan, saved: Saved, content: Content) -> RestorePlan:
+        """With definitions and rows compared, in a transaction that is rolled back; only temporary tables are made."""
+        if plan.refusals:
+            return plan
+        with self.aim.place.session() as connection:
+            catalog = read_catalog(connection)
+            repairs = find_repairs(self.aim, saved, content, catalog, self.environ)
+            connection.execute("BEGIN")
+            try:
+                steps = [self._counted(step, saved, content, catalog, connection) for step in plan.steps]
+            except psycopg.Error as error:
+                raise self.aim.place.refused("the snapshot could not be compared with the target", error) from error
+            finally:
+                if not connection.closed:
+                    connection.execute("ROLLBACK")
+        known = {step.item for step in steps}
+        steps += [step for step in _repair_steps(repairs, saved) if step.item not in known]
+        warnings = [*plan.warnings, *(f"left out: {line}" for line in repairs.left_out)]
+        if repairs.definitions is not None and repairs.living is not None:
+            differing = changed(repairs.definitions.entries, repairs.living)
+            if differing:
+                warnings.append(f"defined otherwise than in the snapshot, left as now: {', '.join(differing)}")
+        return replace(plan, steps=tuple(steps), warnings=tuple(warnings), private=replace(self.aim, previewed=True))
+
+    def _counted(
+        self, step: RestoreStep, saved: Saved, content: Content, catalog: Catalog, connection: Connection
+    ) -> RestoreStep:
+        item = next((found for found in saved.relations(kinds.KIND_TABLE) if found.name == step.item), None)
+        if item is None or step.action not in {Action.ADD, Action.OVERWRITE, Action.REPLACE}:
+            return step
+        staged = Staged(connection, saved, item, catalog.relations[saved.name(item)], 0)
+        staged.fill(content)
+        merged = staged.compare(Mode(overwrite=self.request.overwrite, exact=self.request.exact and not staged.lost))
+        staged.drop()
+        counts = merged.counts()
+        if merged.lost:
+            return replace(step, counts=counts, detail="; ".join([*filter(None, [step.detail]), *merged.lost]))
+        if not any(counts[what] for what in ("create", "change", "delete")):
+            return replace(step, action=Action.LEAVE, counts=counts, detail=step.detail or "already as wanted")
+        return replace(step, counts=counts)
+
+    @contextmanager
+    def hold(self, plan: RestorePlan) -> Iterator[tuple[Connection, Catalog]]:
+        """A session with its transaction open and every touched table locked; rolled back unless committed."""
+        with self.aim.place.session(lock_timeout=LOCK_WAIT) as connection:
+            connection.execute("BEGIN")
+            try:
+                catalog = read_catalog(connection)
+                by_item = {relation.item: relation for relation in catalog.relations.values()}
+                touched = [by_item[step.item] for step in plan.touched()
+                           if step.item in by_item and by_item[step.item].relkind in "rp"]
+                names = {relation.name for relation in touched}
+                lock(connection, touched, WRITE, self.aim.place)
+                lock(connection, [catalog.relations[name] for name in _neighbours(catalog, names)], STILL, self.aim.place)
+                yield connection, read_catalog(connection)
+            finally:
+                if not connection.closed:
+                    connection.execute("ROLLBACK")
+
+    def apply(
+        self, plan: RestorePlan, saved: Saved, content: Content, held: tuple[Connection, Catalog]
+    ) -> list[ItemResult]:
+        """Do it, on the session that holds the locks, and commit."""
+        connection, catalog = held
+        run = InPlaceRun(connection, self.aim, catalog, saved, self.request)
+        try:
+            return run.run(plan, content, self.environ)
+        except psycopg.Error as error:
+            raise self.aim.place.refused("the restore was refused by the server; nothing was changed", error) from error
+        except Damaged as error:
+            error.hint = "; ".join(part for part in (error.hint, "nothing was changed") if part)
+            raise
+
+
+def _neighbours(catalog: Catalog, touched: set[Name]) -> list[Name]:
+    """Tables at the other end of foreign keys: they must stand still until the keys have been checked."""
+    found = set()
+    for reference in catalog.around(touched):
+        found |= {reference.table, reference.other}
+    return sorted(found - touched)
+
+
+def _repair_steps(repairs: Repairs, saved: Saved) -> Iterator[RestoreStep]:
+    names = {saved.name(item): item.name for item in saved.relations("table", "sequence", "matview")}
+    for entry in repairs.entries:
+        if entry.phase != "access" and entry.desc not in {"COMMENT", "SECURITY LABEL", "DATABASE"}:
+            yield RestoreStep(item=step_name(entry, names), kind="definition", action=Action.CREATE)
+
+
+def patterns(plan: RestorePlan) -> tuple[str, ...]:
+    """Exact patterns for the items a plan touches: signs that fnmatch would read are bracketed."""
+    found = []
+    for step in plan.touched():
+        found.append("".join(f"[{letter}]" if letter in "*?[" else letter for letter in step.label))
+    return tuple(found)

@@ -1,0 +1,228 @@
+"""What a living database looks like to a restore that goes into it: its tables, their columns, keys and references."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import psycopg
+
+from holdfast.sources.postgres.connection import Connection
+from holdfast.sources.postgres.items import CONTINUITY_SCHEMA
+from holdfast.sources.postgres.names import qualified, quote
+
+Name = tuple[str, str]
+
+# Types whose equality is identity of every bit; all others are compared by how they are written.
+_EXACT = frozenset({"bool", "int2", "int4", "int8", "oid", "bytea", "uuid", "date", "time", "timestamp", "timestamptz"})
+_EXACT_TEXT = frozenset({"text", "varchar", "name"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column now. ``base``: its type's name, domains looked through. ``identity`` "a" always, "d" by default."""
+
+    name: str
+    type: str
+    base: str
+    generated: bool
+    identity: str
+    required: bool
+    has_default: bool
+
+    def differs(self, left: str, right: str) -> str:
+        """SQL: whether the column of two rows is not the same to the last bit."""
+        a, b = f"{left}.{quote(self.name)}", f"{right}.{quote(self.name)}"
+        if self.base in _EXACT:
+            return f"{a} IS DISTINCT FROM {b}"
+        if self.base in _EXACT_TEXT:
+            return f'{a} COLLATE "C" IS DISTINCT FROM {b} COLLATE "C"'
+        return f"""pg_catalog.format('%L', {a}) COLLATE "C" <> pg_catalog.format('%L', {b}) COLLATE "C\""""
+
+
+@dataclass(slots=True, kw_only=True)
+class Living:
+    """A relation that exists. ``item``: what a snapshot calls it. ``key``: columns and equality operators of a key that no row lacks, empty if none."""
+
+    name: Name
+    item: bytes
+    oid: int
+    relkind: str
+    owned: bool
+    columns: dict[str, Column] = field(default_factory=dict)
+    key: list[tuple[str, str]] = field(default_factory=list)
+    triggers: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def sql(self) -> str:
+        """Quoted for SQL."""
+        return qualified(*self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A foreign key: ``table`` refers to ``other``. ``acts``: deleting there changes rows here."""
+
+    name: str
+    table: Name
+    other: Name
+    columns: tuple[str, ...]
+    others: tuple[str, ...]
+    operators: tuple[str, ...]
+    whole: bool
+    other_whole: bool
+    acts: bool
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Everything a restore asks about the living database."""
+
+    relations: dict[Name, Living]
+    references: tuple[Reference, ...]
+    ancestors: dict[Name, frozenset[Name]]
+    large_objects: int
+    may_bypass: bool
+
+    def around(self, tables: set[Name]) -> list[Reference]:
+        """The foreign keys that have one of these tables (or what they are parts of) at either end."""
+        wide = set(tables)
+        for table in tables:
+            wide |= self.ancestors.get(table, frozenset())
+        return [found for found in self.references if found.table in wide or found.other in wide]
+
+
+def read_catalog(connection: Connection) -> Catalog:
+    """Read it in one go; nothing is locked."""
+    relations = _relations(connection)
+    by_oid = {relation.oid: relation for relation in relations.values()}
+    _columns(connection, by_oid)
+    _keys(connection, by_oid)
+    _triggers(connection, by_oid)
+    count = connection.execute("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata").fetchone()
+    return Catalog(
+        relations=relations, references=tuple(_references(connection, by_oid)), ancestors=_ancestors(connection, by_oid),
+        large_objects=int(count[0]) if count else 0, may_bypass=may_bypass(connection),
+    )
+
+
+def may_bypass(connection: Connection) -> bool:
+    """Whether this role may keep triggers and foreign keys from firing."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute("SET LOCAL session_replication_role = replica")
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
+
+
+def _relations(connection: Connection) -> dict[Name, Living]:
+    rows = connection.execute(
+        "SELECT n.nspname, c.relname, c.oid::bigint, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),"
+        " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"
+        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> ALL (%s)",
+        (["information_schema", CONTINUITY_SCHEMA],),
+    ).fetchall()
+    codec = "latin-1" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "utf-8"
+    return {(schema, name): Living(name=(schema, name), item=label.encode(codec), oid=oid, relkind=kind, owned=owned)
+            for schema, name, oid, kind, owned, label in rows}
+
+
+def _columns(connection: Connection, by_oid: dict[int, Living]) -> None:
+    rows = connection.execute(
+        "WITH RECURSIVE base(oid, type) AS (SELECT oid, oid FROM pg_catalog.pg_type WHERE typtype <> 'd' UNION ALL"
+        " SELECT t.oid, b.type FROM pg_catalog.pg_type t JOIN base b ON b.oid = t.typbasetype WHERE t.typtype = 'd')"
+        " SELECT a.attrelid::bigint, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),"
+        " CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname ELSE '' END, a.attgenerated <> '',"
+        " a.attidentity::text, a.attnotnull, a.atthasdef OR a.attidentity <> ''"
+        " FROM pg_catalog.pg_attribute a JOIN base b ON b.oid = a.atttypid JOIN pg_catalog.pg_type t ON t.oid = b.type"
+        " WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY(%s::oid[]) ORDER BY a.attrelid, a.attnum",
+        ([oid for oid, found in by_oid.items() if found.relkind in "rp"],),
+    )
+    for oid, name, kind, base, generated, identity, required, default in rows:
+        by_oid[oid].columns[name] = Column(name=name, type=kind, base=base, generated=generated, identity=identity,
+                                           required=required, has_default=default)
+
+
+def _keys(connection: Connection, by_oid: dict[int, Living]) -> None:
+    """The primary key, else the smallest unique index over columns that are never NULL."""
+    rows = connection.execute(
+        "SELECT i.indrelid::bigint, i.indexrelid::bigint, a.attname, a.attnotnull, n.nspname, o.oprname"
+        " FROM pg_catalog.pg_index i"
+        " CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY k(attnum, opclass, position)"
+        " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
+        " JOIN pg_catalog.pg_opclass c ON c.oid = k.opclass"
+        " JOIN pg_catalog.pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype"
+        "  AND m.amoprighttype = c.opcintype AND m.amopstrategy = 3"
+        " JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace"
+        " WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL"
+        "  AND k.position <= i.indnkeyatts AND c.opcmethod = (SELECT oid FROM pg_catalog.pg_am WHERE amname = 'btree')"
+        " ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, i.indexrelid, k.position"
+    ).fetchall()
+    indexes: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
+    nullable = set()
+    for table, index, column, required, schema, operator in rows:
+        indexes[table, index].append((column, f"OPERATOR({quote(schema)}.{operator})"))
+        if not required:
+            nullable.add(index)
+    for (table, index), columns in indexes.items():
+        if index not in nullable and table in by_oid and not by_oid[table].key:
+            by_oid[table].key = columns
+
+
+def _triggers(connection: Connection, by_oid: dict[int, Living]) -> None:
+    for oid, name, enabled in connection.execute(
+        "SELECT tgrelid::bigint, tgname, tgenabled::text FROM pg_catalog.pg_trigger WHERE NOT tgisinternal"
+    ):
+        if oid in by_oid and enabled != "D":
+            by_oid[oid].triggers.append((name, enabled))
+
+
+def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Reference]:
+    enforced = "c.conenforced" if connection.info.server_version >= 180000 else "true"
+    period = "c.conperiod" if connection.info.server_version >= 180000 else "false"
+    rows = connection.execute(
+        "SELECT c.conname, c.conrelid::bigint, c.confrelid::bigint,"
+        " (SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY k(att, n)"
+        "   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.att),"
+        " (SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY k(att, n)"
+        "   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.att),"
+        " (SELECT array_agg(n.nspname || E'\\n' || o.oprname ORDER BY k.n) FROM unnest(c.conpfeqop) WITH ORDINALITY"
+        "   k(op, n) JOIN pg_catalog.pg_operator o ON o.oid = k.op JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace),"
+        f" c.confdeltype::text IN ('c', 'n', 'd'), c.convalidated AND {enforced} AND NOT {period}"
+        " FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0"
+    ).fetchall()
+    return [
+        Reference(
+            name=name, table=by_oid[table].name, other=by_oid[other].name, columns=tuple(columns), others=tuple(others),
+            operators=tuple(_operator(text) for text in operators), whole=by_oid[table].relkind == "p",
+            other_whole=by_oid[other].relkind == "p", acts=acts, checked=checked,
+        )
+        for name, table, other, columns, others, operators, acts, checked in rows if table in by_oid and other in by_oid
+    ]
+
+
+def _operator(text: str) -> str:
+    schema, _, name = text.partition("\n")
+    return f"OPERATOR({quote(schema)}.{name})"
+
+
+def _ancestors(connection: Connection, by_oid: dict[int, Living]) -> dict[Name, frozenset[Name]]:
+    parents: dict[int, set[int]] = defaultdict(set)
+    for child, parent in connection.execute(
+        "SELECT i.inhrelid::bigint, i.inhparent::bigint FROM pg_catalog.pg_inherits i"
+        " JOIN pg_catalog.pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'p'"
+    ):
+        parents[child].add(parent)
+    found = {}
+    for oid, relation in by_oid.items():
+        above, waiting = set(), list(parents.get(oid, ()))
+        while waiting:
+            parent = waiting.pop()
+            above.add(parent)
+            waiting += parents.get(parent, ())
+        if above:
+            found[relation.name] = frozenset(by_oid[parent].name for parent in above if parent in by_oid)
+    return found

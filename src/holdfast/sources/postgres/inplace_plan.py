@@ -1,0 +1,117 @@
+"""Decides, from catalogs and manifest alone, what a restore into a living database does with each item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from holdfast.model.plans import Action, RestoreStep
+from holdfast.model.snapshot import Item
+from holdfast.sources.base import RestoreRequest
+from holdfast.sources.postgres import items as kinds
+from holdfast.sources.postgres.inplace_catalog import Catalog, Living
+from holdfast.sources.postgres.target_saved import Saved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deciding:
+    """One restore, one database."""
+
+    saved: Saved
+    catalog: Catalog
+    request: RestoreRequest
+
+    @property
+    def mode(self) -> Action:
+        """What happens to a table that exists."""
+        if self.request.exact:
+            return Action.REPLACE
+        return Action.OVERWRITE if self.request.overwrite else Action.ADD
+
+    def steps(self) -> Iterator[RestoreStep]:
+        """One for each chosen item, and for each item to be taken away again."""
+        for item in self.saved.chosen(kinds.KIND_TABLE):
+            yield self._table(item)
+        for item in self.saved.chosen(kinds.KIND_SEQUENCE):
+            yield self._other(item, "moved forward only, when it is behind")
+        for item in self.saved.chosen(kinds.KIND_MATVIEW):
+            yield self._other(item, "exists; refresh it when its tables have changed")
+        for item in self.saved.chosen(kinds.KIND_EXTENSION_CONFIG):
+            yield self._step(item, Action.LEAVE, detail="rows that belong to an extension are left as they are")
+        large = self.saved.fixed(kinds.LARGE_OBJECTS)
+        if large is not None and (not self.saved.only or kinds.LARGE_OBJECTS.decode() in self.saved.only):
+            yield self._step(large, self.mode if self.catalog.large_objects else Action.CREATE)
+        for name in self.request.undo_created:
+            yield RestoreStep(item=name, kind="created", action=Action.DELETE, detail="was made by the restore")
+
+    def refusals(self) -> Iterator[str]:
+        """Tables that cannot be brought together with what they are now."""
+        for item in self.saved.chosen(kinds.KIND_TABLE):
+            problem = self._problem(item)
+            if problem:
+                yield f"{item.label}: {problem}"
+        if self.request.exact and not self.catalog.may_bypass:
+            names = {self.saved.name(item) for item in self.saved.chosen(kinds.KIND_TABLE)}
+            for reference in self.catalog.references:
+                if reference.acts and reference.other in names:
+                    yield (f"{'.'.join(reference.other)}: deleting rows would change {'.'.join(reference.table)} through "
+                           f"the foreign key {reference.name}; use a role that may set session_replication_role")
+
+    def cautions(self) -> Iterator[str]:
+        """What fires, and what is compared how."""
+        touched = [self.catalog.relations[self.saved.name(item)] for item in self.saved.chosen(kinds.KIND_TABLE)
+                   if self.saved.name(item) in self.catalog.relations]
+        stubborn = [f"{'.'.join(table.name)}: {name}" for table in touched for name, enabled in table.triggers
+                    if enabled in ("A", "R") and self.catalog.may_bypass]
+        if stubborn:
+            yield f"triggers that fire always will fire for restored rows: {', '.join(stubborn)}"
+        if not self.catalog.may_bypass:
+            firing = sorted(".".join(table.name) for table in touched if table.triggers and not table.owned)
+            if firing:
+                yield f"triggers will fire for restored rows, this role cannot keep them still: {', '.join(firing)}"
+
+    def _table(self, item: Item) -> RestoreStep:
+        living = self.catalog.relations.get(self.saved.name(item))
+        if living is None:
+            return self._step(item, Action.CREATE, counts={"create": item.rows})
+        problem = self._problem(item)
+        if problem:
+            return self._step(item, Action.BLOCKED, detail=problem)
+        added = [name for name, column in living.columns.items()
+                 if name not in (self.saved.columns(item) or []) and not column.generated]
+        detail = f"columns added since keep their default: {', '.join(added)}" if added else ""
+        if not living.key and self.request.overwrite and not self.request.exact:
+            detail = "; ".join(part for part in (detail, "has no key: rows are added, none is changed") if part)
+        return self._step(item, self.mode, detail=detail)
+
+    def _other(self, item: Item, detail: str) -> RestoreStep:
+        if self.saved.name(item) in self.catalog.relations:
+            return self._step(item, Action.LEAVE, detail=detail)
+        return self._step(item, Action.CREATE)
+
+    def _problem(self, item: Item) -> str:
+        living = self.catalog.relations.get(self.saved.name(item))
+        if living is None:
+            return ""
+        if living.relkind != "r":
+            return "is not a plain table any more"
+        columns = self.saved.columns(item) or []
+        gone = [name for name in columns if name not in living.columns]
+        if gone:
+            return f"columns of the snapshot are missing now: {', '.join(gone)}"
+        computed = [name for name in columns if living.columns[name].generated]
+        if computed:
+            return f"columns are computed by the server now: {', '.join(computed)}"
+        return self._required(living, columns)
+
+    def _required(self, living: Living, columns: list[str]) -> str:
+        required = [name for name, column in living.columns.items()
+                    if column.required and not column.has_default and not column.generated and name not in columns]
+        return f"columns added since need a value the snapshot has not: {', '.join(required)}" if required else ""
+
+    def _step(
+        self, item: Item, action: Action, *, detail: str = "", counts: dict[str, int] | None = None
+    ) -> RestoreStep:
+        rows = item.rows if item.kind == kinds.KIND_TABLE else None
+        return RestoreStep(item=item.name, kind=item.kind, action=action, rows=rows, size=item.size, detail=detail,
+                           counts=counts or {})

@@ -1,0 +1,293 @@
+"""Carries out a restore into a living database: one session, one transaction, all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from holdfast.model.errors import Damaged, TargetError
+from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Warned
+from holdfast.model.plans import Action, ItemResult, RestorePlan
+from holdfast.model.snapshot import Item
+from holdfast.sources.base import Content, RestoreRequest
+from holdfast.sources.postgres import items as kinds
+from holdfast.sources.postgres.connection import Connection
+from holdfast.sources.postgres.definitions import Definition, Definitions
+from holdfast.sources.postgres.inplace_catalog import Catalog, Name
+from holdfast.sources.postgres.inplace_keys import check_references, parents_first
+from holdfast.sources.postgres.inplace_merge import Merged, Mode, Staged
+from holdfast.sources.postgres.inplace_repair import living_definitions, missing, step_name, take_away
+from holdfast.sources.postgres.load import Stretch, load_segment, stretch_name
+from holdfast.sources.postgres.load_largeobjects import LargeObjectsRules, load_large_objects
+from holdfast.sources.postgres.names import quote
+from holdfast.sources.postgres.target_checks import Aim
+from holdfast.sources.postgres.target_finish import refresh, set_sequences
+from holdfast.sources.postgres.target_parallel import roomy
+from holdfast.sources.postgres.target_place import Server, look_at, reason
+from holdfast.sources.postgres.target_preparing import Preparing
+from holdfast.sources.postgres.target_saved import Saved
+from holdfast.sources.postgres.target_schema import Making, grant, make
+
+_MERGING = {Action.ADD, Action.OVERWRITE, Action.REPLACE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repairs:
+    """What is missing in the living database and will be made; ``definitions`` of the snapshot it comes from."""
+
+    definitions: Definitions | None
+    entries: tuple[Definition, ...]
+    relations: frozenset[Name]
+    left_out: tuple[str, ...] = ()
+    living: Definitions | None = None
+
+
+def find_repairs(
+    aim: Aim, saved: Saved, content: Content, catalog: Catalog, environ: Mapping[str, str]
+) -> Repairs:
+    """Compare the definitions of the snapshot with those of now."""
+    definitions = saved.definitions(content)
+    if definitions is None:
+        return Repairs(definitions=None, entries=(), relations=frozenset())
+    living = living_definitions(aim.place, aim.server.version, environ)
+    choice = saved.choice(definitions)
+    wanted = choice.entries if choice else definitions.entries
+    relations = choice.relations if choice else frozenset(saved.name(item) for item in saved.relations("sequence"))
+    return Repairs(definitions=definitions, entries=tuple(missing(wanted, living, catalog, definitions)),
+                   relations=relations, left_out=choice.left_out if choice else (), living=living)
+
+
+@dataclass(slots=True)
+class _Result:
+    rows: int | None
+    status: str = "ok"
+    detail: str = ""
+
+
+class InPlaceRun:
+    """The steps of one restore, on the session that holds the locks."""
+
+    def __init__(
+        self, connection: Connection, aim: Aim, catalog: Catalog, saved: Saved, request: RestoreRequest
+    ) -> None:
+        self._connection = connection
+        self._aim = aim
+        self._catalog = catalog
+        self._saved = saved
+        self._request = request
+        self._mode = Mode(overwrite=request.overwrite, exact=request.exact)
+        self._results: dict[bytes, ItemResult] = {}
+        self._names = {saved.name(item): item.name for item in saved.relations("table", "sequence", "matview")}
+
+    def run(self, plan: RestorePlan, content: Content, environ: Mapping[str, str]) -> list[ItemResult]:
+        """Do what the plan says and commit. On any error everything is as it was; TargetError tells."""
+        repairs = find_repairs(self._aim, self._saved, content, self._catalog, environ)
+        planned = {step.item: step for step in plan.steps}
+        self._take_away(plan, repairs, environ)
+        making = self._making(repairs, content)
+        wanted = self._planned_repairs(plan, repairs)
+        self._make(wanted, making, "pre-data")
+        self._still()
+        created = self._items(planned, Action.CREATE)
+        self._load_created(created, content)
+        self._merge([item for action in _MERGING for item in self._items(planned, action)], content)
+        self._large_objects(planned, making, content)
+        self._sequences(repairs, planned)
+        self._moving()
+        roomy(self._connection)
+        self._make(wanted, making, "post-data")
+        self._check(plan)
+        self._finish(wanted, making, repairs, planned)
+        self._connection.execute("COMMIT")
+        return [*self._results.values(), *self._untouched(plan)]
+
+    def _planned_repairs(self, plan: RestorePlan, repairs: Repairs) -> list[Definition]:
+        """Only what the plan showed; a plan made without content has not looked, so everything missing is made."""
+        shown = {step.item for step in plan.steps if step.action is Action.CREATE}
+        silent = {"ACL", "COMMENT", "SECURITY LABEL"}
+        return [entry for entry in repairs.entries
+                if not self._aim.previewed or entry.desc in silent or step_name(entry, self._names) in shown]
+
+    def _making(self, repairs: Repairs, content: Content) -> Making | None:
+        if repairs.definitions is None or not repairs.entries:
+            return None
+        preparing = Preparing(connection=self._connection, saved=self._saved, request=self._request,
+                              server=self._aim.server, warn=self._warn)
+        self._connection.execute(f"SET client_encoding = {quote(repairs.definitions.encoding)}")
+        return preparing.making(repairs.definitions, repairs.entries, content, every_role=False)
+
+    def _make(self, wanted: Sequence[Definition], making: Making | None, phase: str) -> None:
+        if making is None:
+            return
+        for entry in making.wanted(entry for entry in wanted if entry.phase == phase):
+            make(self._connection, entry, making, self._aim.place)
+            self._tell(step_name(entry, self._names), "create", _Result(None))
+
+    def _take_away(self, plan: RestorePlan, repairs: Repairs, environ: Mapping[str, str]) -> None:
+        if not self._request.undo_created:
+            return
+        living = repairs.living or living_definitions(self._aim.place, self._aim.server.version, environ)
+        names = {name: relation.item for name, relation in self._catalog.relations.items()}
+        take_away(self._connection, living, self._request.undo_created, names)
+        for name in self._request.undo_created:
+            self._tell(name, "delete", _Result(None))
+
+    def _still(self) -> None:
+        """Keep triggers and foreign keys from firing on restored rows; they are checked afterwards."""
+        if self._catalog.may_bypass:
+            self._connection.execute("SET LOCAL session_replication_role = replica")
+        else:
+            self._connection.execute("SET CONSTRAINTS ALL DEFERRED")
+
+    def _moving(self) -> None:
+        if self._catalog.may_bypass:
+            self._connection.execute("SET LOCAL session_replication_role = origin")
+
+    def _items(self, planned: Mapping[bytes, object], action: Action) -> list[Item]:
+        found = []
+        for item in self._saved.relations(kinds.KIND_TABLE):
+            step = planned.get(item.name)
+            if step is not None and getattr(step, "action", None) is action:
+                found.append(item)
+        return found
+
+    def _load_created(self, items: list[Item], content: Content) -> None:
+        """Load tables made just now; one that needs another's rows is tried again after the rest."""
+        waiting, problem = items, None
+        while waiting:
+            again: list[Item] = []
+            for item in waiting:
+                try:
+                    with self._connection.transaction():
+                        self._load(item, content)
+                except psycopg.Error as error:
+                    if self._connection.closed:
+                        raise
+                    again.append(item)
+                    problem = TargetError("rows were refused by the server; nothing was changed", where=item.label,
+                                          why=self._aim.place.harmless(reason(error)))
+            if len(again) == len(waiting) and problem is not None:
+                raise problem
+            waiting = again
+
+    def _load(self, item: Item, content: Content) -> None:
+        rows, lost = 0, []
+        for segment in item.segments:
+            try:
+                with self._connection.transaction():
+                    loaded = load_segment(self._connection, Stretch(self._saved, item, segment), content)
+            except Damaged as error:
+                lost.append(f"{stretch_name(segment)}: {segment.rows} rows are damaged in the repository ({error.what})")
+                continue
+            if loaded != segment.rows:
+                raise TargetError("the server counts other rows than the snapshot; nothing was changed",
+                                  where=item.label, why=f"{stretch_name(segment)}: {loaded} instead of {segment.rows}")
+            rows += loaded
+            self._request.report(Advanced(source=self._aim.place.database, phase="load", amount=segment.size))
+        self._tell(item.name, "create", _Result(rows, "failed" if lost else "ok", "; ".join(lost)))
+
+    def _merge(self, items: list[Item], content: Content) -> None:
+        """Children lose rows before parents do, parents gain rows before children."""
+        by_name = {self._saved.name(item): item for item in items}
+        order = parents_first(list(by_name), self._catalog.references)
+        total = sum(item.size for item in items)
+        self._request.report(PhaseStarted(source=self._aim.place.database, phase="compare and write", total=total))
+        staged = [(by_name[name], self._stage(by_name[name], number, content)) for number, name in enumerate(order)]
+        resting = [] if self._catalog.may_bypass else self._rest_triggers(by_name)
+        deleted = {item.name: stage.delete() if self._mode.exact and not stage.lost else 0
+                   for item, stage in reversed(staged)}
+        for item, stage in staged:
+            self._write(item, stage, deleted[item.name])
+        for statement in resting:
+            self._connection.execute(statement)
+        self._request.report(PhaseEnded(source=self._aim.place.database, phase="compare and write"))
+
+    def _stage(self, item: Item, number: int, content: Content) -> Staged:
+        staged = Staged(self._connection, self._saved, item, self._catalog.relations[self._saved.name(item)], number)
+        staged.fill(content)
+        self._request.report(Advanced(source=self._aim.place.database, phase="compare and write", amount=item.size))
+        return staged
+
+    def _write(self, item: Item, staged: Staged, deleted: int) -> None:
+        mode = Mode(overwrite=self._mode.overwrite, exact=self._mode.exact and not staged.lost)
+        added, changed, blocked = staged.write(mode)
+        staged.drop()
+        merged = Merged(create=added, change=changed, delete=deleted, blocked=blocked, lost=tuple(staged.lost))
+        status = "failed" if merged.lost else "incomplete" if blocked else "ok"
+        told = [f"{added} added", f"{changed} changed", f"{deleted} deleted", *merged.lost]
+        if blocked:
+            told.append(f"{blocked} rows not added: another row has their unique value")
+        action = "replace" if self._mode.exact else "overwrite" if self._mode.overwrite else "add"
+        self._tell(item.name, action, _Result(item.rows, status, "; ".join(told)))
+
+    def _rest_triggers(self, tables: Iterable[Name]) -> list[str]:
+        """Switch off the triggers of tables this role owns; the statements that put them back as they were."""
+        again = []
+        for name in tables:
+            living = self._catalog.relations[name]
+            for trigger, enabled in living.triggers if living.owned else []:
+                back = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}[enabled]
+                self._connection.execute(f"ALTER TABLE {living.sql} DISABLE TRIGGER {quote(trigger)}")
+                again.append(f"ALTER TABLE {living.sql} {back} TRIGGER {quote(trigger)}")
+        return again
+
+    def _large_objects(self, planned: Mapping[bytes, object], making: Making | None, content: Content) -> None:
+        item = self._saved.fixed(kinds.LARGE_OBJECTS)
+        if item is None or item.name not in planned:
+            return
+        server: Server = look_at(self._connection)
+        owners = server.roles if server.superuser else (making.keeps_owner if making else frozenset())
+        rules = LargeObjectsRules(owners=owners, acl=self._request.acl, overwrite=self._mode.overwrite,
+                                  exact=self._mode.exact)
+        loaded = load_large_objects(self._connection, item, content, rules)
+        if loaded.lost:
+            raise TargetError("large objects are damaged in the repository; nothing was changed", where=item.label,
+                              why="; ".join(loaded.lost), hint="choose the tables with --only")
+        for problem in loaded.problems:
+            self._warn(problem)
+        self._tell(item.name, "add", _Result(loaded.objects))
+
+    def _sequences(self, repairs: Repairs, planned: Mapping[bytes, object]) -> None:
+        made = {(entry.namespace, entry.tag) for entry in repairs.entries}
+        chosen = [item for item in self._saved.relations(kinds.KIND_SEQUENCE)
+                  if item.name in planned or self._saved.name(item) in repairs.relations]
+        living = [item for item in chosen if self._saved.name(item) in made | set(self._catalog.relations)]
+        new = [item for item in living if self._saved.name(item) in made]
+        old = [item for item in living if self._saved.name(item) not in made]
+        for result in [*set_sequences(self._connection, self._saved, new),
+                       *set_sequences(self._connection, self._saved, old, never_back=True)]:
+            self._results[result.name.encode()] = result
+
+    def _check(self, plan: RestorePlan) -> None:
+        tables = {self._saved.name(item) for item in self._saved.relations(kinds.KIND_TABLE)
+                  if any(step.item == item.name and step.action in _MERGING for step in plan.steps)}
+        if self._catalog.may_bypass:
+            check_references(self._connection, self._catalog.around(tables))
+
+    def _finish(
+        self, wanted: Sequence[Definition], making: Making | None, repairs: Repairs, planned: Mapping[bytes, object]
+    ) -> None:
+        if making is None or repairs.definitions is None:
+            return
+        if self._request.acl:
+            for line in grant(self._connection, [e for e in wanted if e.phase == "access"], making):
+                self._warn(f"not granted: {line}")
+        made = {(entry.namespace, entry.tag) for entry in wanted}
+        views = [item for item in self._saved.relations(kinds.KIND_MATVIEW) if self._saved.name(item) in made]
+        for result in refresh(self._connection, self._saved, views, repairs.definitions):
+            self._results[result.name.encode()] = result
+        self._make(wanted, making, "last")
+
+    def _untouched(self, plan: RestorePlan) -> list[ItemResult]:
+        return [ItemResult(name=step.label, action=step.action.value, rows=step.rows, status="skipped", detail=step.detail)
+                for step in plan.steps if step.item not in self._results and step.action is Action.LEAVE]
+
+    def _tell(self, name: bytes, action: str, result: _Result) -> None:
+        label = name.decode("utf-8", "backslashreplace")
+        self._results[name] = ItemResult(name=label, action=action, rows=result.rows, status=result.status,
+                                         detail=result.detail)
+
+    def _warn(self, text: str) -> None:
+        self._request.report(Warned(source=self._aim.place.database, text=text))
