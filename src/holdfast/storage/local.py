@@ -157,8 +157,16 @@ class LocalStorage:
             except FileNotFoundError:
                 if attempt == 4 or not os.path.exists(temporary):
                     raise
-                os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
+                self._make_folders(name)
         return None
+
+    def _make_folders(self, name: str) -> None:
+        """Every directory above the object, for the owner only; _settle flushes them."""
+        path = self._root
+        for part in name.split("/")[:-1]:
+            path = f"{path}/{part}"
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, 0o700)
 
     def _settle(self, name: str) -> None:
         """Flush every directory between the object and the root.
