@@ -22,6 +22,7 @@ _ALWAYS = (
     ("TimeZone", "UTC"),
     ("extra_float_digits", "3"),
     ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
     ("xmloption", "content"),
     ("standard_conforming_strings", "on"),
     ("synchronize_seqscans", "off"),

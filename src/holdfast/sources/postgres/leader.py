@@ -1,0 +1,147 @@
+"""The session that holds a snapshot open, and the locks that keep every table as that snapshot saw it."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from holdfast.model.errors import SourceError
+from holdfast.sources.postgres.catalog import Catalog, moved, read_columns, read_relations, read_types
+from holdfast.sources.postgres.facts import OLDEST_SERVER, Facts, read_facts
+from holdfast.sources.postgres.names import escaped_qualified, qualified
+from holdfast.sources.postgres.refusals import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from holdfast.sources.postgres.catalog import Relation
+    from holdfast.sources.postgres.connection import Connection
+    from holdfast.sources.postgres.conninfo import Conninfo
+
+_BATCH = 250
+_ATTEMPTS = 8
+_LOCK_WAIT = "2s"
+_FIRST_WORDS = re.compile(r"\s*(\w+(?:\s+\w+)?)")
+
+
+class _Changed(Exception):
+    """Something was altered between snapshot and lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to lock: ``choose`` picks tables out of everything found; ``patience`` seconds for their locks."""
+
+    choose: Callable[[list[Relation]], list[Relation]]
+    patience: float = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A snapshot held by ``connection``: ``name`` to import it, and everything it sees. ``tables`` are locked."""
+
+    connection: Connection
+    name: str
+    facts: Facts
+    catalog: Catalog
+    tables: list[Relation]
+
+
+def hold_snapshot(connection: Connection, observer: Connection, conninfo: Conninfo, wanted: Wanted) -> Held:
+    """Open a snapshot and lock the wanted tables so that they are exactly what it sees.
+
+    Starts over when a table was truncated, rewritten or altered in between. ``observer`` is a second session,
+    which sees the present. SourceError when locks cannot be had (it names who holds them).
+    """
+    deadline = time.monotonic() + wanted.patience
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _attempt(connection, observer, wanted, deadline)
+        except _Changed:
+            connection.execute("ROLLBACK")
+            time.sleep(0.05 * attempt)
+        except psycopg.errors.LockNotAvailable as error:
+            blocked = _who_blocks(observer)
+            raise SourceError(
+                "a table could not be locked for reading", where=conninfo.url, why=blocked or str(error),
+                hint="wait until that session is done, or end it with SELECT pg_terminate_backend(pid)",
+                retryable=True,
+            ) from error
+        except psycopg.Error as error:
+            raise translated(error, conninfo, doing="the tables could not be locked for reading") from error
+    raise SourceError(
+        "tables were altered again and again while the snapshot was taken", where=conninfo.url,
+        hint="run the backup when no migration is running", retryable=True,
+    )
+
+
+def _attempt(connection: Connection, observer: Connection, wanted: Wanted, deadline: float) -> Held:
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    (name,) = connection.execute("SELECT pg_export_snapshot()").fetchall()[0]
+    facts = read_facts(connection)
+    if facts.version < OLDEST_SERVER:
+        raise SourceError(f"PostgreSQL {facts.version_text} is too old", hint="holdfast reads version 12 and later")
+    relations = read_relations(connection)
+    tables = wanted.choose(relations)
+    _lock(connection, tables, deadline)
+    oids = [table.oid for table in tables]
+    columns = read_columns(connection, oids)
+    if moved(connection, oids) or read_columns(observer, oids) != columns:
+        raise _Changed
+    types = read_types(connection, columns.values())
+    catalog = Catalog(relations=relations, columns=columns, types=types)
+    return Held(connection=connection, name=name, facts=facts, catalog=catalog, tables=tables)
+
+
+def lock_statements(tables: Iterable[Relation], *, ascii_only: bool = False) -> list[str]:
+    """``LOCK TABLE`` for these, in few statements; with escaped names for psql."""
+    name = escaped_qualified if ascii_only else qualified
+    names = [f"ONLY {name(table.schema, table.name)}" for table in tables]
+    return [
+        f"LOCK TABLE {', '.join(names[start:start + _BATCH])} IN ACCESS SHARE MODE"
+        for start in range(0, len(names), _BATCH)
+    ]
+
+
+def _lock(connection: Connection, tables: Sequence[Relation], deadline: float) -> None:
+    """Lock them all; a batch that has to wait too long is given up and tried again until the deadline."""
+    connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'".encode())
+    for statement in lock_statements(tables):
+        while True:
+            connection.execute("SAVEPOINT holdfast_lock")
+            try:
+                connection.execute(statement.encode())
+            except psycopg.errors.LockNotAvailable:
+                if time.monotonic() > deadline:
+                    raise
+                connection.execute("ROLLBACK TO SAVEPOINT holdfast_lock")
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName,
+                    psycopg.errors.WrongObjectType):
+                raise _Changed from None
+            else:
+                connection.execute("RELEASE SAVEPOINT holdfast_lock")
+                break
+
+
+def _who_blocks(observer: Connection) -> str:
+    """The sessions that hold or wait for an exclusive lock on a table, for an error."""
+    rows = observer.execute(
+        "SELECT DISTINCT a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), "
+        "l.relation::regclass::text, coalesce(a.query, '') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
+        "WHERE l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation' AND l.relation >= 16384 "
+        "AND a.pid <> pg_backend_pid() LIMIT 5"
+    ).fetchall()
+    return "; ".join(
+        f"process {pid} ({user}, {application or 'unnamed'}: {_first_words(query)}) locks {table}"
+        for pid, user, application, table, query in rows
+    )
+
+
+def _first_words(query: str) -> str:
+    """What kind of statement it is; the rest may hold values nobody else should see."""
+    found = _FIRST_WORDS.match(query)
+    return found.group(1) if found else "no statement"

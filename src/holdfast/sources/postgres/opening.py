@@ -1,0 +1,171 @@
+"""Everything a capture holds open: the snapshot, a second pair of eyes on the present, logins for children."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from holdfast.model.errors import SourceError
+from holdfast.sources.postgres.catalog import Relation, Selection
+from holdfast.sources.postgres.conninfo import ChildAuth, Conninfo
+from holdfast.sources.postgres.connection import Connection, connect
+from holdfast.sources.postgres.continuity import present_tokens, write_token
+from holdfast.sources.postgres.leader import Held, Wanted, hold_snapshot, lock_statements
+from holdfast.sources.postgres.names import quote
+from holdfast.sources.postgres.refusals import translated
+from holdfast.sources.postgres.stream import Session
+from holdfast.sources.postgres.tools import Tool, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCKED_BY_LANES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a postgres source was configured with. ``repository_table``: a repository kept in this database."""
+
+    conninfo: Conninfo
+    tables: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    owner: bool = True
+    acl: bool = True
+    allow_write_token: bool = True
+    repository_table: str | None = None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    lock_patience: float = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Opened:
+    """One held snapshot and what is needed to read it."""
+
+    conninfo: Conninfo
+    held: Held
+    observer: Connection
+    session: Session
+    pg_dump: Tool
+    selection: Selection
+    left_out: list[Relation]
+    present: set[str]
+    token: str
+    insert_lsn: str
+    only: tuple[str, ...] = ()
+    repository_label: str = ""
+
+    def wants_item(self, name: bytes) -> bool:
+        """Whether an item that is no table was chosen."""
+        label = name.decode()
+        return not self.only or any(fnmatchcase(label, pattern) for pattern in self.only)
+
+
+@contextmanager
+def open_snapshot(options: Options, only: tuple[str, ...] = ()) -> Iterator[Opened]:
+    """Hold a snapshot of the chosen tables as long as the context lasts; SourceError when it cannot be had."""
+    with ExitStack() as stack:
+        leader = stack.enter_context(_closing(options.conninfo))
+        conninfo = options.conninfo.settled(leader)
+        version = leader.info.server_version
+        psql, pg_dump = tool("psql", version), tool("pg_dump", version)
+        observer = stack.enter_context(_closing(conninfo))
+        auth = stack.enter_context(ChildAuth(conninfo, options.environ))
+        choice = _Choice(options, only)
+        held = hold_snapshot(
+            leader, observer, conninfo, Wanted(choose=choice.tables, patience=options.lock_patience)
+        )
+        few = len(held.tables) <= _LOCKED_BY_LANES
+        session = Session(
+            psql=psql.path, conninfo=conninfo, auth=auth, snapshot=held.name, encoding=held.facts.encoding,
+            locks=tuple(f"{one};" for one in lock_statements(held.tables, ascii_only=True)) if few else (),
+        )
+        token, lsn = _link(observer, held, options)
+        yield Opened(
+            conninfo=conninfo, held=held, observer=observer, session=session, pg_dump=pg_dump,
+            selection=choice.selection, left_out=choice.left_out, present=present_tokens(leader),
+            token=token, insert_lsn=lsn, only=only, repository_label=choice.repository_label,
+        )
+
+
+class _Choice:
+    """Picks the tables to read, and refuses when one of them would come out incomplete."""
+
+    def __init__(self, options: Options, only: tuple[str, ...]) -> None:
+        self.selection = Selection(tables=options.tables, exclude=options.exclude, only=only)
+        self._options = options
+        self.left_out: list[Relation] = []
+        self.repository_label = ""
+
+    def tables(self, relations: list[Relation]) -> list[Relation]:
+        """Ordinary tables that are wanted; SourceError names those this role may not read in full."""
+        by_oid = {relation.oid: relation for relation in relations}
+        chosen = []
+        self.left_out = []
+        for relation in relations:
+            if relation.kind != "r" or (relation.member and relation.condition is None):
+                continue
+            above = [by_oid[oid] for oid in relation.ancestors if oid in by_oid]
+            if self._is_repository(relation) or not self.selection.wants(relation, above):
+                self.left_out.append(relation)
+            else:
+                chosen.append(relation)
+        self._refuse_partial(chosen)
+        return chosen
+
+    def _is_repository(self, relation: Relation) -> bool:
+        wanted = self._options.repository_table
+        names = {relation.label, f"{relation.schema}.{relation.name}", relation.name}
+        if wanted is None or wanted not in names:
+            return False
+        self.repository_label = relation.label
+        return True
+
+    def _refuse_partial(self, chosen: list[Relation]) -> None:
+        role = quote(self._options.conninfo.user or "holdfast")
+        unreadable = [one.label for one in chosen if not one.readable]
+        if unreadable:
+            raise SourceError(
+                "this role may not read every table", where=self._options.conninfo.url,
+                why="permission denied for " + _listed(unreadable),
+                hint=f"as a superuser: GRANT pg_read_all_data TO {role};   -- before PostgreSQL 14: "
+                f"GRANT USAGE ON SCHEMA … TO {role}; GRANT SELECT ON {', '.join(unreadable[:3])} TO {role};  "
+                "or leave the tables out with 'exclude'",
+            )
+        hidden = [one.label for one in chosen if one.rows_hidden]
+        if hidden:
+            raise SourceError(
+                "row security hides rows from this role", where=self._options.conninfo.url,
+                why="policies apply to " + _listed(hidden),
+                hint=f"as a superuser: ALTER ROLE {role} BYPASSRLS;   or leave the tables out with 'exclude'",
+            )
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
+
+
+def _link(observer: Connection, held: Held, options: Options) -> tuple[str, str]:
+    """Leave a token for the next capture, and note how far the log had been written after the snapshot."""
+    if held.facts.standby:
+        return "", ""
+    try:
+        token = write_token(observer) if options.allow_write_token else ""
+        row = observer.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+    except psycopg.Error as error:
+        raise translated(error, options.conninfo, doing="the continuity token could not be written") from error
+    return token, str(row[0]) if row else ""
+
+
+@contextmanager
+def _closing(conninfo: Conninfo) -> Iterator[Connection]:
+    connection = connect(conninfo)
+    try:
+        yield connection
+    finally:
+        connection.close()

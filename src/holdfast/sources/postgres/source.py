@@ -1,0 +1,56 @@
+"""A PostgreSQL database as a source: how it is captured, where it is restored, what doctor asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import MappingProxyType
+
+from holdfast.sources.base import Capture, CaptureRequest
+from holdfast.sources.postgres.capture import PostgresCapture
+from holdfast.sources.postgres.conninfo import Conninfo
+from holdfast.sources.postgres.opening import Options, open_snapshot
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class PostgresSource:
+    """sources.base.Source for one database.
+
+    ``tables`` and ``exclude`` are patterns of ``schema.table`` (partitions follow their table). ``owner`` and
+    ``acl`` say whether owners and access rights are saved. ``allow_write_token``: a row may be written to
+    ``holdfast_continuity.token``, which lets unchanged data be skipped safely across restarts.
+    ``exclude_repository_table`` names the table of a repository that is kept in this very database.
+    ``environ`` is what children may need from the environment (PATH, HOME, Kerberos).
+    """
+
+    kind = "postgres"
+
+    def __init__(
+        self, url: str, password: str | None = None, *, tables: Sequence[str] = (), exclude: Sequence[str] = (),
+        owner: bool = True, acl: bool = True, allow_write_token: bool = True,
+        exclude_repository_table: str | None = None, environ: Mapping[str, str] = _NOTHING,
+    ) -> None:
+        self.options = Options(
+            conninfo=Conninfo.parse(url, password), tables=tuple(tables), exclude=tuple(exclude), owner=owner,
+            acl=acl, allow_write_token=allow_write_token, repository_table=exclude_repository_table,
+            environ=environ,
+        )
+
+    @property
+    def url(self) -> str:
+        """Printable place: no password."""
+        return self.options.conninfo.url
+
+    def capture(self, request: CaptureRequest) -> AbstractContextManager[Capture]:
+        """Open one consistent image. SourceError when it cannot be had."""
+        return self._capture(request)
+
+    @contextmanager
+    def _capture(self, request: CaptureRequest) -> Iterator[Capture]:
+        with open_snapshot(self.options, request.only) as opened:
+            image = PostgresCapture(opened, self.options, request)
+            try:
+                yield image
+            finally:
+                image.close()
