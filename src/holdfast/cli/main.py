@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import os
 import signal
@@ -15,6 +16,7 @@ import click
 
 from holdfast.cli.face import Face
 from holdfast.cli.options import shared_options
+from holdfast.model.errors import UsageError
 
 # verb -> (module under cli/verbs, and function in it; one line of help)
 VERBS: dict[str, tuple[str, str]] = {
@@ -79,7 +81,12 @@ class Table(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Old names bring their options along."""
+        """Old names bring their options along; a mistyped name is told the nearest."""
+        if args and args[0] not in ALIASES and args[0] not in VERBS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            raise UsageError(
+                f"there is no verb {args[0]!r}", hint=f"did you mean: holdfast {near[0]}" if near else "holdfast --help"
+            )
         name, command, rest = super().resolve_command(ctx, args)
         alias = ALIASES.get(args[0]) if args else None
         return (alias.verb, command, [*alias.options, *rest]) if alias else (name, command, rest)
