@@ -22,15 +22,15 @@ class Admission:
 
     def __init__(self, root_fd: int, rules: Rules, only: Only) -> None:
         self.warnings: list[str] = []
-        self.exclusion = Exclusion((*rules.exclude, *self._ignore_file(root_fd)))
+        self.exclusion = Exclusion((*rules.exclude, *(self._ignore_file(root_fd) if rules.ignore_file else ())))
         self._rules = rules
         self._only = only
         self._skip = rules.skipped()
-        self._device = os.fstat(root_fd).st_dev
+        self.device = os.fstat(root_fd).st_dev
 
     def enters(self, stat: os.stat_result) -> bool:
         """Whether a folder lies on a file system that is read."""
-        return not self._rules.one_file_system or stat.st_dev == self._device
+        return not self._rules.one_file_system or stat.st_dev == self.device
 
     def doorkeeper(self) -> Doorkeeper | None:
         """The decision for one entry; None when everything is let in."""
@@ -82,14 +82,16 @@ class Admission:
         return bool(line.strip())
 
 
-def _without_cached(fd: int, names: list[bytes]) -> list[bytes]:
-    if CACHE_TAG not in names:
-        return names
+def is_cache_folder(fd: int) -> bool:
+    """Whether a folder carries a genuine CACHEDIR.TAG."""
     with contextlib.suppress(OSError):
         tag = os.open(CACHE_TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
         try:
-            if os.read(tag, len(_CACHE_SIGNATURE)) == _CACHE_SIGNATURE:
-                return [CACHE_TAG]
+            return os.read(tag, len(_CACHE_SIGNATURE)) == _CACHE_SIGNATURE
         finally:
             os.close(tag)
-    return names
+    return False
+
+
+def _without_cached(fd: int, names: list[bytes]) -> list[bytes]:
+    return [CACHE_TAG] if CACHE_TAG in names and is_cache_folder(fd) else names

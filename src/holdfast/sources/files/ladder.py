@@ -86,7 +86,7 @@ class Ladder:
             try:
                 self.top.fd = self._find_again(self.top, left.fd)
             except OSError:
-                left.close()
+                left.rest()
                 raise
         return left
 

@@ -59,10 +59,20 @@ class Only:
         if self._inside and below(name, self._inside):
             return True
         text = label(name)
-        if name != ROOT and (text in self._whole or (self._wild is not None and self._wild(text) is not None)):
+        if name != ROOT and self._matches(text):
             self._inside = name
             return True
         return text in self._alone
+
+    def covers(self, name: bytes) -> bool:
+        """The same as ``chosen``, for names in any order."""
+        if self._everything or label(name) in self._alone:
+            return True
+        names = (name, *ancestors(name)) if name != ROOT else ()
+        return any(self._matches(label(above)) for above in names)
+
+    def _matches(self, text: str) -> bool:
+        return text in self._whole or (self._wild is not None and self._wild(text) is not None)
 
     def on_the_way(self, folder: bytes) -> bool:
         """Whether something wanted may lie in a folder that itself is not wanted."""

@@ -169,6 +169,8 @@ class Pieces:
         stream.close()
         if stream.extents is not None:
             notes[inode.EXTENTS] = stream.extents
+        else:
+            notes[inode.FACTS][inode.SIZE] -= stream.missing
         if trouble is not None:
             self._break(path, notes, trouble)
         return notes

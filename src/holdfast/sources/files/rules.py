@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """``exclude`` gitignore lines; ``skip`` paths of holdfast's own folders, never captured and never touched.
+    """``exclude`` gitignore lines; ``skip`` paths of holdfast's own folders, never captured and never touched;
+    ``ignore_file`` whether a .holdfastignore in the root adds to ``exclude``.
 
     An entry whose ctime is within ``grain`` seconds of the moment it was read may change once more without its
     times telling; it is read again next time. ``fine_grain`` is enough where the times carry more than milliseconds.
@@ -17,6 +18,7 @@ class Rules:
     exclude: tuple[str, ...] = ()
     exclude_caches: bool = False
     one_file_system: bool = False
+    ignore_file: bool = True
     skip: tuple[str, ...] = ()
     grain: float = 2.0
     fine_grain: float = 0.1

@@ -6,9 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from holdfast.model.errors import SourceError
-from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Target
+from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
 from holdfast.sources.files.capture import FilesCapture
+from holdfast.sources.files.examine import examine
+from holdfast.sources.files.opening import open_root
+from holdfast.sources.files.restore.target import FilesTarget
 from holdfast.sources.files.rules import Rules
 
 
@@ -28,11 +30,12 @@ class FilesSource:
         one_file_system: bool = False,
         skip: tuple[str, ...] = (),
         grain: float = 2.0,
+        ignore_file: bool = True,
     ) -> None:
         self.path = os.path.abspath(path)
         self.rules = Rules(
             exclude=tuple(exclude), exclude_caches=exclude_caches, one_file_system=one_file_system,
-            skip=tuple(skip), grain=grain, fine_grain=min(grain, 0.1),
+            skip=tuple(skip), grain=grain, fine_grain=min(grain, 0.1), ignore_file=ignore_file,
         )
 
     @property
@@ -60,26 +63,12 @@ class FilesSource:
 
     def target(self, request: RestoreRequest) -> Target:
         """Where a restore of this tree goes."""
-        raise NotImplementedError
+        return FilesTarget(self.path, self.rules, request, self._bare)
 
     def examine(self) -> list[Finding]:
         """Whether the tree is there, readable, and the patterns mean something."""
-        raise NotImplementedError
+        return examine(self.path, self.rules)
 
-
-def open_root(path: str) -> int:
-    """A descriptor of the tree's root; the root itself may be a symlink, as its owner chose that path."""
-    try:
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        raise SourceError(
-            "the folder does not exist", where=path, why=os.strerror(error.errno or 0),
-            hint="mount it or correct the path in holdfast.toml; earlier snapshots are untouched",
-        ) from error
-    except NotADirectoryError as error:
-        raise SourceError("this is not a folder", where=path, hint="files: takes the path of a folder") from error
-    except OSError as error:
-        raise SourceError(
-            "the folder cannot be opened", where=path, why=os.strerror(error.errno or 0),
-            hint="run holdfast as a user who may read it",
-        ) from error
+    def _bare(self, path: str) -> Source:
+        """Another tree of which nothing is left out but holdfast's own folders."""
+        return FilesSource(path, skip=self.rules.skip, grain=self.rules.grain, ignore_file=False)

@@ -63,7 +63,7 @@ class Walk:
         root = ladder.top
         listings = [self._listing(root.fd)]
         self.folder_fd = root.fd
-        yield ROOT, ROOT, os.fstat(root.fd), root.fd
+        yield ROOT, b".", os.fstat(root.fd), root.fd
         prefix, fd, names, admit = b"", root.fd, listings[-1], self._admit
         while True:
             if not names:

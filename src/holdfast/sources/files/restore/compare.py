@@ -1,0 +1,57 @@
+"""What differs between an item of a snapshot and the entry of that name that stands in the target now."""
+
+from __future__ import annotations
+
+import os
+
+from holdfast.model.snapshot import Item, Notes
+from holdfast.sources.files import inode
+from holdfast.sources.files.restore.dress import Dresser
+
+CONTENT = frozenset(("kind", "size", "mtime", "symlink target", "device", "hard link"))
+"""Differences that cannot be mended by changing metadata alone (an mtime of a folder can)."""
+
+
+def notes_of(item: Item) -> Notes:
+    """The notes, or those of an item whose notes are unusable (KeyError names it)."""
+    if not item.notes or len(item.notes.get(inode.FACTS, ())) <= inode.SIZE:
+        raise KeyError("the snapshot holds no metadata for it")
+    return item.notes
+
+
+def differences(item: Item, stat: os.stat_result, name: bytes, dir_fd: int, dresser: Dresser) -> list[str]:
+    """In words, empty when the entry is as the snapshot has it (content judged by size and mtime)."""
+    notes = notes_of(item)
+    facts = notes[inode.FACTS]
+    if inode.kind_of(stat.st_mode) != item.kind:
+        return ["kind"]
+    found = []
+    if item.kind == inode.FILE and stat.st_size != facts[inode.SIZE]:
+        found.append("size")
+    if item.kind == inode.LINK and os.readlink(name, dir_fd=dir_fd) != notes.get(inode.SYMLINK):
+        found.append("symlink target")
+    if inode.DEVICE in notes and inode.device_of(stat) != list(notes[inode.DEVICE]):
+        found.append("device")
+    if stat.st_mtime_ns != facts[inode.MTIME]:
+        found.append("mtime")
+    if item.kind != inode.LINK and stat.st_mode & 0o7777 != dresser.mode(facts):
+        found.append("mode")
+    if dresser.chowns and (stat.st_uid, stat.st_gid) != dresser.owner(facts):
+        found.append("owner")
+    if _xattrs_now(name, dir_fd, dresser) != [list(pair) for pair in dresser.wanted_xattrs(notes)]:
+        found.append("attributes")
+    return found
+
+
+def same_content(stat: os.stat_result, item: Item) -> bool:
+    """Whether an entry has the kind, size and mtime of an item."""
+    facts = notes_of(item)[inode.FACTS]
+    return (
+        inode.kind_of(stat.st_mode) == item.kind
+        and stat.st_mtime_ns == facts[inode.MTIME]
+        and (item.kind != inode.FILE or stat.st_size == facts[inode.SIZE])
+    )
+
+
+def _xattrs_now(name: bytes, dir_fd: int, dresser: Dresser) -> inode.Xattrs:
+    return [pair for pair in inode.xattrs_of_name(name, dir_fd) if dresser.keeps(pair[0])]

@@ -1,0 +1,62 @@
+"""What a plan means to the target that made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdfast.model.plans import Action, RestoreStep
+from holdfast.model.snapshot import Item
+from holdfast.sources.files import inode
+from holdfast.sources.files.names import ROOT
+
+LISTED = 10_000
+"""A new folder with more entries than this is planned and reported as one line with counts."""
+
+TREE = "tree"
+"""The kind of the step that sums up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """``actions`` None: a fresh place, everything is made. Else what to do with each item; absent means nothing.
+
+    ``deletions`` in the order to delete them: what lies in a folder before the folder.
+    """
+
+    path: str
+    actions: dict[bytes, Action] | None
+    deletions: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan being made."""
+
+    steps: list[RestoreStep] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    size: int = 0
+    sockets: int = 0
+
+    def add(self, item: Item, action: Action, detail: str = "") -> None:
+        """One item that something happens to."""
+        size = shown_size(item)
+        self.steps.append(RestoreStep(item=item.name, kind=item.kind, action=action, size=size, detail=detail))
+        self.count(action, size)
+
+    def count(self, action: Action, size: int = 0) -> None:
+        """Count without listing."""
+        self.counts[action.value] = self.counts.get(action.value, 0) + 1
+        self.size += size
+
+    def summary(self, action: Action) -> RestoreStep:
+        """The one line about the whole tree."""
+        return RestoreStep(
+            item=ROOT, kind=TREE, action=action, size=self.size, counts=dict(self.counts),
+            detail=", ".join(f"{action} {n}" for action, n in self.counts.items()) or "nothing to do",
+        )
+
+
+def shown_size(item: Item) -> int:
+    """The size of a file as a person sees it."""
+    facts = (item.notes or {}).get(inode.FACTS, ())
+    return int(facts[inode.SIZE]) if item.kind == inode.FILE and len(facts) > inode.SIZE else 0
