@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from holdfast.crypto.keys import Keyring, hkdf
-from holdfast.model.errors import Damaged, NewerFormat
+from holdfast.model.errors import Damaged
 
 MAGIC = b"HFOB"
 VERSION = 1
@@ -44,7 +44,7 @@ class ObjectSealer:
             raise Damaged("an object is truncated or is not holdfast's", where=name)
         _, version, kind, salt = _HEADER.unpack_from(data)
         if version != VERSION:
-            raise NewerFormat("an object was written by a newer holdfast", where=name, hint="upgrade holdfast")
+            raise Damaged("an object has an unknown version: it was altered, or a newer holdfast wrote it", where=name)
         if kind != _TYPES[purpose]:
             raise Damaged("an object of another kind stands in this place", where=name)
         header = data[: _HEADER.size]

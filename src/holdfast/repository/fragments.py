@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from holdfast.model.errors import Damaged, NewerFormat
+from holdfast.model.errors import Damaged
 from holdfast.repository.pack import Entry
 
 ROW_SIZE = 64
@@ -77,7 +77,7 @@ def split_fragment(payload: bytes, where: str) -> tuple[memoryview, memoryview, 
         raise Damaged("an index fragment cannot be read", where=where, hint="holdfast check --repair-index")
     _, version, rows, bases, progress = _HEADER.unpack_from(payload)
     if version != VERSION:
-        raise NewerFormat("an index fragment was written by a newer holdfast", where=where, hint="upgrade holdfast")
+        raise Damaged("an index fragment has an unknown version: it was altered, or a newer holdfast wrote it", where=where)
     one = _HEADER.size + rows * ROW_SIZE
     two = one + bases * BASE_ROW_SIZE
     if len(payload) != two + progress:

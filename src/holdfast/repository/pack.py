@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from holdfast.crypto.keys import Keyring, hkdf
-from holdfast.model.errors import Damaged, NewerFormat
+from holdfast.model.errors import Damaged
 from holdfast.repository.layout import pack_path
 
 MAGIC = b"HFPK"
@@ -75,7 +75,7 @@ class PackKey:
             raise Damaged("a pack is truncated or is not a pack", where=where)
         _, version, _, repository, session, number, salt = _HEADER.unpack_from(header)
         if version != VERSION:
-            raise NewerFormat("a pack was written by a newer holdfast", where=where, hint="upgrade holdfast")
+            raise Damaged("a pack has an unknown version: it was altered, or a newer holdfast wrote it", where=where)
         if repository != keyring.repository:
             raise Damaged("a pack of another repository stands in this place", where=where)
         if where != pack_path(session + number.to_bytes(4, "big")):
