@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import MappingProxyType
 
-from holdfast.sources.base import Capture, CaptureRequest
+from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
 from holdfast.sources.postgres.capture import PostgresCapture
 from holdfast.sources.postgres.conninfo import Conninfo
+from holdfast.sources.postgres.examine import examine
 from holdfast.sources.postgres.opening import Options, open_snapshot
+from holdfast.sources.postgres.target import PostgresTarget
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -31,6 +33,7 @@ class PostgresSource:
         owner: bool = True, acl: bool = True, allow_write_token: bool = True,
         exclude_repository_table: str | None = None, environ: Mapping[str, str] = _NOTHING,
     ) -> None:
+        self._url = url
         self.options = Options(
             conninfo=Conninfo.parse(url, password), tables=tuple(tables), exclude=tuple(exclude), owner=owner,
             acl=acl, allow_write_token=allow_write_token, repository_table=exclude_repository_table,
@@ -45,6 +48,21 @@ class PostgresSource:
     def capture(self, request: CaptureRequest) -> AbstractContextManager[Capture]:
         """Open one consistent image. SourceError when it cannot be had."""
         return self._capture(request)
+
+    def target(self, request: RestoreRequest) -> Target:
+        """Where a restore of this source goes."""
+        return PostgresTarget(
+            self._url, self.options.conninfo.password, request,
+            source_at=self._at, environ=self.options.environ,
+        )
+
+    def examine(self) -> list[Finding]:
+        """What a first user gets wrong, asked of the server."""
+        return examine(self.options)
+
+    def _at(self, url: str, password: str | None) -> Source:
+        """A source for another database, with the same children's environment."""
+        return PostgresSource(url, password, environ=self.options.environ)
 
     @contextmanager
     def _capture(self, request: CaptureRequest) -> Iterator[Capture]:
