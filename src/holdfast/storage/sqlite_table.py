@@ -116,7 +116,8 @@ class SqliteTable:
         """Close the file, after giving the space of deleted objects back."""
         if self._deleted:
             with contextlib.suppress(StorageError), self._translated("shrink", ""), self._pool.borrow() as connection:
-                connection.execute("PRAGMA incremental_vacuum").fetchall()
+                # A script runs to its end; execute() would stop after the first page.
+                connection.executescript("PRAGMA incremental_vacuum")
         self._pool.close()
 
     def _read(self, connection: sqlite3.Connection, row: int, offset: int, length: int | None) -> bytes:

@@ -6,12 +6,12 @@ Functions here raise plain OSError; whoever owns the path turns it into words fo
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 _NOT_OFFERED = frozenset((errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK))
@@ -127,9 +127,12 @@ def publish_by_link(temporary: str, path: str) -> None:
 
 def publish_by_rename(temporary: str, path: str) -> None:
     """By a rename that never replaces (Linux)."""
-    if _renameat2 is None:
+    import ctypes
+
+    renameat2 = _load_renameat2()
+    if renameat2 is None:
         raise NotOfferedError(errno.ENOSYS, os.strerror(errno.ENOSYS), path)
-    if _renameat2(_AT_FDCWD, os.fsencode(temporary), _AT_FDCWD, os.fsencode(path), _RENAME_NOREPLACE) != 0:
+    if renameat2(_AT_FDCWD, os.fsencode(temporary), _AT_FDCWD, os.fsencode(path), _RENAME_NOREPLACE) != 0:
         number = ctypes.get_errno()
         kind = NotOfferedError if number in _NOT_OFFERED else OSError
         raise kind(number, os.strerror(number), path)
@@ -166,13 +169,14 @@ def publish_new(temporary: str, path: str, ways: Sequence[Publish] = WAYS) -> No
     return ways[-1](temporary, path)
 
 
+@cache
 def _load_renameat2() -> Any:
+    """The C library's function, where it has one; loaded only where hard links are not offered."""
+    import ctypes
+
     try:
         call = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
         return None
     call.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
     return call
-
-
-_renameat2 = _load_renameat2()
