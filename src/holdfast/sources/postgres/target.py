@@ -19,6 +19,7 @@ from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.inplace import InPlace, patterns
 from holdfast.sources.postgres.inplace_catalog import Catalog
+from holdfast.sources.postgres.readback_all import Verifying
 from holdfast.sources.postgres.target_checks import Aim, cautions, refusals, room
 from holdfast.sources.postgres.target_new import NewPlace
 from holdfast.sources.postgres.target_place import Place, look_at, place_of
@@ -125,6 +126,13 @@ class PostgresTarget:
             return self._inplace(plan.private).apply(plan, saved, content, self._held)
         with self._inplace(plan.private).hold(plan) as held:
             return self._inplace(plan.private).apply(plan, saved, content, held)
+
+    def verify(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
+        """Read everything back and compare it with the snapshot."""
+        saved = Saved(manifest, self._request.only)
+        verifying = Verifying(place=self._place, request=self._request, environ=self._environ, saved=saved,
+                              content=content)
+        return verifying.run(plan, in_place=plan.in_place)
 
 
 def beside(database: str, label: str) -> str:
