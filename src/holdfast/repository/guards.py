@@ -28,6 +28,7 @@ class Rule(StrEnum):
     SWEPT_IS_GONE = "nothing comes back that needs a swept pack"
     OPEN_SESSIONS_KEEP = "packs of open sessions are left alone"
     PINNED_STAYS = "a pinned snapshot is not forgotten"
+    FIRST_COME = "a pack is condemned, taken back or swept by one prune"
     SENSE = "the record applies to what is there"
 
 
@@ -178,7 +179,7 @@ def may_condemn(state: LogState, packs: Collection[PackName], cover: Cover) -> I
         elif known.open:
             yield Refusal(Rule.OPEN_SESSIONS_KEEP, f"{label}: its session is still open")
         if pack in state.condemned or pack in state.swept:
-            yield Refusal(Rule.SENSE, f"{label} is condemned or swept already")
+            yield Refusal(Rule.FIRST_COME, f"{label} is condemned or swept already")
     yield from _cover_stands(state, packs, cover)
 
 
@@ -186,7 +187,7 @@ def may_uncondemn(state: LogState, packs: Iterable[PackName]) -> Iterator[Refusa
     """Packs that are condemned and not swept; always safe."""
     for pack in packs:
         if pack not in state.condemned:
-            yield Refusal(Rule.SENSE, f"pack {short(pack.hex())} is not condemned")
+            yield Refusal(Rule.FIRST_COME, f"pack {short(pack.hex())} is not condemned")
 
 
 def may_sweep(state: LogState, packs: Collection[PackName], cover: Cover) -> Iterator[Refusal]:
@@ -194,7 +195,7 @@ def may_sweep(state: LogState, packs: Collection[PackName], cover: Cover) -> Ite
     waiting: set[str] = set()
     for pack in packs:
         if pack not in state.condemned:
-            yield Refusal(Rule.SENSE, f"pack {short(pack.hex())} is not condemned")
+            yield Refusal(Rule.FIRST_COME, f"pack {short(pack.hex())} is not condemned")
         else:
             waiting.update(state.blockers(pack))
     if waiting:

@@ -86,7 +86,7 @@ def test_the_packs_of_open_sessions_are_not_condemned() -> None:
     assert _rules(guards.may_condemn(log.state, [pack(THREE)], log.cover())) == {Rule.SENSE}
     assert _rules(guards.may_condemn(log.state, [pack(ONE)], log.cover(pack(ONE)))) == {Rule.SWEEP_UNREACHABLE}
     log.put(rec.Condemn(packs=[pack(ONE)]))
-    assert _rules(guards.may_condemn(log.state, [pack(ONE)], log.cover())) == {Rule.SENSE}
+    assert _rules(guards.may_condemn(log.state, [pack(ONE)], log.cover())) == {Rule.FIRST_COME}
     assert _rules(guards.may_condemn(log.state, [pack(ONE, 1)], log.cover(pack(ONE)))) == {Rule.COVER_STANDS}
 
 
@@ -110,7 +110,7 @@ def test_a_sweep_needs_a_cover_that_stands_at_the_head() -> None:
     assert _rules(guards.may_sweep(log.state, sweep, old)) == {Rule.SWEEP_UNREACHABLE}
     assert not list(guards.may_sweep(log.state, sweep, log.cover(pack(TWO))))
     assert _rules(guards.may_sweep(log.state, sweep, log.cover(pack(ONE)))) >= {Rule.SWEEP_UNREACHABLE}
-    assert _rules(guards.may_sweep(log.state, [pack(TWO, 5)], log.cover())) == {Rule.SENSE}
+    assert _rules(guards.may_sweep(log.state, [pack(TWO, 5)], log.cover())) == {Rule.FIRST_COME}
     fresh = log.cover(pack(TWO))
     log.put(rec.End(session=TWO), rec.Condemn(packs=[pack(TWO)]))
     assert _rules(guards.may_sweep(log.state, sweep, fresh)) == {Rule.COVER_STANDS}
@@ -132,3 +132,12 @@ def test_the_last_key_stays() -> None:
 def test_a_cover_is_a_value() -> None:
     """Two counts of the same needs at the same head are the same proof."""
     assert Cover(3, frozenset({b"p"})) == Cover(3, frozenset({b"p"}))
+
+
+def test_of_two_prunes_the_second_is_told_to_look_again() -> None:
+    """A pack that another prune swept or took back meanwhile is no mistake of the user: the step may be repeated."""
+    log = _log(begin(ONE), rec.End(session=ONE), rec.Condemn(packs=[pack(ONE)]), rec.Uncondemn(packs=[pack(ONE)]))
+    for refused in (guards.may_sweep(log.state, [pack(ONE)], log.cover()), guards.may_uncondemn(log.state, [pack(ONE)])):
+        with pytest.raises(RepositoryBusy, match="not condemned") as caught:
+            guards.require(refused)
+        assert caught.value.retryable
