@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from holdfast.sources.postgres.copying import SUMS, VERSIONS
+from holdfast.sources.postgres.copying import SUMS
 from holdfast.sources.postgres.names import qualified
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ _CATALOGS = """
 SELECT c.relname, has_table_privilege(c.oid, 'SELECT') FROM pg_class c
 WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND c.relname <> ALL(%s) ORDER BY 1
 """
+# catalogs hold rows of initdb's transaction, whose age() stands for "always": here the number itself is needed
+_VERSIONS = "SELECT ctid AS t, xmin::text::int8 AS x FROM ONLY {table} OFFSET 0"
 _INSTEAD = {
     "pg_authid": "SELECT r FROM pg_roles r",
     "pg_user_mapping": "SELECT r FROM pg_user_mappings r",
@@ -32,7 +34,7 @@ def catalog_stamp(connection: Connection, *facts: str) -> bytes:
     arms = []
     for name, readable in connection.execute(_CATALOGS, [list(_NOT_DEFINITIONS)]).fetchall():
         if readable:
-            versions = VERSIONS.format(table=qualified("pg_catalog", name), where="")
+            versions = _VERSIONS.format(table=qualified("pg_catalog", name))
             arms.append(f"SELECT '{name}' AS n, {SUMS} FROM ({versions}) v")
         elif name in _INSTEAD:
             arms.append(
