@@ -19,6 +19,8 @@ from holdfast.sources.sqlite.segments import Digest, segment_key, segment_range,
 from holdfast.sources.sqlite.settings import Settings
 
 _UNREADABLE = "not a readable SQLite database (encrypted, or something else): kept as bytes"
+_NOT_OPENED = ("bytes", "corrupt")
+_JOURNAL_MODES = {"wal": "wal", "rollback": "rollback"}
 
 
 class SqliteCapture:
@@ -76,9 +78,10 @@ class SqliteCapture:
         """Make sure that what was read is one state, and tell what it is."""
         if not self._reader.still_valid():
             raise SourceError(
-                "The database's log was started over while it was being read",
+                "The database changed under its lock while it was being read",
                 where=printable(self._reader.path),
-                hint="Run again; nothing of this attempt counts",
+                why="something writes to it without SQLite's locks (a network file system, a plain copy over it)",
+                hint="Nothing of this attempt counts; stop that, then run again",
                 retryable=True,
             )
         facts = self._reader.facts
@@ -88,7 +91,7 @@ class SqliteCapture:
             "stamp": self._stamp,
             "sample": int(self._known.get("sample", 0)) + 1,
             "integrity": self._integrity,
-            "readable": facts["mode"] != "bytes",
+            "readable": facts["mode"] not in _NOT_OPENED,
             "mode": facts["mode"],
             "via": facts["via"],
         }
@@ -156,7 +159,7 @@ class SqliteCapture:
             "integrity": found["integrity"],
             "check": "quick_check" if self._quick else "integrity_check",
             "findings": found["findings"],
-            "journal_mode": {"wal": "wal", "bytes": None}.get(facts["mode"], "rollback"),
+            "journal_mode": _JOURNAL_MODES.get(facts["mode"]),
             "file": {"mode": mode, "uid": owner, "gid": group, "modified_ns": facts["stat"][3]},
         }
 
@@ -167,10 +170,11 @@ class SqliteCapture:
             self._incomplete.append(f"{label}: the database is damaged in the source: {told}")
         elif self._integrity == "unknown":
             self.warn(f"{label}: soundness not checked: {'; '.join(self._findings[:3])}")
-        if facts["mode"] != "bytes":
+        if facts["mode"] not in _NOT_OPENED:
             return
-        self.warn(f"{label}: {_UNREADABLE}")
-        if self._known.get("readable"):
+        if facts["mode"] == "bytes":
+            self.warn(f"{label}: {_UNREADABLE}")
+        if facts["mode"] == "bytes" and self._known.get("readable"):
             self._incomplete.append(f"{label}: it was a readable SQLite database in the previous snapshot")
         if _size_of(os.path.realpath(self._reader.path) + b"-wal"):
             self._incomplete.append(f"{label}: its -wal file holds changes that cannot be read; not included")

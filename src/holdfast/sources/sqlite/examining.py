@@ -35,6 +35,12 @@ def _findings(reader: Reader, path: bytes, settings: Settings) -> Iterator[Findi
             what=f"{where} is not a readable SQLite database ({size}): it would be kept as bytes",
             mend="Correct the path, or leave it so for an encrypted database",
         )
+    elif mode == "corrupt":
+        yield Finding(
+            level="fail",
+            what=f"{where} is a damaged SQLite database ({size})",
+            mend="Restore it from an earlier snapshot; its bytes are still captured, marked incomplete",
+        )
     else:
         journal = "write-ahead log" if mode == "wal" else "rollback journal"
         yield Finding(level="ok", what=f"{where} is a SQLite database ({size}, {journal})")

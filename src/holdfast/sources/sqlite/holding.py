@@ -10,8 +10,8 @@ What it costs the application:
 - *rollback journal* (``rollback``): a read lock is held. Writers can prepare, but wait with their commit until
   it is released: as long as copying the file to the scratch folder takes (at once where the file system can
   clone), or, when there is no room for a copy, until the last byte was read.
-- *not a readable database* (``bytes``: encrypted, or no database at all): the same byte-range lock that SQLite's
-  relatives take is taken; then as for rollback.
+- *not a readable database* (``bytes``: encrypted, or no database at all; ``corrupt``: SQLite refuses it): the same
+  byte-range lock that SQLite takes is taken; then as for rollback.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from holdfast.sources.sqlite import header as headers
 from holdfast.sources.sqlite import walindex
@@ -34,7 +34,7 @@ _PENDING_BYTE = 0x40000000
 _SHARED_FIRST = _PENDING_BYTE + 2
 _SHARED_SIZE = 510
 _ATTEMPTS = 1000
-_NOT_A_DATABASE = "SQLITE_NOTADB"
+_UNREADABLE = {"SQLITE_NOTADB": "bytes", "SQLITE_CORRUPT": "corrupt"}
 
 
 class ReplacedError(Exception):
@@ -54,7 +54,7 @@ class Held:
     first: bytes
     log_identity: bytes = b""
     provable: bool = True
-    warnings: list[str] = field(default_factory=list)
+    finding: str = ""
 
 
 def hold(path: bytes, wait: float) -> Held:
@@ -66,9 +66,12 @@ def hold(path: bytes, wait: float) -> Held:
     try:
         connection = _connected(path, wait)
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorname", "") != _NOT_A_DATABASE:
+        mode = _UNREADABLE.get(getattr(error, "sqlite_errorname", ""))
+        if mode is None:
             raise
-        return _hold_bytes(raw, wait)
+        held = _hold_bytes(raw, wait, mode)
+        held.finding = str(error)
+        return held
     if not os.path.samestat(os.fstat(raw), os.stat(path)):
         raise ReplacedError("the file was replaced while it was being opened")
     _begin(connection)
@@ -114,12 +117,22 @@ def move_to_copy(held: Held, copy: bytes) -> None:
     held.image = Image(target, before.st_size)
 
 
+def still_valid(held: Held) -> bool:
+    """Whether what was read is one state: the locks did what they should, whoever else wrote."""
+    if held.image.overlay is not None:
+        return held.image.overlay.still_valid()
+    if held.mode == "wal" or held.via != "file":
+        return True
+    now = os.fstat(held.image.fd)
+    return (now.st_size, now.st_mtime_ns) == (held.facts.st_size, held.facts.st_mtime_ns)
+
+
 def let_go(held: Held) -> None:
     """Release every lock on the live database; what is not copied cannot be read any more."""
     if held.connection is not None:
         held.connection.close()
         held.connection = None
-    elif held.mode == "bytes":
+    elif held.mode in _UNREADABLE.values():
         with contextlib.suppress(OSError):
             fcntl.lockf(held.image.fd, fcntl.LOCK_UN, _SHARED_SIZE, _SHARED_FIRST)
     held.image.overlay = None
@@ -239,7 +252,7 @@ def _descriptor(path: bytes) -> int:
         return -1
 
 
-def _hold_bytes(raw: int, wait: float) -> Held:
+def _hold_bytes(raw: int, wait: float, mode: str) -> Held:
     until = time.monotonic() + wait
     while True:
         try:
@@ -251,4 +264,4 @@ def _hold_bytes(raw: int, wait: float) -> Held:
             time.sleep(0.01)
     facts = os.fstat(raw)
     first = os.pread(raw, headers.SIZE, 0)
-    return Held("bytes", "file", Image(raw, facts.st_size), None, 0, facts, first)
+    return Held(mode, "file", Image(raw, facts.st_size), None, 0, facts, first)

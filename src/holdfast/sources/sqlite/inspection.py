@@ -10,7 +10,7 @@ from holdfast.sources.sqlite.names import quoted
 _PRAGMAS = ("page_size", "page_count", "encoding", "user_version", "application_id", "auto_vacuum",
             "freelist_count", "schema_version")  # fmt: skip
 _MOST_FINDINGS = 20
-_CANNOT_TELL = ("no such collation", "no such function", "no such module", "unknown tokenizer")
+_CANNOT_TELL = ("no such collation", "no such function", "no such module", "unknown function", "unknown tokenizer")
 
 
 def describe(connection: sqlite3.Connection) -> dict[str, Any]:

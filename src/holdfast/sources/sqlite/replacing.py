@@ -104,10 +104,10 @@ def replace_content(place: bytes, restored: bytes, lock: Lock, wait: float) -> R
         else:
             lock.let_go()
         watcher = _Watcher(lock, place, wait, checked=other_pages)
-        source.backup(target, pages=_STEP, sleep=0.02, progress=watcher)
+        source.backup(target, pages=_step(source), sleep=0.02, progress=watcher)
         if other_pages:
-            _enter_log_mode(target)
             version = int(target.execute("PRAGMA data_version").fetchone()[0])
+            _enter_log_mode(target)
     except sqlite3.Error as error:
         target.close()
         raise translated(error, place) from error
@@ -117,6 +117,11 @@ def replace_content(place: bytes, restored: bytes, lock: Lock, wait: float) -> R
     finally:
         source.close()
     return Replacement(target, version)
+
+
+def _step(source: sqlite3.Connection) -> int:
+    """Pages a step: the first must not be the last, which commits. (One page alone is a database without tables.)"""
+    return _STEP if int(source.execute("PRAGMA page_count").fetchone()[0]) > _STEP else 1
 
 
 class _Watcher:
@@ -156,6 +161,7 @@ def _leave_log_mode(target: sqlite3.Connection, place: bytes, version: int) -> N
 
 def _enter_log_mode(target: sqlite3.Connection) -> None:
     target.execute("PRAGMA locking_mode=NORMAL").fetchone()
+    target.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the exclusive lock goes with the next read
     target.execute("PRAGMA journal_mode=WAL").fetchone()
 
 

@@ -16,7 +16,7 @@ import threading
 from typing import IO, Any
 
 from holdfast.sources.sqlite import inspection
-from holdfast.sources.sqlite.holding import Held, ReplacedError, back_up_to, hold, hold_still, let_go, move_to_copy
+from holdfast.sources.sqlite.holding import Held, ReplacedError, back_up_to, hold, hold_still, let_go, move_to_copy, still_valid
 
 ASK = struct.Struct(">QQ")
 
@@ -77,15 +77,15 @@ def _obey(held: Held, ask: dict[str, Any], lanes: list[socket.socket]) -> dict[s
     elif ask["do"] == "inspect":
         return _inspect(held, ask)
     elif ask["do"] == "end":
-        overlay = held.image.overlay
-        return {"valid": overlay is None or overlay.still_valid()}
+        return {"valid": still_valid(held)}
     return _facts(held)
 
 
 def _inspect(held: Held, ask: dict[str, Any]) -> dict[str, Any]:
     connection = held.connection
     if connection is None:
-        return {"integrity": "unreadable", "findings": [], "tables": [], "facts": {}}
+        outcome = "damaged" if held.mode == "corrupt" else "unreadable"
+        return {"integrity": outcome, "findings": [held.finding], "tables": [], "facts": {}}
     facts: dict[str, Any] = {}
     try:
         facts = inspection.describe(connection)
