@@ -133,13 +133,13 @@ class ObjectStorage:
 
     @contextlib.contextmanager
     def _translated(self, verb: str, name: str) -> Iterator[None]:
-        """Foreign errors in our words. Their own text may hold a signed URL, so it is not chained."""
+        """Foreign errors in our words; the client takes keys and signatures out of its own."""
         try:
             yield
-        except AlreadyExistsError:
-            raise ObjectExists("the object exists already", where=f"{self._url} {name}") from None
+        except AlreadyExistsError as error:
+            raise ObjectExists("the object exists already", where=f"{self._url} {name}") from error
         except (BaseError, OSError) as error:
-            raise _explain(error, verb, f"{self._url} {name}".rstrip(), self._hint) from None
+            raise _explain(error, verb, f"{self._url} {name}".rstrip(), self._hint) from error
 
 
 class _PastTheEndError(StorageError):

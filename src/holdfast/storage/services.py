@@ -95,7 +95,7 @@ def _open(
         reader, writer = (
             kind(bucket.container, **place, retry_config=_retry(retries)) for retries in (RETRIES, 0)
         )
-    except (BaseError, ValueError, OSError) as error:
+    except (BaseError, ValueError, OSError) as error:  # not chained: it may quote a key that cannot be read
         why = first_line(str(error))[:200]
         raise UsageError("this repository cannot be opened", where=url, why=why, hint=hint) from None
     return ObjectStorage(url, reader, writer, hint)
