@@ -22,10 +22,13 @@ DOCUMENTS = [
 
 
 def _typed(path: Path, program: str) -> list[str]:
-    """Lines of code blocks that begin with ``program``."""
-    blocks = re.findall(r"```[a-z]*\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
-    lines = (line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines())
-    return [line for line in lines if line.split(" ")[0] == program]
+    """Commands in code blocks and inline code that begin with ``program``; continued lines joined."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL)
+    inline = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()] + inline
+    commands = [command.strip() for line in lines for command in line.split("&&")]
+    return [command for command in commands if command.split(" ")[0] == program]
 
 
 def _words(line: str) -> list[str]:

@@ -67,8 +67,20 @@ def _path(order: Order) -> str:
 
 
 def _postgres(order: Order) -> Source:
+    from holdfast.sources.postgres.source import PostgresSource
 
-    raise NotImplementedError
+    settings = order.settings
+    return PostgresSource(
+        settings.url,
+        order.password.reveal() if order.password else None,
+        tables=settings.tables,
+        exclude=settings.exclude,
+        owner=settings.owner,
+        acl=settings.acl,
+        allow_write_token=settings.allow_write_token,
+        exclude_repository_table=places.table_inside(order.surrounding.repository_url, settings.url),
+        environ=order.surrounding.environ,
+    )
 
 
 def _sqlite(order: Order) -> Source:

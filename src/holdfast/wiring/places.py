@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from holdfast.model.errors import UsageError
 from holdfast.model.secret import split_password, without_passwords
 from holdfast.wiring.settings import SCHEMES
 
+_HERE = ("localhost", "127.0.0.1", "::1")
 _PATH_SCHEMES = ("sqlite", "files", "file")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -76,3 +78,24 @@ def local_path(url: str) -> str | None:
     if scheme not in _PATH_SCHEMES:
         return None
     return rest.partition("?")[0] if scheme == "sqlite" else rest
+
+
+def table_inside(repository: str, source: str) -> str | None:
+    """The table of a repository that is kept in the very database a source protects; None when it is elsewhere."""
+    kept, protected = database_of(repository), database_of(source)
+    if kept is None or kept != protected:
+        return None
+    return dict(parse_qsl(urlsplit(repository).query)).get("table")
+
+
+def database_of(url: str) -> tuple[str, int, str] | None:
+    """(host, port, database) of a PostgreSQL URL, names of this machine made one; None for anything else."""
+    parts = urlsplit(url)
+    if SCHEMES.get(parts.scheme) != "postgresql":
+        return None
+    try:
+        port = parts.port or 5432
+    except ValueError:  # several hosts
+        return None
+    host = parts.hostname or "localhost"
+    return ("localhost" if host in _HERE else host, port, parts.path.lstrip("/") or (parts.username or ""))

@@ -51,8 +51,10 @@ class RepositorySettings(_Part):
 class SourceSettings(_Part):
     """One part of the application; ONLY_FOR tells which key speaks of which kind.
 
-    ``exclude`` table patterns, or gitignore lines. ``exclude_caches`` leaves folders marked with CACHEDIR.TAG out,
-    ``one_file_system`` stays on the file system the folder is on.
+    ``exclude`` table patterns, or gitignore lines. ``allow_write_token``: one row may be written into a table of
+    holdfast's own, so that unchanged data can be skipped safely across restarts of the server.
+    ``exclude_caches`` leaves folders marked with CACHEDIR.TAG out, ``one_file_system`` stays on the file system
+    the folder is on.
     """
 
     url: str
@@ -61,6 +63,7 @@ class SourceSettings(_Part):
     exclude: tuple[str, ...] = ()
     owner: bool = True
     acl: bool = True
+    allow_write_token: bool = True
     exclude_caches: bool = False
     one_file_system: bool = False
 
@@ -78,6 +81,7 @@ ONLY_FOR = {
     "tables": ("postgresql",),
     "owner": ("postgresql",),
     "acl": ("postgresql",),
+    "allow_write_token": ("postgresql",),
     "exclude": ("postgresql", "files"),
     "exclude_caches": ("files",),
     "one_file_system": ("files",),
