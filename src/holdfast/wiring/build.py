@@ -157,9 +157,12 @@ class App:
     def place(self, kind: str, to: str) -> str:
         """``to`` from the command line, with its password known to the redactor and relative paths resolved."""
         around = self.configuration.around
-        _, password = split_password(to)
+        bare, password = split_password(to)
         if password:
             around.redactor.learn(Secret(password, "--to"))
+        scheme = places.scheme_of(bare)
+        if scheme is not None and kinds.KINDS[scheme] != kind:
+            raise UsageError(f"a {kind} snapshot cannot be restored into a {scheme} place", where=bare)
         return to if kind == "postgres" else places.absolute(to, around.folder, around.home)
 
     @property

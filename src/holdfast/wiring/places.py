@@ -41,10 +41,15 @@ def _refuse_host(url: str) -> str:
     )
 
 
+def scheme_of(url: str) -> str | None:
+    """The kind of source a URL names; None for a plain path or a bare name."""
+    head, colon, _ = url.partition(":")
+    return SCHEMES.get(head.lower()) if colon else None
+
+
 def source_scheme(url: str) -> str:
     """The kind of source a URL names; UsageError when there is no such kind."""
-    scheme, colon, rest = url.partition(":")
-    kind = SCHEMES.get(scheme.lower()) if colon else None
+    kind, rest = scheme_of(url), url.partition(":")[2]
     if kind is None or not rest:
         raise UsageError(
             "this is not the URL of a source" if rest else "the URL of this source is empty",

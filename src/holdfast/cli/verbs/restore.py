@@ -13,6 +13,7 @@ from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.cli.progress import shown
 from holdfast.model.errors import UsageError
+from holdfast.model.secret import split_password
 
 _EXAMPLES = """
 holdfast restore latest:shop                       (into a new database beside the old one)
@@ -47,6 +48,8 @@ def restore(face: Face, snapshot: str, only: Sequence[str], **wanted: Any) -> in
     wishes = recovery.RestoreWishes(snapshot=snapshot, only=tuple(only), **wanted)
     if (wishes.overwrite or wishes.exact) and not wishes.in_place:
         raise UsageError("--overwrite and --exact belong to --in-place", hint="a new place is always exact")
+    if wishes.to and split_password(wishes.to)[1]:
+        face.note("the password in --to shows in the process list; better: PGPASSWORD or ~/.pgpass", "yellow")
     with opened(face) as app:
         order = recovery.order_of(app, wishes)
         if wishes.in_place and not face.dry_run and not face.yes:
