@@ -32,31 +32,66 @@ def _faster(times: float) -> float:
 
 
 LINES = (
-    Line(work="PostgreSQL first backup", section="app", ours="holdfast: first", reference="pg_dump > /dev/null", most=1.2),
     Line(
-        work="PostgreSQL first backup", section="app", ours="holdfast: first", reference="pg_dump -Fc",
-        most=_faster(2.8), faster=2.8,
+        work="PostgreSQL first backup", section="app", ours="holdfast: first", reference="pg_dump > /dev/null", most=1.2
     ),
     Line(
-        work="PostgreSQL first backup", section="app", ours="holdfast: first", reference="pg_dump | restic: first",
-        most=_faster(1.9), faster=1.9,
+        work="PostgreSQL first backup",
+        section="app",
+        ours="holdfast: first",
+        reference="pg_dump -Fc",
+        most=_faster(2.8),
+        faster=2.8,
+    ),
+    Line(
+        work="PostgreSQL first backup",
+        section="app",
+        ours="holdfast: first",
+        reference="pg_dump | restic: first",
+        most=_faster(1.9),
+        faster=1.9,
     ),
     Line(work="PostgreSQL first backup", section="app", ours="holdfast: first", reference="pg_dump -Fd -j2", most=None),
-    Line(work="again, nothing changed", section="app", ours="holdfast: again", reference="pg_dump > /dev/null", most=0.35),
     Line(
-        work="again, nothing changed, narrow rows", section="narrow", ours="holdfast: again",
-        reference="pg_dump > /dev/null", most=0.5,
+        work="again, nothing changed", section="app", ours="holdfast: again", reference="pg_dump > /dev/null", most=0.35
     ),
-    Line(work="narrow rows, first", section="narrow", ours="holdfast: first", reference="pg_dump > /dev/null", most=None),
-    Line(work="5,000 small tables, first", section="many", ours="holdfast: first", reference="pg_dump > /dev/null", most=1.0),
-    Line(work="5,000 small tables, again", section="many", ours="holdfast: again", reference="pg_dump > /dev/null", most=0.5),
     Line(
-        work="again, 0.1 % of rows updated (time)", section="app", ours="holdfast: 0.1 % changed",
-        reference="pg_dump | restic: 0.1 % changed", most=None,
+        work="again, nothing changed, narrow rows",
+        section="narrow",
+        ours="holdfast: again",
+        reference="pg_dump > /dev/null",
+        most=0.5,
+    ),
+    Line(
+        work="narrow rows, first", section="narrow", ours="holdfast: first", reference="pg_dump > /dev/null", most=None
+    ),
+    Line(
+        work="5,000 small tables, first",
+        section="many",
+        ours="holdfast: first",
+        reference="pg_dump > /dev/null",
+        most=1.0,
+    ),
+    Line(
+        work="5,000 small tables, again",
+        section="many",
+        ours="holdfast: again",
+        reference="pg_dump > /dev/null",
+        most=0.5,
+    ),
+    Line(
+        work="again, 0.1 % of rows updated (time)",
+        section="app",
+        ours="holdfast: 0.1 % changed",
+        reference="pg_dump | restic: 0.1 % changed",
+        most=None,
     ),
     Line(work="PostgreSQL restore", section="app", ours="holdfast: restore", reference="pg_restore -j2", most=1.0),
     Line(
-        work="PostgreSQL restore, one big table", section="big", ours="holdfast: restore", reference="pg_restore -j2",
+        work="PostgreSQL restore, one big table",
+        section="big",
+        ours="holdfast: restore",
+        reference="pg_restore -j2",
         most=0.65,
     ),
     Line(work="files first", section="files", ours="holdfast: first", reference="restic: first", most=0.8),
@@ -65,7 +100,7 @@ LINES = (
     Line(work="files first", section="files", ours="holdfast: first", reference="borg: first", most=None),
     Line(work="files unchanged", section="files", ours="holdfast: again", reference="borg: again", most=None),
     Line(work="files restore", section="files", ours="holdfast: restore", reference="borg: restore", most=None),
-)  # fmt: skip
+)
 
 MOST_GROWTH = 0.02
 MOST_MEMORY = 300 * 10**6
