@@ -375,12 +375,11 @@ def test_a_restore_under_load_either_happens_or_does_not(tmp_path: Path, mode: s
                 _, results = bring_back(path, taken, in_place=True, overwrite=True)
                 outcomes.append(results[0].status)
             except TargetError as error:
-                assert error.retryable
-                outcomes.append("moved")
+                outcomes.append("moved" if error.retryable else "broken")
     finally:
         stop.set()
         writer.join()
-    assert len(outcomes) == 3
+    assert set(outcomes) <= {"ok", "moved"}
     assert take(path).learned.incomplete == []
 
 

@@ -106,8 +106,10 @@ def replace_content(place: bytes, restored: bytes, lock: Lock, wait: float) -> R
         watcher = _Watcher(lock, place, wait, checked=other_pages)
         source.backup(target, pages=_step(source), sleep=0.02, progress=watcher)
         if other_pages:
+            target.close()  # nothing else gives an exclusive lock back
+            target = _connect(place, wait)
+            target.execute("PRAGMA journal_mode=WAL").fetchone()
             version = int(target.execute("PRAGMA data_version").fetchone()[0])
-            _enter_log_mode(target)
     except sqlite3.Error as error:
         target.close()
         raise translated(error, place) from error
@@ -157,12 +159,6 @@ def _leave_log_mode(target: sqlite3.Connection, place: bytes, version: int) -> N
         )
     if int(target.execute("PRAGMA data_version").fetchone()[0]) != version:
         raise _moved(place)
-
-
-def _enter_log_mode(target: sqlite3.Connection) -> None:
-    target.execute("PRAGMA locking_mode=NORMAL").fetchone()
-    target.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the exclusive lock goes with the next read
-    target.execute("PRAGMA journal_mode=WAL").fetchone()
 
 
 def _moved(place: bytes) -> TargetError:

@@ -16,7 +16,16 @@ import threading
 from typing import IO, Any
 
 from holdfast.sources.sqlite import inspection
-from holdfast.sources.sqlite.holding import Held, ReplacedError, back_up_to, hold, hold_still, let_go, move_to_copy, still_valid
+from holdfast.sources.sqlite.holding import (
+    Held,
+    ReplacedError,
+    back_up_to,
+    hold,
+    hold_still,
+    let_go,
+    move_to_copy,
+    still_valid,
+)
 
 ASK = struct.Struct(">QQ")
 
