@@ -33,16 +33,17 @@ class Sweeper:
     def __init__(self, vault: Vault, warn: Callable[[str], None]) -> None:
         self._vault = vault
         self._warn = warn
+        self._copied = 0
 
     def carry_out(self, plan: PrunePlan, needs: Needs) -> int:
-        """Do what ``plan`` says, as far as nobody else needs it meanwhile; returns the bytes freed."""
+        """Do what ``plan`` says, as far as nobody else needs it meanwhile; returns the bytes freed, copies deducted."""
         self._take_back([pack.name for pack in plan.packs(Fate.TAKE_BACK)])
         going = {pack.name for pack in plan.packs(Fate.CONDEMN)}
         going |= self._repack({pack.name for pack in plan.packs(Fate.REPACK)}, needs)
         if going:
             self._condemn(going)
         self._sweep()
-        return self._free()
+        return self._free() - self._copied
 
     # -- copies ----------------------------------------------------------------------------------------------
 
@@ -55,6 +56,7 @@ class Sweeper:
                 for place, base in needs.chosen(packs):
                     session.copy(place.type, session.reader.read(place.id), base or None)
                 session.flush()
+            self._copied += session.bytes_stored
         except StorageFull as error:
             self._warn(f"There is no room for repacking, so only whole packs are freed: {error.what}")
             return set()
