@@ -52,6 +52,8 @@ class Exclusion:
 
 def _compile(line: str) -> _Test | None:
     """One line; None for blanks and comments."""
+    if not line.strip():
+        return None
     try:
         (pattern,) = GitIgnoreSpec.from_lines([line]).patterns
     except ValueError as error:

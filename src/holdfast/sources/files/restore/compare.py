@@ -28,7 +28,8 @@ def differences(item: Item, stat: os.stat_result, name: bytes, dir_fd: int, dres
     found = []
     if item.kind == inode.FILE and stat.st_size != facts[inode.SIZE]:
         found.append("size")
-    if item.kind == inode.LINK and os.readlink(name, dir_fd=dir_fd) != notes.get(inode.SYMLINK):
+    follows = inode.HARDLINK in notes  # the first name tells what all names of an inode share
+    if item.kind == inode.LINK and not follows and os.readlink(name, dir_fd=dir_fd) != notes.get(inode.SYMLINK):
         found.append("symlink target")
     if inode.DEVICE in notes and inode.device_of(stat) != list(notes[inode.DEVICE]):
         found.append("device")
@@ -38,7 +39,7 @@ def differences(item: Item, stat: os.stat_result, name: bytes, dir_fd: int, dres
         found.append("mode")
     if dresser.chowns and (stat.st_uid, stat.st_gid) != dresser.owner(facts):
         found.append("owner")
-    if _xattrs_now(name, dir_fd, dresser) != [list(pair) for pair in dresser.wanted_xattrs(notes)]:
+    if not follows and _xattrs_now(name, dir_fd, dresser) != [list(pair) for pair in dresser.wanted_xattrs(notes)]:
         found.append("attributes")
     return found
 

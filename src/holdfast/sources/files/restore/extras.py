@@ -10,7 +10,7 @@ from holdfast.model.plans import Action, RestoreStep
 from holdfast.sources.files import inode
 from holdfast.sources.files.admission import Admission, is_cache_folder
 from holdfast.sources.files.exclude import Exclusion
-from holdfast.sources.files.names import below, parent
+from holdfast.sources.files.names import ROOT, below, parent
 from holdfast.sources.files.only import Only
 from holdfast.sources.files.walk import IFMT, Visit
 
@@ -41,6 +41,8 @@ class Extras:
         if not self._exact:
             return False
         path, _, stat, _ = visit
+        if path == ROOT:
+            return True
         self._close_until(path)
         folder = stat.st_mode & IFMT == _FOLDER
         if not self._only.chosen(path):
