@@ -13,7 +13,7 @@ from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
 from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Catalog, Name, read_catalog
+from holdfast.sources.postgres.inplace_catalog import Catalog, Name, keep_still, read_catalog
 from holdfast.sources.postgres.inplace_locks import STILL, WRITE, lock
 from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_plan import Deciding
@@ -47,6 +47,7 @@ class InPlace:
             return plan
         with self.aim.place.session() as connection:
             catalog = read_catalog(connection)
+            keep_still(connection, catalog)
             repairs = find_repairs(self.aim, saved, content, catalog, self.environ)
             connection.execute("BEGIN")
             try:
@@ -89,6 +90,7 @@ class InPlace:
             connection.execute("BEGIN")
             try:
                 catalog = read_catalog(connection)
+                keep_still(connection, catalog)
                 by_item = {relation.item: relation for relation in catalog.relations.values()}
                 touched = [by_item[step.item] for step in plan.touched()
                            if step.item in by_item and by_item[step.item].relkind in "rp"]

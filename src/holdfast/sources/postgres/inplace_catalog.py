@@ -117,6 +117,12 @@ def may_bypass(connection: Connection) -> bool:
     return True
 
 
+def keep_still(connection: Connection, catalog: Catalog) -> None:
+    """Keep triggers of every kind from firing in this session (temporary tables are DDL too), where that is allowed."""
+    if catalog.may_bypass:
+        connection.execute("SET session_replication_role = replica")
+
+
 def _relations(connection: Connection) -> dict[Name, Living]:
     rows = connection.execute(
         "SELECT n.nspname, c.relname, c.oid::bigint, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),"

@@ -89,13 +89,13 @@ class InPlaceRun:
         making = self._making(repairs, content)
         wanted = self._planned_repairs(plan, repairs)
         self._make(wanted, making, "pre-data")
-        self._still()
+        if not self._catalog.may_bypass:
+            self._connection.execute("SET CONSTRAINTS ALL DEFERRED")
         created = self._items(planned, Action.CREATE)
         self._load_created(created, content)
         self._merge([item for action in _MERGING for item in self._items(planned, action)], content)
         self._large_objects(planned, making, content)
         self._sequences(repairs, planned)
-        self._moving()
         roomy(self._connection)
         self._make(wanted, making, "post-data")
         self._check(plan)
@@ -133,17 +133,6 @@ class InPlaceRun:
         take_away(self._connection, living, self._request.undo_created, names)
         for name in self._request.undo_created:
             self._tell(name, "delete", _Result(None))
-
-    def _still(self) -> None:
-        """Keep triggers and foreign keys from firing on restored rows; they are checked afterwards."""
-        if self._catalog.may_bypass:
-            self._connection.execute("SET LOCAL session_replication_role = replica")
-        else:
-            self._connection.execute("SET CONSTRAINTS ALL DEFERRED")
-
-    def _moving(self) -> None:
-        if self._catalog.may_bypass:
-            self._connection.execute("SET LOCAL session_replication_role = origin")
 
     def _items(self, planned: Mapping[bytes, object], action: Action) -> list[Item]:
         found = []

@@ -34,7 +34,7 @@ class Verifying:
         aim = Aim(place=self.place, server=server, exists=True, in_place=in_place)
         beside = Beside(aim=aim, saved=self.saved, content=self.content, request=self.request, environ=self.environ)
         tables = self._tables(plan)
-        whole = [item for item in tables if not in_place and not has_slices(item)]
+        whole = [item for item in tables if not in_place and not has_slices(item) and self._feedable(item)]
         rest = [item for item in tables if item not in whole]
         reading = ReadBack(place=self.place, saved=self.saved, content=self.content, width=self.request.width,
                            report=self.request.report, environ=self.environ)
@@ -54,3 +54,8 @@ class Verifying:
     def _tables(self, plan: RestorePlan) -> list[Item]:
         skipped = {step.item for step in plan.steps if step.action is Action.BLOCKED}
         return [item for item in self.saved.chosen(kinds.KIND_TABLE) if item.name not in skipped]
+
+    def _feedable(self, item: Item) -> bool:
+        """Whether psql can be told the names: those of a SQL_ASCII database have no encoding beyond ASCII."""
+        names = [*self.saved.name(item), *(self.saved.columns(item) or [])]
+        return self.saved.codec != "latin-1" or all(name.isascii() for name in names)

@@ -15,7 +15,7 @@ from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.definitions import Definition, Definitions
 from holdfast.sources.postgres.definitions_sql import printable
-from holdfast.sources.postgres.inplace_catalog import Living, read_catalog
+from holdfast.sources.postgres.inplace_catalog import Living, keep_still, read_catalog
 from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_repair import living_definitions
 from holdfast.sources.postgres.load import copy_in
@@ -101,6 +101,7 @@ class Beside:
         """Compare tables on the server: where rows are too large to be read as lines, or only some must be there."""
         with self.aim.place.session() as connection:
             catalog = read_catalog(connection)
+            keep_still(connection, catalog)
             for item in items:
                 connection.execute("BEGIN")
                 try:
@@ -129,6 +130,7 @@ class Beside:
     def large_objects(self, item: Item) -> ItemResult:
         """Every saved byte is there and nothing behind it."""
         with self.aim.place.session() as connection:
+            keep_still(connection, read_catalog(connection))
             connection.execute("BEGIN")
             try:
                 wrong = self._large_objects(connection, item)

@@ -165,4 +165,4 @@ def roomy(connection: Connection, megabytes: int = 256) -> None:
         " WHERE name = 'maintenance_work_mem' AND setting::bigint < %s",
         (f"{megabytes}MB", megabytes * 1024),
     )
-    connection.execute("SET synchronous_commit = off")
+    connection.execute("SET synchronous_commit = off; RESET max_parallel_workers_per_gather")
