@@ -46,7 +46,7 @@ def order_of(app: App, wishes: RestoreWishes) -> RestoreOrder:
         label=label_of(info),
         to=to,
         in_place=wishes.in_place,
-        overwrite=wishes.overwrite,
+        overwrite=wishes.overwrite or wishes.exact,
         exact=wishes.exact,
         only=wishes.only,
         verify=wishes.verify,
