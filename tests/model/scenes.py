@@ -24,16 +24,18 @@ BACKUP_AND_REPACK = Scene(actors=("backup", "prune"), needs=((AB,), (AB,), ()))
 RESTORE_AND_REPACK = Scene(actors=("restore", "prune"), needs=((AB,), (), ()))
 
 DEFAULT = {
-    "one backup, two snapshots": (TWO_SNAPSHOTS, None),
+    "one backup, two snapshots": (replace(TWO_SNAPSHOTS, seeds=(BASED,)), None),
     "one backup, two pruners": (TWO_PRUNERS, None),
     "restore and repacking": (RESTORE_AND_REPACK, None),
-    "backup and restore": (BACKUP_AND_RESTORE, None),
-    "two backups": (TWO_BACKUPS, 400_000),
-    "backup and repacking": (BACKUP_AND_REPACK, 400_000),
+    "backup and restore": (replace(BACKUP_AND_RESTORE, seeds=(TWO_PACKS,)), None),
+    "two backups": (TWO_BACKUPS, 300_000),
+    "backup and repacking": (BACKUP_AND_REPACK, 300_000),
 }
 """What every test run explores: whole, or breadth first up to so many states."""
 
 LONG = {
+    "one backup, two snapshots, every seed": TWO_SNAPSHOTS,
+    "backup and restore, every seed": BACKUP_AND_RESTORE,
     "backup and repacking, delta in the seed": replace(
         BACKUP_AND_REPACK, seeds=(BASED,), needs=((AB,), (B,), ())
     ),

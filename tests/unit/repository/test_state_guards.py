@@ -135,9 +135,10 @@ def test_a_cover_is_a_value() -> None:
 
 
 def test_of_two_prunes_the_second_is_told_to_look_again() -> None:
-    """A pack that another prune swept or took back meanwhile is no mistake of the user: the step may be repeated."""
+    """A pack that another prune swept or took back meanwhile is no mistake: the step may be repeated."""
     log = _log(begin(ONE), rec.End(session=ONE), rec.Condemn(packs=[pack(ONE)]), rec.Uncondemn(packs=[pack(ONE)]))
-    for refused in (guards.may_sweep(log.state, [pack(ONE)], log.cover()), guards.may_uncondemn(log.state, [pack(ONE)])):
+    one = [pack(ONE)]
+    for refused in (guards.may_sweep(log.state, one, log.cover()), guards.may_uncondemn(log.state, one)):
         with pytest.raises(RepositoryBusy, match="not condemned") as caught:
             guards.require(refused)
         assert caught.value.retryable
