@@ -110,6 +110,9 @@ def test_a_sweep_needs_a_cover_that_stands_at_the_head() -> None:
     assert _rules(guards.may_sweep(log.state, sweep, old)) == {Rule.SWEEP_UNREACHABLE}
     assert not list(guards.may_sweep(log.state, sweep, log.cover(pack(TWO))))
     assert _rules(guards.may_sweep(log.state, sweep, log.cover(pack(ONE)))) >= {Rule.SWEEP_UNREACHABLE}
+    forgotten = log.put(rec.Forget(snapshots=[A])) and log.cover(pack(TWO))
+    log.put(rec.Unforget(snapshots=[A]))
+    assert _rules(guards.may_sweep(log.state, sweep, forgotten)) == {Rule.SWEEP_UNREACHABLE}
     assert _rules(guards.may_sweep(log.state, [pack(TWO, 5)], log.cover())) == {Rule.FIRST_COME}
     fresh = log.cover(pack(TWO))
     log.put(rec.End(session=TWO), rec.Condemn(packs=[pack(TWO)]))
