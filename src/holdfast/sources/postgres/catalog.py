@@ -150,6 +150,12 @@ def moved(connection: Connection, oids: Sequence[int]) -> list[int]:
     return [row[0] for row in connection.execute(catalog_sql.MOVED, [list(oids)])]
 
 
+def altered(connection: Connection, xmin: int, oids: Sequence[int]) -> list[int]:
+    """Tables with columns written by transaction ``xmin`` or a later one, as the present sees it."""
+    oldest = str(xmin % 2**32)
+    return [row[0] for row in connection.execute(catalog_sql.ALTERED, [oldest, list(oids)])]
+
+
 class Signatures:
     """One short text per table that changes whenever the meaning of its stored rows may have changed."""
 

@@ -9,11 +9,19 @@ _EXTENSION_MEMBER = (
     "AND d.deptype = 'e')"
 )
 
+# asking for a size makes the server load all it knows of a table; where its counters agree with what VACUUM
+# saw, and both say the table is small, that can be spared
 RELATIONS = f"""
 SELECT c.oid, n.nspname, c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname),
   c.relkind::text, c.relpersistence::text, c.relfilenode, coalesce(a.amname, ''),
-  CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) ELSE 0 END,
-  CASE WHEN c.reltoastrelid <> 0 AND c.relkind = 'r' THEN pg_relation_size(c.reltoastrelid) ELSE 0 END,
+  CASE WHEN c.relkind <> 'r' THEN 0
+    WHEN c.relpages BETWEEN 1 AND 64 AND c.reltuples > 0
+      AND pg_stat_get_live_tuples(c.oid) BETWEEN c.reltuples / 2 AND c.reltuples * 2
+      THEN c.relpages::int8 * current_setting('block_size')::int8
+    ELSE pg_relation_size(c.oid) END,
+  CASE WHEN c.relkind <> 'r' OR c.reltoastrelid = 0 THEN 0
+    WHEN t.relpages = 0 AND t.reltuples = 0 AND pg_stat_get_live_tuples(t.oid) = 0 THEN 0
+    ELSE pg_relation_size(c.reltoastrelid) END,
   c.relispopulated, has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'),
   CASE WHEN c.relispartition THEN array(SELECT relid::oid FROM pg_partition_ancestors(c.oid)) END,
   c.relispartition, m.member, f.condition,
@@ -22,6 +30,7 @@ SELECT c.oid, n.nspname, c.relname, quote_ident(n.nspname) || '.' || quote_ident
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_am a ON a.oid = c.relam
+LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
 LEFT JOIN LATERAL (SELECT true AS member WHERE {_EXTENSION_MEMBER}) m ON true
 LEFT JOIN (
   SELECT u.oid, coalesce(u.condition, '') AS condition
@@ -85,6 +94,11 @@ FROM reached JOIN pg_type t ON t.oid = reached.oid
 
 _MULTIRANGE = "UNION ALL SELECT g.rngsubtype FROM pg_range g WHERE g.rngmultitypid = reached.oid"
 _MULTIRANGE_OF = " || (SELECT g.rngsubtype::int8 FROM pg_range g WHERE g.rngmultitypid = t.oid)"
+
+ALTERED = """
+SELECT DISTINCT a.attrelid FROM pg_attribute a
+WHERE a.attnum > 0 AND age(a.xmin) <= age(%s::xid) AND a.attrelid = ANY(%s)
+"""
 
 MOVED = """
 SELECT c.oid FROM pg_class c

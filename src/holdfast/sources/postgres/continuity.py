@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 _TABLE = f"{CONTINUITY_SCHEMA}.token"
 _KEPT = 256
+_NOT_ALLOWED = (
+    psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.LockNotAvailable, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable,
+    psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation,
+)
 _MAKE = (
     f"CREATE TABLE {_TABLE} (token text PRIMARY KEY, written timestamptz NOT NULL DEFAULT now())",
     f"COMMENT ON TABLE {_TABLE} IS 'Written by holdfast after each snapshot; while a row is here, unchanged "
@@ -31,8 +36,18 @@ def present_tokens(connection: Connection) -> set[str]:
         return set()
 
 
+def prepare_tokens(connection: Connection) -> None:
+    """Make the table where this role may: before the snapshot, whose definitions then already know it."""
+    try:
+        with connection.transaction():
+            connection.execute("SET LOCAL lock_timeout = '5s'")
+            _make_table(connection)
+    except _NOT_ALLOWED:
+        return
+
+
 def write_token(connection: Connection) -> str:
-    """Write a new token durably, making the table when allowed; "" where this role may not.
+    """Write a new token durably; "" where this role may not.
 
     Everything an earlier snapshot saw is durable once this returns: its commits come before ours in the log.
     """
@@ -41,14 +56,12 @@ def write_token(connection: Connection) -> str:
         with connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = on")
             connection.execute("SET LOCAL lock_timeout = '5s'")
-            _make_table(connection)
             connection.execute(f"INSERT INTO {_TABLE} (token) VALUES (%s)".encode(), [token])
             connection.execute(
                 f"DELETE FROM {_TABLE} WHERE token IN "
                 f"(SELECT token FROM {_TABLE} ORDER BY written DESC OFFSET {_KEPT})".encode()
             )
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction,
-            psycopg.errors.LockNotAvailable, psycopg.errors.InvalidSchemaName):
+    except _NOT_ALLOWED:
         return ""
     return token
 

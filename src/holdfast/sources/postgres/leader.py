@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from holdfast.model.errors import SourceError
-from holdfast.sources.postgres.catalog import Catalog, moved, read_columns, read_relations, read_types
+from holdfast.sources.postgres.catalog import Catalog, altered, moved, read_columns, read_relations, read_types
 from holdfast.sources.postgres.facts import OLDEST_SERVER, Facts, read_facts
 from holdfast.sources.postgres.names import escaped_qualified, qualified
 from holdfast.sources.postgres.refusals import translated
@@ -90,7 +90,9 @@ def _attempt(connection: Connection, observer: Connection, wanted: Wanted, deadl
     _lock(connection, tables, deadline)
     oids = [table.oid for table in tables]
     columns = read_columns(connection, oids)
-    if moved(connection, oids) or read_columns(observer, oids) != columns:
+    doubtful = altered(observer, facts.xmin, oids)
+    now = read_columns(observer, doubtful) if doubtful else {}
+    if moved(connection, oids) or any(now[oid] != columns[oid] for oid in doubtful):
         raise _Changed
     types = read_types(connection, columns.values())
     catalog = Catalog(relations=relations, columns=columns, types=types)

@@ -14,7 +14,7 @@ from holdfast.model.errors import SourceError
 from holdfast.sources.postgres.catalog import Relation, Selection
 from holdfast.sources.postgres.conninfo import ChildAuth, Conninfo
 from holdfast.sources.postgres.connection import Connection, connect
-from holdfast.sources.postgres.continuity import present_tokens, write_token
+from holdfast.sources.postgres.continuity import prepare_tokens, present_tokens, write_token
 from holdfast.sources.postgres.leader import Held, Wanted, hold_snapshot, lock_statements
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.refusals import translated
@@ -75,6 +75,7 @@ def open_snapshot(options: Options, only: tuple[str, ...] = ()) -> Iterator[Open
         psql, pg_dump = tool("psql", version), tool("pg_dump", version)
         observer = stack.enter_context(_closing(conninfo))
         auth = stack.enter_context(ChildAuth(conninfo, options.environ))
+        _prepare(observer, options)
         choice = _Choice(options, only)
         held = hold_snapshot(
             leader, observer, conninfo, Wanted(choose=choice.tables, patience=options.lock_patience)
@@ -148,6 +149,15 @@ class _Choice:
 def _listed(names: list[str]) -> str:
     shown = ", ".join(names[:10])
     return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
+
+
+def _prepare(observer: Connection, options: Options) -> None:
+    try:
+        row = observer.execute("SELECT pg_is_in_recovery()").fetchone()
+        if options.allow_write_token and row and not row[0]:
+            prepare_tokens(observer)
+    except psycopg.Error as error:
+        raise translated(error, options.conninfo, doing="the continuity table could not be made") from error
 
 
 def _link(observer: Connection, held: Held, options: Options) -> tuple[str, str]:

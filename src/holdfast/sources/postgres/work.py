@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from holdfast.sources.postgres.guards import same_table
-from holdfast.sources.postgres.reading import Read
+from holdfast.sources.postgres.reading import TINY, Read
 
 if TYPE_CHECKING:
     from holdfast.model.snapshot import Item, Notes, Segment
@@ -37,7 +37,7 @@ class TableWork:
     @property
     def comparable(self) -> bool:
         """Whether its fingerprints may be compared with those of the last snapshot."""
-        if not self.stampable or self.previous is None or not self.before:
+        if not self.stampable or self.tiny or self.previous is None or not self.before:
             return False
         return same_table(self.previous.notes or {}, self.notes)
 
@@ -49,8 +49,14 @@ class TableWork:
         return Read(
             item=self.item, kind=self.kind, order=self.first + place, reading=self.reading, stretch=stretch,
             size=blocks + toast, item_notes=self.notes, base=self.before.get(stretch.start), stamp=stamp,
-            fold=self.stampable and not stamp,
+            fold=self.stampable and not stamp and not self.tiny, tiny=self.tiny,
         )
+
+    @property
+    def tiny(self) -> bool:
+        """Whether it is read every time and compared by content."""
+        relation = self.reading.relation
+        return relation.size + relation.toast_size <= TINY and not self.reading.selected
 
 
 def start_of(segment: Segment) -> int | None:
