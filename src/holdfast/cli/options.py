@@ -17,11 +17,13 @@ Parameter = Callable[[Callable[..., Any]], Callable[..., Any]]
 class Verb(click.Command):
     """One verb: its examples stand in its help, and it refuses a dry run it cannot give."""
 
-    def __init__(self, *arguments: Any, examples: str = "", plans: bool = False, **named: Any) -> None:
+    def __init__(
+        self, *arguments: Any, examples: str = "", plans: bool = False, asks: bool = False, **named: Any
+    ) -> None:
         super().__init__(*arguments, **named)
         self.examples = examples
         self.plans = plans
-        self.params.extend(shared_options())
+        self.params.extend(shared_options(plans=plans, asks=plans or asks))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """Examples, as they would be typed."""
@@ -38,18 +40,24 @@ class Verb(click.Command):
         return super().invoke(ctx)
 
 
-def verb(name: str, *, examples: str, plans: bool = False) -> Callable[[Function], Verb]:
-    """Make a function ``(face, **options) -> status | None`` the verb ``name``. ``plans``: has a dry run."""
+def verb(name: str, *, examples: str, plans: bool = False, asks: bool = False) -> Callable[[Function], Verb]:
+    """Make a function ``(face, **options) -> status | None`` the verb ``name``.
+
+    ``plans``: has a dry run, and asks before it acts. ``asks``: only asks.
+    """
 
     def wrap(function: Function) -> Verb:
-        decorate = click.command(name, cls=Verb, examples=examples, plans=plans)
+        decorate = click.command(name, cls=Verb, examples=examples, plans=plans, asks=asks)
         return decorate(click.pass_obj(function))
 
     return wrap
 
 
-def shared_options() -> list[click.Option]:
-    """Fresh option objects; each writes what it was given into the Face of this call."""
+def shared_options(*, plans: bool = True, asks: bool = True) -> list[click.Option]:
+    """Fresh option objects; each writes what it was given into the Face of this call.
+
+    Where there is no plan or question the options for them are accepted still, but not shown.
+    """
     return [
         _option(["-c", "--config"], "config", "The configuration file.", metavar="PATH"),
         _option(["-R", "--repository"], "repository", "Use this repository without a file.", metavar="URL"),
@@ -62,8 +70,8 @@ def shared_options() -> list[click.Option]:
             callback=_set_verbose,
             help="More; -vv shows where an error happened.",
         ),
-        _flag(["-n", "--dry-run"], _set_dry_run, "Show what would be done, and do nothing."),
-        _flag(["-y", "--yes"], _set_yes, "Answer yes to every question."),
+        _flag(["-n", "--dry-run"], _set_dry_run, "Show what would be done, and do nothing.", hidden=not plans),
+        _flag(["-y", "--yes"], _set_yes, "Answer yes to every question.", hidden=not asks),
     ]
 
 
@@ -75,12 +83,12 @@ def _option(names: Sequence[str], attribute: str, text: str, *, metavar: str) ->
     return click.Option(names, expose_value=False, callback=remember, help=text, metavar=metavar)
 
 
-def _flag(names: Sequence[str], act: Callable[[Face], None], text: str) -> click.Option:
+def _flag(names: Sequence[str], act: Callable[[Face], None], text: str, *, hidden: bool = False) -> click.Option:
     def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
         if value:
             act(_face(context))
 
-    return click.Option(names, is_flag=True, expose_value=False, callback=remember, help=text)
+    return click.Option(names, is_flag=True, expose_value=False, callback=remember, help=text, hidden=hidden)
 
 
 def _face(context: click.Context) -> Face:

@@ -81,7 +81,7 @@ def _new_passphrase(face: Face, file: Path | None) -> Secret:
     return typed
 
 
-@verb("remove", examples="holdfast key remove 5c01ab33 --yes")
+@verb("remove", examples="holdfast key remove 5c01ab33 --yes", asks=True)
 @click.argument("key_id", metavar="KEY")
 def remove(face: Face, key_id: str) -> None:
     """Remove a key. The last one is refused."""

@@ -30,9 +30,7 @@ holdfast restore latest:shop --in-place --only public.orders --yes
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only tables or paths that match; repeatable.")
 @click.option("--in-place", is_flag=True, help="Into the source itself (or --to): adds what is missing.")
 @click.option("--overwrite", is_flag=True, help="With --in-place: also replace what differs.")
-@click.option(
-    "--exact", is_flag=True, help="With --in-place: as --overwrite, and delete what was not there."
-)
+@click.option("--exact", is_flag=True, help="With --in-place: as --overwrite, and delete what was not there.")
 @click.option(
     "--verify",
     type=click.Choice(["counts", "content"]),
