@@ -24,6 +24,12 @@ CREDENTIAL = "holdfast.passphrase"
 _COMMAND_SECONDS = 120
 
 
+def own_variables() -> tuple[str, ...]:
+    """The environment variables that steer holdfast."""
+    places = ("CONFIG", "REPOSITORY", "CACHE_DIR", "STATE_DIR", "NEW_PASSPHRASE")
+    return (PASSPHRASE, PASSPHRASE_FILE, "CREDENTIALS_DIRECTORY", *(f"HOLDFAST_{name}" for name in places))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """``environ`` as it was at the start; ``folder`` where relative command line paths begin."""
