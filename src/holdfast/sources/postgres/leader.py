@@ -58,14 +58,19 @@ def hold_snapshot(connection: Connection, observer: Connection, conninfo: Connin
     which sees the present. SourceError when locks cannot be had (it names who holds them).
     """
     deadline = time.monotonic() + wanted.patience
-    for attempt in range(_ATTEMPTS):
+    attempt = 0
+    while attempt < _ATTEMPTS:
         try:
             return _attempt(connection, observer, wanted, deadline)
         except _Changed:
             connection.execute("ROLLBACK")
             time.sleep(0.05 * attempt)
+            attempt += 1
         except psycopg.errors.LockNotAvailable as error:
             blocked = _who_blocks(observer)
+            connection.execute("ROLLBACK")
+            if time.monotonic() < deadline:
+                continue
             raise SourceError(
                 "a table could not be locked for reading", where=conninfo.url, why=blocked or str(error),
                 hint="wait until that session is done, or end it with SELECT pg_terminate_backend(pid)",
@@ -81,10 +86,14 @@ def hold_snapshot(connection: Connection, observer: Connection, conninfo: Connin
 
 def _attempt(connection: Connection, observer: Connection, wanted: Wanted, deadline: float) -> Held:
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    # asking for a table's size waits for its lock as well
+    connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'".encode())
     (name,) = connection.execute("SELECT pg_export_snapshot()").fetchall()[0]
     facts = read_facts(connection)
     if facts.version < OLDEST_SERVER:
-        raise SourceError(f"PostgreSQL {facts.version_text} is too old", hint="holdfast reads version 12 and later")
+        raise SourceError(
+            f"PostgreSQL {facts.version_text} is too old", hint="holdfast reads version 12 and later"
+        )
     relations = read_relations(connection)
     tables = wanted.choose(relations)
     _lock(connection, tables, deadline)
@@ -111,7 +120,6 @@ def lock_statements(tables: Iterable[Relation], *, ascii_only: bool = False) -> 
 
 def _lock(connection: Connection, tables: Sequence[Relation], deadline: float) -> None:
     """Lock them all; a batch that has to wait too long is given up and tried again until the deadline."""
-    connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'".encode())
     for statement in lock_statements(tables):
         while True:
             connection.execute("SAVEPOINT holdfast_lock")
