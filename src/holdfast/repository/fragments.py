@@ -77,7 +77,8 @@ def split_fragment(payload: bytes, where: str) -> tuple[memoryview, memoryview, 
         raise Damaged("an index fragment cannot be read", where=where, hint="holdfast check --repair-index")
     _, version, rows, bases, progress = _HEADER.unpack_from(payload)
     if version != VERSION:
-        raise Damaged("an index fragment has an unknown version: it was altered, or a newer holdfast wrote it", where=where)
+        what = "an index fragment has an unknown version: it was altered, or a newer holdfast wrote it"
+        raise Damaged(what, where=where)
     one = _HEADER.size + rows * ROW_SIZE
     two = one + bases * BASE_ROW_SIZE
     if len(payload) != two + progress:

@@ -33,6 +33,7 @@ from holdfast.storage.base import Storage
 # More runs than this are merged into fewer: a look-up visits every run.
 _MOST_RUNS = 6
 _FLUSH_ROWS = 50_000
+_TRIES = 5
 
 
 class ChunkIndex:
@@ -48,18 +49,28 @@ class ChunkIndex:
         self._fresh: dict[bytes, list[bytes]] = {}
         self._fresh_bases: dict[bytes, bytes] = {}
         self._covered: set[str] = set()
+        self.loaded = False
         self.damaged: list[Damaged] = []
 
     def load(self) -> None:
         """Bring the cache up to date with the fragments in storage. Damaged fragments are kept in ``damaged``."""
-        present = {stat.name for stat in self._storage.list(INDEX)}
         with self._lock:
-            if not self._open_cache(present):
-                self._reset()
-            missing = sorted(present - self._covered)
-            if missing:
-                self._read_fragments(missing)
-                self._settle()
+            for _ in range(_TRIES):
+                present = {stat.name for stat in self._storage.list(INDEX)}
+                if not self._open_cache(present):
+                    self._reset()
+                self.damaged = []
+                missing = sorted(present - self._covered)
+                # A fragment that goes between listing and reading was merged by a prune: its successor is there now.
+                if not missing or self._read_fragments(missing):
+                    break
+            self.loaded = True
+            self._settle()
+
+    def discard(self) -> None:
+        """Forget everything, the cache too; ``load`` reads the fragments again."""
+        with self._lock:
+            self._reset()
 
     def add(self, rows: Iterable[bytes], bases: Iterable[bytes]) -> None:
         """Take rows that this client wrote to packs itself."""
@@ -127,7 +138,8 @@ class ChunkIndex:
     def close(self) -> None:
         """Save the cache; a failure to save costs time later, nothing else."""
         with self._lock, contextlib.suppress(OSError):
-            self.settle()
+            if self.loaded:
+                self.settle()
         for run in (*self._rows, *self._bases):
             run.close()
         self._rows, self._bases = [], []
@@ -153,30 +165,35 @@ class ChunkIndex:
     def _reset(self) -> None:
         self._rows, self._bases, self._covered = [], [], set()
         self._fresh, self._fresh_bases = {}, {}
-        self.damaged = []
+        self.damaged, self.loaded = [], False
         if self._folder.is_dir():
             for path in self._folder.iterdir():
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _read_fragments(self, names: list[str]) -> None:
+    def _read_fragments(self, names: list[str]) -> bool:
+        """Take in what these fragments hold; False when one of them is not there any more."""
+        whole = True
         with ThreadPoolExecutor(max_workers=self._storage.traits.parallel) as pool:
             for name, result in zip(names, pool.map(self._fetch, names), strict=True):
-                if result is None:
-                    continue
-                rows, bases = result
-                self.add(_split(rows, ROW_SIZE), _split(bases, BASE_ROW_SIZE))
-                self._covered.add(name)
+                if isinstance(result, Damaged):
+                    self.damaged.append(result)
+                elif result is None:
+                    whole = False
+                else:
+                    rows, bases = result
+                    self.add(_split(rows, ROW_SIZE), _split(bases, BASE_ROW_SIZE))
+                    self._covered.add(name)
+        return whole
 
-    def _fetch(self, name: str) -> tuple[memoryview, memoryview] | None:
+    def _fetch(self, name: str) -> tuple[memoryview, memoryview] | Damaged | None:
         try:
             payload = self._sealer.open("index", name, self._storage.get(name))
             rows, bases, _ = split_fragment(payload, name)
         except ObjectMissing:
-            return None  # merged and deleted by a prune since the listing; its successor is listed next time
-        except Damaged as error:
-            self.damaged.append(error)
             return None
+        except Damaged as error:
+            return error
         return rows, bases
 
     def _spill(self) -> None:

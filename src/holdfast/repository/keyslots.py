@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.crypto import keys
@@ -16,7 +17,7 @@ from holdfast.repository.state import LogState
 from holdfast.storage.base import Storage
 from holdfast.system import clock
 
-__all__ = ["KeySlot", "check_passphrase", "key_path", "refuse_removed", "unlock", "write", "write_recovery"]
+__all__ = ["KeySlot", "check_passphrase", "key_path", "require_known", "unlock", "write", "write_recovery"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +65,18 @@ def write_recovery(storage: Storage, keyring: Keyring, label: str) -> tuple[KeyS
     return write(storage, keyring, "recovery", recovery_key, label), recovery_key
 
 
-def unlock(storage: Storage, repository: bytes, secret: str) -> tuple[Keyring, str]:
-    """(keyring, slot id) of the first slot ``secret`` opens; WrongKey when none does."""
+def unlock(storage: Storage, repository: bytes, secret: str) -> Iterator[tuple[Keyring, str]]:
+    """(keyring, slot id) of every slot ``secret`` opens, each when it is asked for; WrongKey when there is none.
+
+    Several slots may have one passphrase, and only the log, which is read with the keyring, tells which of them count.
+    """
     slots, problems = _read(storage)
     is_recovery = keys.parse_recovery_key(secret) is not None
     slots.sort(key=lambda slot: ((slot.kind == "recovery") != is_recovery, slot.created_at))
+    if slots and all(slot.repository != repository for slot in slots):
+        raise Damaged("holdfast.json and the key slots belong to different repositories", where=storage.url,
+                      hint="bring the one that was changed back from a copy of the repository")  # fmt: skip
+    opened = found = False
     for slot in slots:
         if slot.kind == "recovery" and not is_recovery:
             continue
@@ -81,12 +89,22 @@ def unlock(storage: Storage, repository: bytes, secret: str) -> tuple[Keyring, s
             problems.append(error)
             continue
         if master is not None:
+            opened = True
             keyring = Keyring.derive(master, repository)
             if _opens_log(storage, keyring):
-                return keyring, slot.id
+                found = True
+                yield keyring, slot.id
+    if not found:
+        raise _refusal(storage, slots, problems, opened=opened)
+
+
+def _refusal(storage: Storage, slots: list[Slot], problems: list[HoldfastError], *, opened: bool) -> HoldfastError:
+    if opened:
+        return Damaged("the key is right, but the first log record does not open with it", where=log_path(1),
+                       hint="bring the object back from a copy of the repository")  # fmt: skip
     if problems and not slots:
-        raise problems[0]
-    raise WrongKey(
+        return problems[0]
+    return WrongKey(
         "the passphrase or recovery key does not open this repository",
         where=storage.url,
         why="; ".join(f"{problem.where}: {problem.what}" for problem in problems),
@@ -94,15 +112,16 @@ def unlock(storage: Storage, repository: bytes, secret: str) -> tuple[Keyring, s
     )
 
 
-def refuse_removed(state: LogState, slot: str) -> None:
-    """WrongKey for a slot that was removed: somebody put the object back."""
-    if slot not in state.keys:
-        raise WrongKey(
-            "this key was removed from the repository",
-            where=key_path(slot),
-            why="the log says so, although the object is there",
-            hint="open with a key that `holdfast key list` shows",
-        )
+def require_known(state: LogState, slot: str, others: Iterator[tuple[Keyring, str]]) -> None:
+    """WrongKey when neither ``slot`` nor any of ``others`` counts: it was removed, and somebody put the object back."""
+    if slot in state.keys or any(other in state.keys for _, other in others):
+        return
+    raise WrongKey(
+        "this key was removed from the repository, or was never added to the end",
+        where=key_path(slot),
+        why="the log does not know it, although the object is there",
+        hint="open with a key that `holdfast key list` shows",
+    )
 
 
 def _read(storage: Storage) -> tuple[list[Slot], list[HoldfastError]]:
@@ -110,7 +129,10 @@ def _read(storage: Storage) -> tuple[list[Slot], list[HoldfastError]]:
     problems: list[HoldfastError] = []
     for stat in storage.list(KEYS):
         try:
-            slots.append(keys.parse_slot(storage.get(stat.name), stat.name))
+            slot = keys.parse_slot(storage.get(stat.name), stat.name)
+            if stat.name != key_path(slot.id):
+                problems.append(Damaged("another key slot stands in this place", where=stat.name))
+            slots.append(slot)
         except (Damaged, NewerFormat, ObjectMissing) as error:
             problems.append(error)
     if not slots and not problems:

@@ -40,10 +40,14 @@ def split_pack(name: PackName) -> tuple[str, int]:
 
 
 class Init(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="init"):
-    """The repository exists. ``config_hash`` is the BLAKE3 hash of the bytes of ``holdfast.json``."""
+    """The repository exists. ``config_hash`` is the BLAKE3 hash of the bytes of ``holdfast.json``.
+
+    ``keys``: the first slots. They stand in this very record, so that no log is ever without a key.
+    """
 
     repository: str
     config_hash: bytes
+    keys: list[KeyAdded] = []
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="begin"):

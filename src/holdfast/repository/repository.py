@@ -11,21 +11,15 @@ from blake3 import blake3
 
 from holdfast.crypto.keys import Keyring
 from holdfast.crypto.seal import ObjectSealer
-from holdfast.model.errors import (
-    Damaged,
-    NewerFormat,
-    ObjectMissing,
-    RepositoryMissing,
-    RolledBack,
-    UsageError,
-)
-from holdfast.model.ids import is_id, short
+from holdfast.model.errors import Damaged, RolledBack, UsageError
+from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository import guards, keyslots
 from holdfast.repository import records as rec
+from holdfast.repository.identity import claim_identity, read_identity
 from holdfast.repository.index import ChunkIndex
 from holdfast.repository.keyslots import KeySlot
-from holdfast.repository.layout import FORMAT, MAGIC, ROOT
+from holdfast.repository.layout import LOG, ROOT
 from holdfast.repository.log import Guard, Log
 from holdfast.repository.manifest import ManifestReader
 from holdfast.repository.reach import packs_needed
@@ -35,8 +29,6 @@ from holdfast.repository.session import Session
 from holdfast.repository.state import LogState
 from holdfast.repository.vault import DeadPacks, Vault
 from holdfast.storage.base import Storage
-
-_KNOWN_FEATURES: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +61,6 @@ class Repository:
         self.index = ChunkIndex(storage, self.sealer, places.cache / self.id / "index")
         self.vault = Vault(storage, keyring, self.sealer, self.log, self.index)
         self._places = places
-        self._index_loaded = False
 
     @staticmethod
     def create(storage: Storage, passphrase: str, places: Places) -> tuple[Repository, str]:
@@ -78,25 +69,25 @@ class Repository:
         A half-made repository (no log yet) is completed. UsageError when a whole one is there already.
         """
         keyslots.check_passphrase(passphrase)
-        identity = _claim(storage)
-        if next(storage.list("log/"), None) is not None:
+        if next(storage.list(LOG), None) is not None:
             raise UsageError("there is a repository already", where=storage.url, hint="use it, or choose another place")
+        identity = claim_identity(storage)
         keyring = Keyring.derive(os.urandom(32), bytes.fromhex(identity))
         slot = keyslots.write(storage, keyring, "passphrase", passphrase, "first passphrase")
         recovery, recovery_key = keyslots.write_recovery(storage, keyring, "printed at init")
         repository = Repository(storage, keyring, places)
         config = blake3(storage.get(ROOT)).digest()
-        repository.log.append(rec.Init(repository=identity, config_hash=config), _must_be_empty)
-        for made in (slot, recovery):
-            repository.log.append(made.record())
+        keys = [slot.record(), recovery.record()]
+        repository.log.append(rec.Init(repository=identity, config_hash=config, keys=keys), _must_be_empty)
         repository.remember_head()
         return repository, recovery_key
 
     @staticmethod
     def open(storage: Storage, secret: str, places: Places) -> Repository:
         """Open with a passphrase or recovery key. RepositoryMissing, WrongKey, NewerFormat, RolledBack, Damaged."""
-        identity, raw = _identity(storage)
-        keyring, slot = keyslots.unlock(storage, bytes.fromhex(identity), secret)
+        identity, raw = read_identity(storage)
+        unlocked = keyslots.unlock(storage, bytes.fromhex(identity), secret)
+        keyring, slot = next(unlocked)
         repository = Repository(storage, keyring, places)
         repository.log.load()
         state = repository.log.state
@@ -106,7 +97,7 @@ class Repository:
                 where=ROOT,
                 hint="bring holdfast.json back from a copy of the repository",
             )
-        keyslots.refuse_removed(state, slot)
+        keyslots.require_known(state, slot, unlocked)
         repository.check_head()
         return repository
 
@@ -156,9 +147,7 @@ class Repository:
 
     def begin(self, purpose: rec.Purpose) -> Session:
         """Begin a session; use it as a context manager."""
-        session = Session(self.vault, purpose)
-        self._index_loaded = True
-        return session
+        return Session(self.vault, purpose)
 
     def reader(self) -> ChunkReader:
         """Read without a session: nothing protects what is read from a prune that runs at the same time."""
@@ -175,9 +164,8 @@ class Repository:
 
     def load_index(self) -> None:
         """Bring the index up to date once."""
-        if not self._index_loaded:
+        if not self.index.loaded:
             self.index.load()
-            self._index_loaded = True
 
     # -- keys ------------------------------------------------------------------------------------------------
 
@@ -252,44 +240,8 @@ class Repository:
     def close(self) -> None:
         """Write what is pending to the local cache and release everything."""
         self.remember_head()
-        if self._index_loaded:
-            self.index.close()
+        self.index.close()
         self.storage.close()
-
-
-def _claim(storage: Storage) -> str:
-    """The identifier of the repository to be made: a new one, or that of an init that was interrupted."""
-    try:
-        return _identity(storage)[0]
-    except RepositoryMissing:
-        pass
-    identity = os.urandom(16).hex()
-    config = {"magic": MAGIC, "format": FORMAT, "id": identity, "features": []}
-    storage.put_new(ROOT, json.dumps(config, indent=1).encode() + b"\n")
-    return identity
-
-
-def _identity(storage: Storage) -> tuple[str, bytes]:
-    try:
-        raw = storage.get(ROOT)
-    except ObjectMissing as error:
-        raise RepositoryMissing(
-            "there is no repository here",
-            where=storage.url,
-            hint="holdfast init creates one; check the url in holdfast.toml",
-        ) from error
-    try:
-        config = json.loads(raw)
-        magic, form, identity, features = config["magic"], config["format"], config["id"], config["features"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Damaged("holdfast.json cannot be read", where=storage.url, why=str(error)) from error
-    if magic != MAGIC or not isinstance(identity, str) or not is_id(identity):
-        raise Damaged("holdfast.json is not a holdfast repository's", where=storage.url)
-    unknown = sorted(set(map(str, features)) - _KNOWN_FEATURES)
-    if form != FORMAT or unknown:
-        why = f"format {form}" + (f", features {', '.join(unknown)}" if unknown else "")
-        raise NewerFormat("the repository needs a newer holdfast", where=storage.url, why=why, hint="upgrade holdfast")
-    return identity, raw
 
 
 def _must_be_empty(state: LogState) -> None:

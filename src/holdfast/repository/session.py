@@ -37,8 +37,13 @@ class Session:
         self._storage, self._sealer, self._log = vault.storage, vault.sealer, vault.log
         self._log_bytes = self._log.bytes_written
         self._begin()
-        # The index is brought up to date only now: nothing that it shows from here on is swept under us.
-        vault.index.load()
+        try:
+            # The index is brought up to date only now: nothing that it shows from here on is swept under us.
+            vault.index.load()
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._end()
+            raise
         lost = (lambda: rescue(vault)) if purpose == "restore" else None
         self.reader = ChunkReader(vault, DeadPacks(self._log, self.id), lost)
         self._writer = ChunkWriter(vault, self.reader, self.id)
@@ -83,9 +88,7 @@ class Session:
         self._stop.set()
         self._writer.close()
         with contextlib.suppress(SessionExpired):
-            self._log.append(
-                rec.End(session=self.id), lambda state: guards.require(guards.may_close(state, self.id))
-            )
+            self._end()
         self._drop_heartbeats()
 
     def __enter__(self) -> Self:
@@ -116,6 +119,9 @@ class Session:
             time=clock.stamp(),
         )
         self._log.append(body, lambda state: guards.require(guards.may_begin(state, self.id)))
+
+    def _end(self) -> None:
+        self._log.append(rec.End(session=self.id), lambda state: guards.require(guards.may_close(state, self.id)))
 
     def _beat(self) -> None:
         number = 0

@@ -137,6 +137,7 @@ def _void(state: LogState, reason: str) -> None:
 def _init(state: LogState, body: rec.Init) -> None:
     state.repository = body.repository
     state.config_hash = body.config_hash
+    state.keys = {key.slot: key for key in body.keys}
 
 
 def _begin(state: LogState, body: rec.Begin) -> None:

@@ -49,6 +49,7 @@ class ChunkWriter:
         }
         self._uploads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="upload")
         self._running: set[Future[None]] = set()
+        self._untold = False
         self._failure: BaseException | None = None
         self.bytes_new = 0
         self.bytes_stored = 0
@@ -213,14 +214,24 @@ class ChunkWriter:
         fragment.progress = progress
         name = index_path(self._session, number)
         data = self._sealer.seal("index", name, encode_fragment(fragment))
-        self._storage.put_new(name, data)
+        try:
+            self._storage.put_new(name, data)
+        except BaseException:
+            self._untold = True
+            raise
         with self._lock:
             self.bytes_stored += len(data)
         self._index.cover(name)
 
     def close(self) -> None:
-        """Stop the uploader threads. What was not flushed is an orphan pack at worst."""
+        """Stop the uploader threads. What was not flushed is an orphan pack at worst.
+
+        The index must not tell of such packs: another client, whose index never will, would take what is
+        referenced in them for lost.
+        """
         self._uploads.shutdown(wait=True)
+        if self._ready.rows or self._untold:
+            self._index.discard()
 
     # -- failures --------------------------------------------------------------------------------------------
 
