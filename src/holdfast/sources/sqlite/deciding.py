@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from holdfast.model.errors import SourceError
+from holdfast.model.errors import SourceError, UsageError
 from holdfast.model.plans import Action, RestorePlan, RestoreStep
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import Manifest, RestoreRequest
@@ -57,6 +57,10 @@ def decide(source: bytes, request: RestoreRequest, manifest: Manifest, settings:
 def destination(source: bytes, request: RestoreRequest, name: bytes) -> bytes:
     """The file a request means: as given (inside it, for a folder), the source itself, or a new file beside it."""
     if request.to is not None:
+        if "://" in request.to:
+            raise UsageError(
+                "A SQLite database is restored into a file", where=request.to, hint="--to PATH, or --to sqlite:PATH"
+            )
         path = os.path.abspath(os.fsencode(request.to.removeprefix(_SCHEME)))
         path = os.path.join(path, name) if os.path.isdir(path) else path
         return os.path.realpath(path) if request.in_place else path
