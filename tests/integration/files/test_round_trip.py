@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.doubles_files import restore, take, troubles
+from tests.integration.files.trees import make_rich, portrait
 
 from holdfast.sources.base import RestoreRequest
 from holdfast.sources.files import FilesSource
 from holdfast.sources.files.names import ROOT
-from tests.doubles_files import restore, take, troubles
-from tests.integration.files.trees import make_rich, portrait
 
 
-def test_everything_an_inode_holds_comes_back(tmp_path: Path) -> None:
+def test_everything_an_inode_holds_comes_back(any_place: Path) -> None:
     """Names of any bytes, links, holes, attributes, ACLs, owners, modes, nanoseconds."""
-    tree = tmp_path / "tree"
+    tree = any_place / "tree"
     make_rich(tree)
     before = portrait(tree)
     source = FilesSource(str(tree))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 
 ACL_ACCESS = "system.posix_acl_access"
 # version 2; user::rwx, user:1234:rw-, group::r--, mask::rwx, other::r--
-ACL = bytes.fromhex("02000000" "01000700ffffffff" "02000600d2040000" "04000400ffffffff" "10000700ffffffff" "20000400ffffffff")
+ACL = bytes.fromhex("02000000 01000700ffffffff 02000600d2040000 04000400ffffffff 10000700ffffffff 20000400ffffffff")
+CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
 
 
 def write(path: Path | bytes, data: bytes = b"") -> None:
@@ -38,7 +40,8 @@ def portrait(root: Path | str, *, ino: bool = False) -> dict[bytes, tuple]:
             content = os.readlink(path)
         elif kind in (stat.S_IFCHR, stat.S_IFBLK):
             content = s.st_rdev
-        xattrs = sorted((n, os.getxattr(path, n, follow_symlinks=False)) for n in os.listxattr(path, follow_symlinks=False))
+        names = os.listxattr(path, follow_symlinks=False)
+        xattrs = sorted((n, os.getxattr(path, n, follow_symlinks=False)) for n in names)
         found[name] = (s.st_mode, s.st_uid, s.st_gid, s.st_mtime_ns, content, xattrs, *((s.st_ino,) if ino else ()))
         if kind == stat.S_IFDIR:
             for entry in os.listdir(path):
@@ -52,9 +55,8 @@ def portrait(root: Path | str, *, ino: bool = False) -> dict[bytes, tuple]:
 
 def age(root: Path | str, seconds: int = 0) -> None:
     """Wait until every ctime is older than the clock's grain, so that nothing is read again for its youth."""
-    import time
-
-    newest = max(os.lstat(os.path.join(d, n)).st_ctime for d, ds, fs in os.walk(os.fsencode(root)) for n in [b".", *ds, *fs])
+    paths = [os.path.join(d, n) for d, ds, fs in os.walk(os.fsencode(root)) for n in [b".", *ds, *fs]]
+    newest = max(os.lstat(path).st_ctime for path in paths)
     time.sleep(max(0.0, newest + 0.15 + seconds - time.time()))
 
 
@@ -87,7 +89,7 @@ def make_rich(root: Path) -> None:
     os.ftruncate(fd, 6 << 20)
     os.close(fd)
     fd = os.open(root / "all-hole", os.O_WRONLY | os.O_CREAT, 0o644)
-    os.ftruncate(fd, 1 << 30)
+    os.ftruncate(fd, 1 << 25)
     os.close(fd)
     os.setxattr(root / "a" / "hello", "user.colour", b"blue\0\xff")
     os.setxattr(root / "a" / "b", "user.folder", b"")
@@ -103,7 +105,7 @@ def make_rich(root: Path) -> None:
         os.chmod(root / "-n", 0o6711)
         os.mknod(root / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         os.setxattr(base + b"/link", "trusted.on-a-link", b"t", follow_symlinks=False)
-        os.setxattr(root / "a" / "b" / "middle", "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
+        os.setxattr(root / "a" / "b" / "middle", "security.capability", CAPABILITY)
     os.utime(root / "a" / "hello", ns=(1, 1_234_567_890_123_456_789))
     os.utime(base + b"/link", ns=(1, 981_173_106_000_000_001), follow_symlinks=False)
     os.utime(root / "a" / "b", ns=(1, 86_400_000_000_001))

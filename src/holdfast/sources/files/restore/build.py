@@ -91,12 +91,11 @@ class Builder:
     def _one(self, item: Item, pool: ThreadPoolExecutor) -> None:
         crew = self._crew
         action = Action.CREATE if crew.actions is None else crew.actions.get(item.name, Action.LEAVE)
+        if action is Action.LEAVE or item.name == ROOT:
+            return
         trouble = obstacle(item, privileged=crew.dresser.privileged)
         if trouble is not None:
-            if action is not Action.LEAVE or crew.actions is None:
-                crew.outcome.say(item.name, trouble.status, trouble.why)
-            return
-        if action in (Action.LEAVE, Action.BLOCKED) or item.name == ROOT:
+            crew.outcome.say(item.name, trouble.status, trouble.why)
             return
         if self._dead and below(item.name, self._dead):
             crew.outcome.say(item.name, "failed", _MOVED)

@@ -18,7 +18,7 @@ _FOLDER = 0o040000
 
 
 class Extras:
-    """Told of entries in manifest order; ``steps`` are the deletions, in the order to carry them out."""
+    """Told of entries in manifest order; ``steps`` are the deletions."""
 
     def __init__(self, *, exact: bool, only: Only, admission: Admission, then: Exclusion, caches: bool) -> None:
         self.steps: list[RestoreStep] = []
@@ -45,7 +45,7 @@ class Extras:
             return True
         self._close_until(path)
         folder = stat.st_mode & IFMT == _FOLDER
-        if not self._only.chosen(path):
+        if not self._only.covers(path):
             return folder and self._only.on_the_way(path)
         if self._protected(visit, folder=folder):
             self._open = [(above, False) for above, _ in self._open]

@@ -20,12 +20,14 @@ TREE = "tree"
 class Intent:
     """``actions`` None: a fresh place, everything is made. Else what to do with each item; absent means nothing.
 
-    ``deletions`` in the order to delete them: what lies in a folder before the folder.
+    ``deletions`` in the order to delete them: what lies in a folder before the folder. ``blocked``: status and
+    reason of what cannot be done.
     """
 
     path: str
     actions: dict[bytes, Action] | None
     deletions: tuple[bytes, ...] = ()
+    blocked: dict[bytes, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -36,12 +38,19 @@ class Draft:
     counts: dict[str, int] = field(default_factory=dict)
     size: int = 0
     sockets: int = 0
+    blocked: dict[bytes, tuple[str, str]] = field(default_factory=dict)
 
     def add(self, item: Item, action: Action, detail: str = "") -> None:
         """One item that something happens to."""
         size = shown_size(item)
         self.steps.append(RestoreStep(item=item.name, kind=item.kind, action=action, size=size, detail=detail))
         self.count(action, size)
+
+    def block(self, item: Item, status: str, why: str) -> None:
+        """One item that cannot be made."""
+        self.sockets += item.kind == inode.SOCKET
+        self.blocked[item.name] = status, why
+        self.add(item, Action.BLOCKED, why)
 
     def count(self, action: Action, size: int = 0) -> None:
         """Count without listing."""

@@ -12,8 +12,8 @@ from holdfast.sources.files.restore.intent import TREE
 class Outcome:
     """Troubles by item, gathered from any thread; what is not mentioned went well."""
 
-    def __init__(self) -> None:
-        self._troubles: dict[bytes, tuple[str, str]] = {}
+    def __init__(self, known: dict[bytes, tuple[str, str]]) -> None:
+        self._troubles = dict(known)
         self._lock = threading.Lock()
         self.done = 0
 

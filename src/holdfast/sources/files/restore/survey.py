@@ -33,8 +33,7 @@ def survey_fresh(items: Iterator[tuple[Item, bool]], dresser: Dresser, listed: i
     for item, _ in items:
         trouble = obstacle(item, privileged=dresser.privileged)
         if trouble is not None:
-            draft.sockets += item.kind == inode.SOCKET
-            draft.add(item, Action.BLOCKED, trouble.why)
+            draft.block(item, trouble.status, trouble.why)
         elif len(draft.steps) < listed:
             draft.add(item, Action.CREATE, blemish(item))
         else:
@@ -75,10 +74,9 @@ class Survey:
     def _missing(self, item: Item) -> None:
         trouble = obstacle(item, privileged=self._dresser.privileged)
         if trouble is not None:
-            self.draft.sockets += item.kind == inode.SOCKET
-            self.draft.add(item, Action.BLOCKED, trouble.why)
+            self.draft.block(item, trouble.status, trouble.why)
         elif self._shut and below(item.name, self._shut):
-            self.draft.add(item, Action.BLOCKED, "a folder above it is something else in the target")
+            self.draft.block(item, "failed", "a folder above it is something else in the target")
         else:
             self.draft.add(item, Action.CREATE, blemish(item))
             self._remember(item, None)
@@ -104,13 +102,13 @@ class Survey:
     def _folder_in_the_way(self, item: Item, visit: Visit, walk: Walk) -> None:
         if not self._request.exact:
             walk.enter = False
-            self.draft.add(item, Action.BLOCKED, "a folder stands there now; --exact removes it")
+            self.draft.block(item, "failed", "a folder stands there now; --exact removes it")
             return
         walk.enter = self.extras.consider(visit)
         if walk.enter:
             self.draft.add(item, Action.REPLACE, "a folder now, removed with what is in it")
         else:
-            self.draft.add(item, Action.BLOCKED, "a folder stands there now that must not be removed")
+            self.draft.block(item, "failed", "a folder stands there now that must not be removed")
 
     def _compare(self, item: Item, visit: Visit) -> None:
         _, name, stat, dir_fd = visit

@@ -54,7 +54,7 @@ class FilesTarget:
             return self._refuse(place, place.refusals)
         if place.fresh or not self._request.in_place:
             draft = survey_fresh(chosen_items(manifest, self._request, self._source), dresser, LISTED)
-            intent = Intent(path=place.path, actions=None)
+            intent = Intent(path=place.path, actions=None, blocked=draft.blocked)
             steps = self._fresh_steps(draft)
         else:
             draft, deletions = self._survey(place, manifest, dresser)
@@ -90,7 +90,7 @@ class FilesTarget:
     def apply(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
         """Delete, make, overwrite, make durable. Everything that could be restored is, whatever failed beside it."""
         intent = self._checked(plan)
-        outcome = Outcome()
+        outcome = Outcome(intent.blocked)
         root_fd = self._root(intent)
         try:
             remove(root_fd, intent.deletions, outcome)
@@ -145,14 +145,15 @@ class FilesTarget:
             if walk is not None:
                 walk.close()
             os.close(root_fd)
-        deletions = [*extras.steps, *self._created(place, manifest, {step.item for step in extras.steps})]
+        created = self._created(place, manifest, {step.item for step in extras.steps})
+        deletions = sorted((*extras.steps, *created), key=lambda step: order_key(step.item), reverse=True)
         for _ in deletions:
             survey.draft.count(Action.DELETE)
         return survey.draft, deletions
 
     def _created(self, place: Place, manifest: Manifest, already: set[bytes]) -> Iterator[RestoreStep]:
-        """What an earlier restore made and an undo takes away again, deepest first."""
-        for name in sorted(self._request.undo_created, key=order_key, reverse=True):
+        """What an earlier restore made and an undo takes away again."""
+        for name in self._request.undo_created:
             gone = not is_sound(name) or name == ROOT or name in already or manifest.item(name) is not None
             if not gone and os.path.lexists(os.path.join(os.fsencode(place.path), name)):
                 yield RestoreStep(item=name, kind="entry", action=Action.DELETE, detail="made by the restore")
@@ -227,7 +228,7 @@ class FilesTarget:
 
 def _in_place(path: str, draft: Draft, deletions: list[RestoreStep]) -> Intent:
     actions: dict[bytes, Action] = {step.item: step.action for step in draft.steps if step.action is not Action.BLOCKED}
-    return Intent(path=path, actions=actions, deletions=tuple(step.item for step in deletions))
+    return Intent(path=path, actions=actions, deletions=tuple(step.item for step in deletions), blocked=draft.blocked)
 
 
 def _open(path: str) -> int:
