@@ -19,7 +19,9 @@ class PackSet:
     def __init__(self, runs: dict[bytes, list[int]] | None = None) -> None:
         self.runs: dict[bytes, list[int]] = runs if runs is not None else {}
 
-    def __contains__(self, name: PackName) -> bool:
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, bytes):
+            return False
         edges = self.runs.get(name[:16])
         if edges is None:
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.chunking import codec
+from holdfast.model.errors import Damaged
 from holdfast.repository.fragments import Location
 from holdfast.repository.index import ChunkIndex
 from holdfast.repository.manifest import ManifestReader
@@ -36,20 +37,24 @@ def chunks_of(reader: ChunkReader, roots: list[bytes]) -> Iterator[bytes]:
                             yield last
 
 
-def packs_needed(
-    reader: ChunkReader, index: ChunkIndex, swept: PackSet, roots: list[bytes]
-) -> set[bytes]:
-    """Packs that hold a resolving copy of every chunk needed; a chunk without one contributes its swept packs."""
+def packs_needed(reader: ChunkReader, index: ChunkIndex, swept: PackSet, roots: list[bytes]) -> set[bytes]:
+    """Packs outside ``swept`` that hold a resolving copy of every chunk needed; Damaged when a chunk has none."""
     needed: set[bytes] = set()
     for chunk in set(chunks_of(reader, roots)):
-        for place in _living(index, chunk, swept, full=False):
-            needed.add(place.pack)
-            if place.codec == codec.DELTA:
-                needed.update(base.pack for base in _living(index, index.base(place), swept, full=True))
+        place = _living(index, chunk, swept, full=False)
+        needed.add(place.pack)
+        if place.codec == codec.DELTA:
+            needed.add(_living(index, index.base(place), swept, full=True).pack)
     return needed
 
 
-def _living(index: ChunkIndex, chunk: bytes, swept: PackSet, *, full: bool) -> list[Location]:
-    """The best copy: outside swept packs where there is one. At most one, full ones first."""
-    places = [place for place in index.locations(chunk) if not full or place.codec != codec.DELTA]
-    return [place for place in places if place.pack not in swept][:1] or places[:1]
+def _living(index: ChunkIndex, chunk: bytes, swept: PackSet, *, full: bool) -> Location:
+    """The best copy outside swept packs: full ones first, and deltas only where their base has a full one."""
+    for place in index.locations(chunk):
+        if place.pack in swept or (full and place.codec == codec.DELTA):
+            continue
+        if place.codec != codec.DELTA or index.has(chunk, swept):
+            return place
+    raise Damaged(
+        "data that the snapshot needs is gone", where=f"chunk {chunk.hex()[:16]}", why="its packs were pruned or lost"
+    )

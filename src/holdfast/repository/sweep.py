@@ -37,7 +37,8 @@ class Sweeper:
 
     def carry_out(self, plan: PrunePlan, needs: Needs) -> int:
         """Do what ``plan`` says, as far as nobody else needs it meanwhile; returns the bytes freed, copies deducted."""
-        self._take_back([pack.name for pack in plan.packs(Fate.TAKE_BACK)])
+        with contextlib.suppress(RepositoryBusy):  # another prune took them back, or swept them, a moment ago
+            self._take_back([pack.name for pack in plan.packs(Fate.TAKE_BACK)])
         going = {pack.name for pack in plan.packs(Fate.CONDEMN)}
         going |= self._repack({pack.name for pack in plan.packs(Fate.REPACK)}, needs)
         if going:
@@ -92,9 +93,9 @@ class Sweeper:
             if not free:
                 return
             needs = self._count(avoid=set(state.condemned))
-            self._take_back([pack for pack in state.condemned if pack in needs.live])
             free = sorted(pack for pack in free if pack not in needs.live)
             try:
+                self._take_back([pack for pack in state.condemned if pack in needs.live])
                 for part in map(list, rec.split_packs(free)):
                     self._append(rec.Sweep(packs=part), partial(_may_sweep, part, needs.cover))
             except RepositoryBusy:

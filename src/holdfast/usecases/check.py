@@ -34,7 +34,7 @@ class CheckResult:
 def check(repository: Repository, request: CheckRequest) -> CheckResult:
     """Check structure, and data as far as asked."""
     repaired, read = 0, 0
-    with protected(repository, "check", request.report):
+    with protected(repository, "check", request.report, []):
         examination = Examination(repository.vault)
         if request.repair_index:
             repaired, problems = rebuild.repair(repository.vault, new_id())

@@ -13,8 +13,10 @@ from holdfast.repository.repository import Repository
 
 
 @contextlib.contextmanager
-def protected(repository: Repository, purpose: Purpose, report: Reporter) -> Iterator[ChunkReader]:
-    """A reader within a session; without one, and saying so, where the store may only be read."""
+def protected(
+    repository: Repository, purpose: Purpose, report: Reporter, snapshots: list[str]
+) -> Iterator[ChunkReader]:
+    """A reader within a session that holds ``snapshots``; without one, and saying so, where nothing can be written."""
     try:
         session = repository.begin(purpose)
     except StorageError as error:
@@ -28,4 +30,5 @@ def protected(repository: Repository, purpose: Purpose, report: Reporter) -> Ite
         yield repository.reader()
         return
     with session:
+        repository.hold(session, snapshots)
         yield session.reader

@@ -50,7 +50,7 @@ class RestoreResult:
 def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
     """Carry out ``order``. TargetError when the plan is refused; then nothing was changed."""
     started = time.monotonic()
-    with protected(repository, "restore", order.report) as reader:
+    with protected(repository, "restore", order.report, [order.entry.info.id]) as reader:
         manifest = repository.manifest(order.entry, reader)
         content = SnapshotContent(reader, local=repository.storage.traits.local)
         try:
