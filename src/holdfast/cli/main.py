@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status: Any = table().main(args=given, prog_name="holdfast", standalone_mode=False, obj=face)
     except BrokenPipeError:
         _let_go_of_stdout()
-        return 0
+        return 128 + signal.SIGPIPE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost place: everything becomes a status
         return face.fail(error)
     return int(status or 0)

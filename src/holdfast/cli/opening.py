@@ -18,9 +18,8 @@ def configuration(face: Face) -> Configuration:
     around = face.around
     if face.repository and face.config:
         raise UsageError("-c and --repository exclude each other")
-    url = face.repository or (None if face.config else around.environ.get("HOLDFAST_REPOSITORY"))
-    if url:
-        return load.for_repository(url, around)
+    if face.repository:
+        return load.for_repository(face.repository, around)
     return load.load(load.find(around, face.config), around)
 
 

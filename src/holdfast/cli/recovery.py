@@ -59,6 +59,15 @@ def order_of(app: App, wishes: RestoreWishes) -> RestoreOrder:
     )
 
 
+def tell_gaps(face: Face, order: RestoreOrder) -> None:
+    """What the chosen snapshot does not hold."""
+    info = order.entry.info
+    if info.status != "complete":
+        face.loud_note(f"warning: snapshot {short(info.id)} is incomplete: {'; '.join(info.warnings[:3])}", "yellow")
+    for text in info.not_protected:
+        face.note(f"not in this snapshot: {text}", "yellow")
+
+
 def label_of(info: SnapshotInfo) -> str:
     """What a new place is named after: when the snapshot was taken, ``20261120_0420``."""
     return words.instant(info.created_at).replace("-", "").replace(":", "").replace(" ", "_")[:13]

@@ -26,7 +26,7 @@ _COMMAND_SECONDS = 120
 
 def own_variables() -> tuple[str, ...]:
     """The environment variables that steer holdfast."""
-    places = ("CONFIG", "REPOSITORY", "CACHE_DIR", "STATE_DIR", "NEW_PASSPHRASE")
+    places = ("CONFIG", "CACHE_DIR", "STATE_DIR", "NEW_PASSPHRASE")
     return (PASSPHRASE, PASSPHRASE_FILE, "CREDENTIALS_DIRECTORY", *(f"HOLDFAST_{name}" for name in places))
 
 

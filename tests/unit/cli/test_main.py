@@ -31,7 +31,7 @@ def test_help_loads_nothing_heavy() -> None:
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("HOLDFAST_CONFIG", "XDG_CONFIG_HOME", "HOLDFAST_REPOSITORY"):
+    for name in ("HOLDFAST_CONFIG", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from holdfast.model.errors import Exit, UsageError
-from holdfast.wiring import load
+from holdfast.wiring import load, places
 
 if TYPE_CHECKING:
     from tests.unit.wiring.conftest import Place
@@ -126,3 +126,21 @@ def test_a_repository_alone_is_configuration_enough(place: Place) -> None:
     configuration = load.for_repository("backups", place.around())
     assert configuration.settings.repository.url == str(place.folder / "backups")
     assert configuration.settings.sources == {}
+
+
+@pytest.mark.parametrize(
+    ("repository", "source", "table"),
+    [
+        ("postgresql://a@localhost/shop?table=backups", "postgresql://b@127.0.0.1:5432/shop", "backups"),
+        ("postgresql://a@db/shop?table=x.backups", "postgres://b@db/shop?sslmode=require", "x.backups"),
+        ("postgresql://a@db/other?table=backups", "postgresql://b@db/shop", None),
+        ("postgresql://a@db:5433/shop?table=backups", "postgresql://b@db/shop", None),
+        ("./backups", "postgresql://b@db/shop", None),
+        ("sqlite:shop?table=x", "postgresql://b@db/shop", None),
+    ],
+)
+def test_a_repository_inside_the_protected_database_is_recognised(
+    repository: str, source: str, table: str | None
+) -> None:
+    """Its table is left out of the source; a table of that name elsewhere is not."""
+    assert places.table_inside(repository, source) == table

@@ -78,7 +78,7 @@ def _again(face: Face, path: Path, wanted: dict[str, str]) -> Preparation:
 
 
 def _anew(face: Face, path: Path, wanted: dict[str, str], *, single_writer: bool) -> Preparation:
-    repository = face.repository or face.around.environ.get("HOLDFAST_REPOSITORY")
+    repository = face.repository
     typed = None
     if not repository:
         if not ask.at_terminal():

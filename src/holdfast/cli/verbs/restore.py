@@ -52,6 +52,7 @@ def restore(face: Face, snapshot: str, only: Sequence[str], **wanted: Any) -> in
         face.note("the password in --to shows in the process list; better: PGPASSWORD or ~/.pgpass", "yellow")
     with opened(face) as app:
         order = recovery.order_of(app, wishes)
+        recovery.tell_gaps(face, order)
         if wishes.in_place and not face.dry_run and not face.yes:
             with shown(face) as report:
                 plan = recovery.carry_out(app, order, report, dry_run=True)
