@@ -28,7 +28,7 @@ def _lie(*items: Item) -> KeptTree:
 
 
 @pytest.mark.parametrize(
-    "name", [b"/etc/evil", b"../evil", b"a/../../evil", b"..", b".", b"", b"a//evil", b"a\0b", b"a/./b"]
+    "name", [b"/etc/evil", b"../evil", b"a/../../evil", b"..", b"", b"a//evil", b"a\0b", b"a/./b"]
 )
 @pytest.mark.parametrize("options", [{}, {"in_place": True, "overwrite": True, "exact": True}])
 def test_a_name_that_leads_out_is_refused_and_told(tmp_path: Path, name: bytes, options: dict) -> None:

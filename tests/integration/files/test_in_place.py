@@ -189,7 +189,7 @@ def test_content_that_rotted_under_unchanged_times_is_found_and_replaced(tmp_pat
     fine = os.stat(tree / "fine").st_ino
     write(tree / "rotten", b"evil")
     os.utime(tree / "rotten", ns=(mtime, mtime))
-    os.utime(tree, ns=(0, taken.tree.item(b"/").notes["s"][3]))
+    os.utime(tree, ns=(0, taken.tree.item(b".").notes["s"][3]))
     assert _actions(_plan(source, taken.tree, overwrite=True)) == {}
     _, results = restore(source, taken.tree, in_place=True, overwrite=True, verify="content")
     assert troubles(results) == {}

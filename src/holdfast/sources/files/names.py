@@ -7,8 +7,8 @@ import re
 import sys
 from collections.abc import Iterator
 
-ROOT = b"/"
-"""The name of the folder itself. ``.`` would sort after ``!x`` and ``-x``; this sorts before every entry."""
+ROOT = b"."
+"""The name of the folder itself. Manifest order puts it before every entry, also before ``!x`` and ``-x``."""
 
 ENCODING = sys.getfilesystemencoding()
 
@@ -19,7 +19,7 @@ _SOUND = re.compile(
 
 def order_key(name: bytes) -> bytes:
     """Manifest order: a folder, then everything in it, then the next entry of its parent."""
-    return name.replace(b"/", b"\0")
+    return b"" if name == ROOT else name.replace(b"/", b"\0")
 
 
 def is_sound(name: bytes) -> bool:

@@ -45,7 +45,7 @@ def test_an_exact_pattern_chooses_one_entry_only(name: bytes) -> None:
     assert [found for found, chosen in _chosen(exactly(name)) if chosen] == [name]
 
 
-@given(st.lists(st.sampled_from(["a", "*.txt", "f/*", "a/b/.", "//.", "e.txt"])), st.sampled_from(_TREE))
+@given(st.lists(st.sampled_from(["a", "*.txt", "f/*", "a/b/.", "./.", "e.txt"])), st.sampled_from(_TREE))
 def test_asking_out_of_order_gives_the_same_answer(patterns: list[str], name: bytes) -> None:
     """covers() and chosen() agree."""
     expected = dict(_chosen(*patterns)).get(name, False)
