@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.model.errors import UsageError
 from holdfast.model.secret import Secret
 from holdfast.repository.keyslots import KeySlot
+from holdfast.repository.layout import ROOT, key_path
 from holdfast.repository.repository import Repository
 from holdfast.system import files
 
@@ -53,13 +55,24 @@ def remove(repository: Repository, slot: KeySlot) -> None:
 def export_kit(repository: Repository, url: str, path: Path, label: str) -> KeySlot:
     """Write the recovery kit to a new file, for its owner only, and return the slot made for it.
 
-    The key is removed again when the page cannot be written.
+    The kit also holds the sealed key slot itself: should ``keys/`` be lost from the repository, the recovery key
+    alone could not open it. The key is removed again when the page cannot be written.
     """
     if path.exists():
         raise UsageError("the recovery kit is never written over a file", where=str(path))
     slot, recovery_key = repository.add_key(None, label)
-    page = KIT.format(url=url, identifier=repository.id, key=recovery_key, made=slot.created_at)
     try:
+        name = key_path(slot.id)
+        sealed = base64.encodebytes(repository.storage.get(name)).decode()
+        page = KIT.format(
+            url=url,
+            identifier=repository.id,
+            key=recovery_key,
+            made=slot.created_at,
+            name=name,
+            sealed=sealed.rstrip(),
+            root=repository.storage.get(ROOT).decode(),
+        )
         files.create_filled(str(path), memoryview(page.encode()), 0o600)
     except OSError as error:
         repository.remove_key(slot.id)
@@ -86,6 +99,14 @@ To restore on a bare machine:
   2. export HOLDFAST_PASSPHRASE='{key}'
   3. holdfast --repository '{url}' list
   4. holdfast --repository '{url}' restore ID --to PLACE
+
+Should keys/ or holdfast.json ever be lost from the repository, put these two objects back under their names
+(the first is sealed with the recovery key above, the second holds no secret), here as base64 and as text:
+
+--- {name}
+{sealed}
+--- holdfast.json
+{root}---
 
 Store this page's key as the passphrase of no other thing. When it may have been seen by others:
 holdfast key add --recovery, note the new key down, then holdfast key remove ID of the old one.
