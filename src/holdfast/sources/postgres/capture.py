@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from holdfast.model.errors import SourceError
 from holdfast.model.events import Warned
 from holdfast.sources.base import CaptureNotes, Piece
@@ -16,7 +14,7 @@ from holdfast.sources.postgres.compare import Comparison, Verdict
 from holdfast.sources.postgres.guards import broken_history, can_stamp
 from holdfast.sources.postgres.inventory import Inventory
 from holdfast.sources.postgres.reading import Lane, WorkQueue
-from holdfast.sources.postgres.refusals import translated
+from holdfast.sources.postgres.refusals import translating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +65,8 @@ class PostgresCapture:
 
     def lanes(self) -> Sequence[Iterator[Piece]]:
         """Compare with the last snapshot first, then one lane per session and one beside them."""
-        self._beside.start()
+        with translating(self._opened.conninfo, doing="the catalogs could not be read"):
+            self._beside.start()
         if self._keeping and self._request.previous is not None:
             self._compare()
         work = WorkQueue(self._reads())
@@ -77,6 +76,10 @@ class PostgresCapture:
 
     def finish(self) -> CaptureNotes:
         """The snapshot must still be held and the types be what they were."""
+        with translating(self._opened.conninfo, doing="the session that held the snapshot was lost"):
+            return self._finish()
+
+    def _finish(self) -> CaptureNotes:
         self._refuse_changed_types()
         notes = self.opening_notes()
         notes["flushed"] = self._is_flushed()
@@ -134,7 +137,8 @@ class PostgresCapture:
         """What is kept, tables without rows, and everything that is not a table."""
         for work in self._inventory.tables:
             yield from self._kept_pieces(work)
-        yield from self._beside.pieces()
+        with translating(self._opened.conninfo, doing="definitions, roles and sequences could not be read"):
+            yield from self._beside.pieces()
 
     def _kept_pieces(self, work: TableWork) -> Iterator[Piece]:
         """One piece for each run of kept stretches; an empty table is a piece without content."""
@@ -160,12 +164,7 @@ class PostgresCapture:
     def _refuse_changed_types(self) -> None:
         """A label renamed while rows were read would make rows that no definition of this snapshot accepts."""
         held = self._opened.held
-        try:
-            held.connection.execute("SELECT 1")
-        except psycopg.Error as error:
-            raise translated(
-                error, self._opened.conninfo, doing="the session that held the snapshot was lost"
-            ) from error
+        held.connection.execute("SELECT 1")
         now = read_types(self._opened.observer, held.catalog.columns.values())
         changed = changed_types(held.catalog.types, now)
         if changed:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from holdfast.model.errors import HoldfastError, SourceError
 from holdfast.sources.postgres.names import quote
 
 if TYPE_CHECKING:
-    import psycopg
+    from collections.abc import Iterator
 
     from holdfast.sources.postgres.conninfo import Conninfo
 
@@ -45,6 +48,15 @@ def translated(
     state = error.sqlstate or ""
     why = scrubbed(error.diag.message_primary or str(error), conninfo)
     return explained(state, why, conninfo, kind, doing=doing or "PostgreSQL refused a statement")
+
+
+@contextmanager
+def translating(conninfo: Conninfo, *, doing: str) -> Iterator[None]:
+    """Whatever psycopg raises inside becomes a SourceError."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error, conninfo, doing=doing) from error
 
 
 def explained(

@@ -11,6 +11,7 @@ from holdfast.sources.postgres.capture import PostgresCapture
 from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.examine import examine
 from holdfast.sources.postgres.opening import Options, open_snapshot
+from holdfast.sources.postgres.refusals import translating
 from holdfast.sources.postgres.target import PostgresTarget
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -67,7 +68,8 @@ class PostgresSource:
     @contextmanager
     def _capture(self, request: CaptureRequest) -> Iterator[Capture]:
         with open_snapshot(self.options, request.only) as opened:
-            image = PostgresCapture(opened, self.options, request)
+            with translating(opened.conninfo, doing="the catalogs could not be read"):
+                image = PostgresCapture(opened, self.options, request)
             try:
                 yield image
             finally:
