@@ -66,9 +66,18 @@ class Play:
         )
         self.seconds[step or arguments[0]] = self.seconds.get(step or arguments[0], 0.0) + time.monotonic() - began
         if done.returncode:
-            told = (done.stdout + done.stderr).decode(errors="replace").strip()
-            raise HoldfastError(f"the demo's {arguments[0]} ended with status {done.returncode}", why=told)
+            raise _failed(arguments[0], done)
         return json.loads(done.stdout)
+
+
+def _failed(command: str, done: subprocess.CompletedProcess[bytes]) -> HoldfastError:
+    """The failed command's own error, and which command it was."""
+    what = f"holdfast {command} ended with status {done.returncode}"
+    try:
+        error = json.loads(done.stdout)["error"]
+    except (ValueError, LookupError, TypeError):
+        return HoldfastError(what, why=(done.stdout + done.stderr).decode(errors="replace").strip())
+    return HoldfastError(f"{what}: {error['what']}", where=error["where"], why=error["why"], hint=error["hint"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
