@@ -92,7 +92,9 @@ def read_definitions(archive: Iterable[bytes]) -> Definitions:
         return _parse(_Reader(data))
     except (IndexError, ValueError, LookupError) as error:
         raise Damaged(
-            "the definitions of this snapshot cannot be read", where="definitions", why=str(error),
+            "the definitions of this snapshot cannot be read",
+            where="definitions",
+            why=str(error),
             hint="run 'holdfast check --read-data', or restore from another snapshot",
         ) from error
 
@@ -119,7 +121,7 @@ class _Reader:
         end = self.at + self.int_size
         if end > len(self.data):
             raise IndexError("the archive ends in the middle of a number")
-        value = int.from_bytes(self.data[self.at:end], "little")
+        value = int.from_bytes(self.data[self.at : end], "little")
         self.at = end
         return -value if sign else value
 
@@ -130,7 +132,7 @@ class _Reader:
         end = self.at + length
         if end > len(self.data):
             raise IndexError("the archive ends in the middle of a text")
-        value = self.data[self.at:end]
+        value = self.data[self.at : end]
         self.at = end
         return value
 
@@ -153,8 +155,12 @@ def _parse(reader: _Reader) -> Definitions:
     codec = python_codec(encoding)
     entries = tuple(_decoded(raw, codec))
     return Definitions(
-        database=database.decode(codec, "surrogateescape"), server_version=server_version.decode(codec, "replace"),
-        encoding=encoding, codec=codec, entries=entries, _by_id={entry.id: entry for entry in entries},
+        database=database.decode(codec, "surrogateescape"),
+        server_version=server_version.decode(codec, "replace"),
+        encoding=encoding,
+        codec=codec,
+        entries=entries,
+        _by_id={entry.id: entry for entry in entries},
     )
 
 
@@ -206,9 +212,17 @@ def _decoded(raw: list[_Raw], codec: str) -> Iterator[Definition]:
         section = _SECTIONS.get(entry.section, "") or section
         texts = {name: value.decode(codec, "surrogateescape") for name, value in entry.texts.items()}
         yield Definition(
-            id=entry.id, desc=texts["desc"], tag=texts["tag"], namespace=texts["namespace"], owner=texts["owner"],
-            section=section, create=texts["create"], drop=texts["drop"], tablespace=texts["tablespace"],
-            access_method=texts["access_method"], relkind=chr(entry.relkind) if entry.relkind else "",
+            id=entry.id,
+            desc=texts["desc"],
+            tag=texts["tag"],
+            namespace=texts["namespace"],
+            owner=texts["owner"],
+            section=section,
+            create=texts["create"],
+            drop=texts["drop"],
+            tablespace=texts["tablespace"],
+            access_method=texts["access_method"],
+            relkind=chr(entry.relkind) if entry.relkind else "",
             needs=entry.needs,
         )
 
@@ -216,8 +230,17 @@ def _decoded(raw: list[_Raw], codec: str) -> Iterator[Definition]:
 def python_codec(encoding: str) -> str:
     """Python's name of a server encoding; any byte of SQL_ASCII is a letter of Latin 1."""
     name = encoding.upper()
-    special = {"UTF8": "utf-8", "SQL_ASCII": "latin-1", "UNICODE": "utf-8", "KOI8R": "koi8_r", "KOI8U": "koi8_u",
-               "SHIFT_JIS_2004": "shift_jis_2004", "UHC": "cp949", "WIN866": "cp866", "WIN874": "cp874"}
+    special = {
+        "UTF8": "utf-8",
+        "SQL_ASCII": "latin-1",
+        "UNICODE": "utf-8",
+        "KOI8R": "koi8_r",
+        "KOI8U": "koi8_u",
+        "SHIFT_JIS_2004": "shift_jis_2004",
+        "UHC": "cp949",
+        "WIN866": "cp866",
+        "WIN874": "cp874",
+    }
     wanted = special.get(name) or re.sub(r"^WIN", "cp", name)
     try:
         return codecs.lookup(wanted.lower()).name

@@ -15,10 +15,24 @@ from holdfast.sources.postgres.definitions import Definition, Definitions
 from holdfast.sources.postgres.definitions_sql import printable
 
 RELATIONS = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE"})
-_PARTS = frozenset({
-    "DEFAULT", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "INDEX", "TRIGGER", "RULE", "POLICY",
-    "ROW SECURITY", "TABLE ATTACH", "INDEX ATTACH", "SEQUENCE OWNED BY", "STATISTICS", "SEQUENCE",
-})
+_PARTS = frozenset(
+    {
+        "DEFAULT",
+        "CONSTRAINT",
+        "CHECK CONSTRAINT",
+        "FK CONSTRAINT",
+        "INDEX",
+        "TRIGGER",
+        "RULE",
+        "POLICY",
+        "ROW SECURITY",
+        "TABLE ATTACH",
+        "INDEX ATTACH",
+        "SEQUENCE OWNED BY",
+        "STATISTICS",
+        "SEQUENCE",
+    }
+)
 _LABELS = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 
 
@@ -47,8 +61,11 @@ class _Chooser:
         self._left_out: list[str] = []
 
     def choose(self, relations: set[tuple[str, str]]) -> Choice:
-        roots = [entry for entry in self._all.entries
-                 if entry.desc in RELATIONS and (entry.namespace, entry.tag) in relations]
+        roots = [
+            entry
+            for entry in self._all.entries
+            if entry.desc in RELATIONS and (entry.namespace, entry.tag) in relations
+        ]
         rooted = self._with_partitions(roots)
         waiting = list(rooted)
         while waiting:

@@ -8,17 +8,44 @@ from collections.abc import Iterator
 from holdfast.sources.postgres.definitions import Definition
 from holdfast.sources.postgres.names import literal, qualified, quote
 
-_OWNED_PLAIN = frozenset({
-    "DATABASE", "PROCEDURAL LANGUAGE", "SCHEMA", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "SERVER", "PUBLICATION",
-    "SUBSCRIPTION",
-})
-_OWNED_QUALIFIED = frozenset({
-    "COLLATION", "CONVERSION", "DOMAIN", "FOREIGN TABLE", "MATERIALIZED VIEW", "SEQUENCE", "STATISTICS", "TABLE",
-    "TEXT SEARCH DICTIONARY", "TEXT SEARCH CONFIGURATION", "TYPE", "VIEW",
-})
-_OWNED_BY_SIGNATURE = frozenset({
-    "AGGREGATE", "FUNCTION", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURE",
-})
+_OWNED_PLAIN = frozenset(
+    {
+        "DATABASE",
+        "PROCEDURAL LANGUAGE",
+        "SCHEMA",
+        "EVENT TRIGGER",
+        "FOREIGN DATA WRAPPER",
+        "SERVER",
+        "PUBLICATION",
+        "SUBSCRIPTION",
+    }
+)
+_OWNED_QUALIFIED = frozenset(
+    {
+        "COLLATION",
+        "CONVERSION",
+        "DOMAIN",
+        "FOREIGN TABLE",
+        "MATERIALIZED VIEW",
+        "SEQUENCE",
+        "STATISTICS",
+        "TABLE",
+        "TEXT SEARCH DICTIONARY",
+        "TEXT SEARCH CONFIGURATION",
+        "TYPE",
+        "VIEW",
+    }
+)
+_OWNED_BY_SIGNATURE = frozenset(
+    {
+        "AGGREGATE",
+        "FUNCTION",
+        "OPERATOR",
+        "OPERATOR CLASS",
+        "OPERATOR FAMILY",
+        "PROCEDURE",
+    }
+)
 _QUOTED = re.compile(
     r"""(?P<string>(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*') | (?P<name>"(?:[^"]|"")*") | (?P<line>--[^\n]*)
       | (?P<block>/\*.*?\*/) | (?P<dollar>\$(?P<tag>[A-Za-z_\x80-\U0010ffff][\w]*)?\$.*?\$(?P=tag)\$)
@@ -26,9 +53,12 @@ _QUOTED = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _DOLLAR_PLAIN = re.compile(r"\$\$.*?\$\$", re.DOTALL)
-_DATABASE_NAME = re.compile(r"""\A(?P<head>(?:CREATE|ALTER)\s+DATABASE\s+|ALTER\s+ROLE\s+(?:"(?:[^"]|"")*"|[^\s"]+)\s+
+_DATABASE_NAME = re.compile(
+    r"""\A(?P<head>(?:CREATE|ALTER)\s+DATABASE\s+|ALTER\s+ROLE\s+(?:"(?:[^"]|"")*"|[^\s"]+)\s+
     IN\s+DATABASE\s+|(?:GRANT|REVOKE)\s.*?\sON\s+DATABASE\s+|COMMENT\s+ON\s+DATABASE\s+|SECURITY\s+LABEL\s.*?ON\s+DATABASE\s+)
-    (?P<name>"(?:[^"]|"")*"|[^\s";]+)""", re.VERBOSE | re.DOTALL)
+    (?P<name>"(?:[^"]|"")*"|[^\s";]+)""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def split_name(item: bytes, codec: str = "utf-8") -> tuple[str, str]:
@@ -90,8 +120,10 @@ def settings_for(definition: Definition) -> list[str]:
 def after(definition: Definition) -> str:
     """What follows its making: a partitioned table keeps its access method although it keeps no rows."""
     if definition.relkind == "p" and definition.access_method:
-        return (f"ALTER TABLE {qualified(definition.namespace, definition.tag)} "
-                f"SET ACCESS METHOD {quote(definition.access_method)};")
+        return (
+            f"ALTER TABLE {qualified(definition.namespace, definition.tag)} "
+            f"SET ACCESS METHOD {quote(definition.access_method)};"
+        )
     return ""
 
 

@@ -37,8 +37,12 @@ class InPlace:
         """From catalogs and manifest."""
         deciding = Deciding(saved=saved, catalog=read_catalog(connection), request=self.request)
         return RestorePlan(
-            target=self.aim.place.url, in_place=True, steps=tuple(deciding.steps()), private=self.aim,
-            warnings=(*warnings, *deciding.cautions()), refusals=(*refusals, *deciding.refusals()),
+            target=self.aim.place.url,
+            in_place=True,
+            steps=tuple(deciding.steps()),
+            private=self.aim,
+            warnings=(*warnings, *deciding.cautions()),
+            refusals=(*refusals, *deciding.refusals()),
         )
 
     def preview(self, plan: RestorePlan, saved: Saved, content: Content) -> RestorePlan:
@@ -92,11 +96,19 @@ class InPlace:
                 catalog = read_catalog(connection)
                 keep_still(connection, catalog)
                 by_item = {relation.item: relation for relation in catalog.relations.values()}
-                touched = [by_item[step.item] for step in plan.touched()
-                           if step.item in by_item and by_item[step.item].relkind in "rp"]
+                touched = [
+                    by_item[step.item]
+                    for step in plan.touched()
+                    if step.item in by_item and by_item[step.item].relkind in "rp"
+                ]
                 names = {relation.name for relation in touched}
                 lock(connection, touched, WRITE, self.aim.place)
-                lock(connection, [catalog.relations[name] for name in _neighbours(catalog, names)], STILL, self.aim.place)
+                lock(
+                    connection,
+                    [catalog.relations[name] for name in _neighbours(catalog, names)],
+                    STILL,
+                    self.aim.place,
+                )
                 yield connection, read_catalog(connection)
             finally:
                 if not connection.closed:

@@ -102,8 +102,11 @@ def read_catalog(connection: Connection) -> Catalog:
     _triggers(connection, by_oid)
     count = connection.execute("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata").fetchone()
     return Catalog(
-        relations=relations, references=tuple(_references(connection, by_oid)), ancestors=_ancestors(connection, by_oid),
-        large_objects=int(count[0]) if count else 0, may_bypass=may_bypass(connection),
+        relations=relations,
+        references=tuple(_references(connection, by_oid)),
+        ancestors=_ancestors(connection, by_oid),
+        large_objects=int(count[0]) if count else 0,
+        may_bypass=may_bypass(connection),
     )
 
 
@@ -132,8 +135,10 @@ def _relations(connection: Connection) -> dict[Name, Living]:
         (["information_schema", CONTINUITY_SCHEMA],),
     ).fetchall()
     codec = "latin-1" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "utf-8"
-    return {(schema, name): Living(name=(schema, name), item=label.encode(codec), oid=oid, relkind=kind, owned=owned)
-            for schema, name, oid, kind, owned, label in rows}
+    return {
+        (schema, name): Living(name=(schema, name), item=label.encode(codec), oid=oid, relkind=kind, owned=owned)
+        for schema, name, oid, kind, owned, label in rows
+    }
 
 
 def _columns(connection: Connection, by_oid: dict[int, Living]) -> None:
@@ -148,8 +153,15 @@ def _columns(connection: Connection, by_oid: dict[int, Living]) -> None:
         ([oid for oid, found in by_oid.items() if found.relkind in "rp"],),
     )
     for oid, name, kind, base, generated, identity, required, default in rows:
-        by_oid[oid].columns[name] = Column(name=name, type=kind, base=base, generated=generated, identity=identity,
-                                           required=required, has_default=default)
+        by_oid[oid].columns[name] = Column(
+            name=name,
+            type=kind,
+            base=base,
+            generated=generated,
+            identity=identity,
+            required=required,
+            has_default=default,
+        )
 
 
 def _keys(connection: Connection, by_oid: dict[int, Living]) -> None:
@@ -202,11 +214,19 @@ def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Refer
     ).fetchall()
     return [
         Reference(
-            name=name, table=by_oid[table].name, other=by_oid[other].name, columns=tuple(columns), others=tuple(others),
-            operators=tuple(_operator(text) for text in operators), whole=by_oid[table].relkind == "p",
-            other_whole=by_oid[other].relkind == "p", acts=acts, checked=checked,
+            name=name,
+            table=by_oid[table].name,
+            other=by_oid[other].name,
+            columns=tuple(columns),
+            others=tuple(others),
+            operators=tuple(_operator(text) for text in operators),
+            whole=by_oid[table].relkind == "p",
+            other_whole=by_oid[other].relkind == "p",
+            acts=acts,
+            checked=checked,
         )
-        for name, table, other, columns, others, operators, acts, checked in rows if table in by_oid and other in by_oid
+        for name, table, other, columns, others, operators, acts, checked in rows
+        if table in by_oid and other in by_oid
     ]
 
 

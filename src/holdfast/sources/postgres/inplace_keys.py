@@ -18,7 +18,8 @@ def check_references(connection: Connection, references: Iterable[Reference]) ->
         row = connection.execute(_orphans(reference)).fetchone()
         if row and row[0]:
             raise TargetError(
-                f"the foreign key {reference.name} would be broken", where=".".join(reference.table),
+                f"the foreign key {reference.name} would be broken",
+                where=".".join(reference.table),
                 why=f"{row[0]} rows refer to rows of {'.'.join(reference.other)} that would not exist",
                 hint=f"restore {'.'.join(reference.other)} as well, or leave out --exact; nothing was changed",
             )

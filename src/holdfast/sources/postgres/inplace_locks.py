@@ -30,7 +30,8 @@ def lock(connection: Connection, tables: Sequence[Living], mode: str, place: Pla
         except psycopg.errors.LockNotAvailable as error:
             raise TargetError(
                 "tables are being written to by somebody else, and the wait for them was ended",
-                where=", ".join(".".join(table.name) for table in batch[:5]), why=_blockers(place, batch),
+                where=", ".join(".".join(table.name) for table in batch[:5]),
+                why=_blockers(place, batch),
                 hint="let them finish, or end them with SELECT pg_terminate_backend(PID); nothing was changed",
                 retryable=True,
             ) from error
@@ -51,6 +52,8 @@ def _blockers(place: Place, tables: Sequence[Living]) -> str:
             " AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
             ([table.oid for table in tables],),
         ).fetchall()
-    told = [f"process {pid} ({user}, {application or 'no application name'}, {state}) has held {table} for {age} s"
-            for pid, user, application, state, table, age in rows[:5]]
+    told = [
+        f"process {pid} ({user}, {application or 'no application name'}, {state}) has held {table} for {age} s"
+        for pid, user, application, state, table, age in rows[:5]
+    ]
     return "; ".join(told) or "the lock was given up again just now"

@@ -33,7 +33,12 @@ class Merged:
 
     def counts(self) -> dict[str, int]:
         """The numbers a plan shows."""
-        return {"create": self.create, "change": self.change, "delete": self.delete, "unchanged": self.unchanged}
+        return {
+            "create": self.create,
+            "change": self.change,
+            "delete": self.delete,
+            "unchanged": self.unchanged,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +71,28 @@ class Staged:
     def fill(self, content: Content) -> None:
         """Load the saved rows. Stretches that are damaged are left out and told in ``lost``."""
         bare = self.stage.removeprefix("pg_temp.")
-        self._run(f"CREATE TEMP TABLE {bare} ON COMMIT DROP AS SELECT {self._listed} FROM ONLY {self._living.sql}"
-                  " WITH NO DATA" if self._names else f"CREATE TEMP TABLE {bare} () ON COMMIT DROP")
+        self._run(
+            f"CREATE TEMP TABLE {bare} ON COMMIT DROP AS SELECT {self._listed} FROM ONLY {self._living.sql}"
+            " WITH NO DATA"
+            if self._names
+            else f"CREATE TEMP TABLE {bare} () ON COMMIT DROP"
+        )
         for segment in self._item.segments:
             stretch = Stretch(self._saved, self._item, segment, into=self.stage)
             try:
                 with self._connection.transaction():
                     rows = load_segment(self._connection, stretch, content)
             except Damaged as error:
-                self.lost.append(f"{stretch_name(segment)}: {segment.rows} rows are damaged in the repository "
-                                 f"({error.what})")
+                self.lost.append(
+                    f"{stretch_name(segment)}: {segment.rows} rows are damaged in the repository ({error.what})"
+                )
                 continue
             if rows != segment.rows:
-                raise TargetError("the server counts other rows than the snapshot", where=self._item.label,
-                                  why=f"{stretch_name(segment)}: {rows} instead of {segment.rows}")
+                raise TargetError(
+                    "the server counts other rows than the snapshot",
+                    where=self._item.label,
+                    why=f"{stretch_name(segment)}: {rows} instead of {segment.rows}",
+                )
         self._run(f"ANALYZE {self.stage}")
         self._check_key()
 
@@ -92,7 +105,8 @@ class Staged:
         empty = self._value(f"SELECT count(*) FROM {self.stage} WHERE {missing}")
         if found or empty:
             raise TargetError(
-                "the saved rows do not keep the key the table has now", where=self._item.label,
+                "the saved rows do not keep the key the table has now",
+                where=self._item.label,
                 why=f"{found} values of ({listed}) occur more than once, {empty} rows lack one",
                 hint="restore into a new database and bring the rows over by hand",
             )
@@ -110,24 +124,30 @@ class Staged:
         else:
             matched, changed = total - self._value(f"SELECT count(*) FROM ({self._unpaired('stage')}) m"), 0
         return Merged(
-            create=total - matched, change=changed if mode.overwrite else 0,
+            create=total - matched,
+            change=changed if mode.overwrite else 0,
             delete=living - matched if mode.exact else 0,
-            unchanged=matched - (changed if mode.overwrite else 0), lost=tuple(self.lost),
+            unchanged=matched - (changed if mode.overwrite else 0),
+            lost=tuple(self.lost),
         )
 
     def delete(self) -> int:
         """Delete the rows the snapshot does not have."""
         if self._key:
-            return self._run(f"DELETE FROM ONLY {self._living.sql} t WHERE NOT EXISTS"
-                             f" (SELECT FROM {self.stage} s WHERE {self._same_key()})")
+            return self._run(
+                f"DELETE FROM ONLY {self._living.sql} t WHERE NOT EXISTS"
+                f" (SELECT FROM {self.stage} s WHERE {self._same_key()})"
+            )
         return self._run(f"DELETE FROM ONLY {self._living.sql} WHERE ctid IN ({self._unpaired('living')})")
 
     def write(self, mode: Mode) -> tuple[int, int, int]:
         """Change what differs (when asked to), add what is missing; (added, changed, blocked)."""
         changed = self._change() if mode.overwrite and self._key else 0
         if self._key:
-            missing = (f"SELECT {self._prefixed()} FROM {self.stage} s WHERE NOT EXISTS"
-                       f" (SELECT FROM ONLY {self._living.sql} t WHERE {self._same_key()})")
+            missing = (
+                f"SELECT {self._prefixed()} FROM {self.stage} s WHERE NOT EXISTS"
+                f" (SELECT FROM ONLY {self._living.sql} t WHERE {self._same_key()})"
+            )
         else:
             missing = f"SELECT {self._prefixed()} FROM {self.stage} s WHERE s.ctid IN ({self._unpaired('stage')})"
         wanted = self._value(f"SELECT count(*) FROM ({missing}) m")
@@ -147,8 +167,10 @@ class Staged:
         if not settable or any(name not in key for name in fixed):
             return self._replace()
         pairs = ", ".join(f"{quote(name)} = s.{quote(name)}" for name in settable)
-        statement = (f"UPDATE ONLY {self._living.sql} t SET {pairs} FROM {self.stage} s"
-                     f" WHERE {self._same_key()} AND ({self._differs()})")
+        statement = (
+            f"UPDATE ONLY {self._living.sql} t SET {pairs} FROM {self.stage} s"
+            f" WHERE {self._same_key()} AND ({self._differs()})"
+        )
         try:
             with self._connection.transaction():
                 return self._run(statement)
@@ -159,13 +181,17 @@ class Staged:
         """Take the rows that differ out and put the saved ones in; only where nothing hangs on the old ones."""
         if set(self._living.columns) - set(self._names) - self._computed():
             raise TargetError("rows cannot be replaced without losing columns added since", where=self._item.label)
-        changed = f"{self.stage.removesuffix(chr(34))}_changed\""
+        changed = f'{self.stage.removesuffix(chr(34))}_changed"'
         bare = changed.removeprefix("pg_temp.")
-        self._run(f"CREATE TEMP TABLE {bare} ON COMMIT DROP AS SELECT s.* FROM {self.stage} s"
-                  f" JOIN ONLY {self._living.sql} t ON {self._same_key()} WHERE {self._differs()}")
+        self._run(
+            f"CREATE TEMP TABLE {bare} ON COMMIT DROP AS SELECT s.* FROM {self.stage} s"
+            f" JOIN ONLY {self._living.sql} t ON {self._same_key()} WHERE {self._differs()}"
+        )
         self._run(f"DELETE FROM ONLY {self._living.sql} t USING {changed} s WHERE {self._same_key()}")
-        return self._run(f"INSERT INTO {self._living.sql} ({self._listed}) OVERRIDING SYSTEM VALUE"
-                         f" SELECT {self._listed} FROM {changed}")
+        return self._run(
+            f"INSERT INTO {self._living.sql} ({self._listed}) OVERRIDING SYSTEM VALUE"
+            f" SELECT {self._listed} FROM {changed}"
+        )
 
     def _computed(self) -> set[str]:
         return {name for name, column in self._living.columns.items() if column.generated}
@@ -186,8 +212,9 @@ class Staged:
         stage = numbered.format(row=row, table=self.stage)
         living = numbered.format(row=row, table=f"ONLY {self._living.sql}")
         left, right = (stage, living) if side == "stage" else (living, stage)
-        return (f"SELECT a.place FROM ({left}) a LEFT JOIN ({right}) b ON a.line = b.line AND a.n = b.n"
-                " WHERE b.n IS NULL")
+        return (
+            f"SELECT a.place FROM ({left}) a LEFT JOIN ({right}) b ON a.line = b.line AND a.n = b.n WHERE b.n IS NULL"
+        )
 
     def _run(self, statement: str) -> int:
         return self._connection.execute(statement).rowcount

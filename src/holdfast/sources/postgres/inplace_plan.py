@@ -54,15 +54,24 @@ class Deciding:
             names = {self.saved.name(item) for item in self.saved.chosen(kinds.KIND_TABLE)}
             for reference in self.catalog.references:
                 if reference.acts and reference.other in names:
-                    yield (f"{'.'.join(reference.other)}: deleting rows would change {'.'.join(reference.table)} through "
-                           f"the foreign key {reference.name}; use a role that may set session_replication_role")
+                    yield (
+                        f"{'.'.join(reference.other)}: deleting rows would change {'.'.join(reference.table)} through "
+                        f"the foreign key {reference.name}; use a role that may set session_replication_role"
+                    )
 
     def cautions(self) -> Iterator[str]:
         """What fires, and what is compared how."""
-        touched = [self.catalog.relations[self.saved.name(item)] for item in self.saved.chosen(kinds.KIND_TABLE)
-                   if self.saved.name(item) in self.catalog.relations]
-        stubborn = [f"{'.'.join(table.name)}: {name}" for table in touched for name, enabled in table.triggers
-                    if enabled in ("A", "R") and self.catalog.may_bypass]
+        touched = [
+            self.catalog.relations[self.saved.name(item)]
+            for item in self.saved.chosen(kinds.KIND_TABLE)
+            if self.saved.name(item) in self.catalog.relations
+        ]
+        stubborn = [
+            f"{'.'.join(table.name)}: {name}"
+            for table in touched
+            for name, enabled in table.triggers
+            if enabled in ("A", "R") and self.catalog.may_bypass
+        ]
         if stubborn:
             yield f"triggers that fire always will fire for restored rows: {', '.join(stubborn)}"
         if not self.catalog.may_bypass:
@@ -77,8 +86,11 @@ class Deciding:
         problem = self._problem(item)
         if problem:
             return self._step(item, Action.BLOCKED, detail=problem)
-        added = [name for name, column in living.columns.items()
-                 if name not in (self.saved.columns(item) or []) and not column.generated]
+        added = [
+            name
+            for name, column in living.columns.items()
+            if name not in (self.saved.columns(item) or []) and not column.generated
+        ]
         detail = f"columns added since keep their default: {', '.join(added)}" if added else ""
         if not living.key and self.request.overwrite and not self.request.exact:
             detail = "; ".join(part for part in (detail, "has no key: rows are added, none is changed") if part)
@@ -105,13 +117,23 @@ class Deciding:
         return self._required(living, columns)
 
     def _required(self, living: Living, columns: list[str]) -> str:
-        required = [name for name, column in living.columns.items()
-                    if column.required and not column.has_default and not column.generated and name not in columns]
+        required = [
+            name
+            for name, column in living.columns.items()
+            if column.required and not column.has_default and not column.generated and name not in columns
+        ]
         return f"columns added since need a value the snapshot has not: {', '.join(required)}" if required else ""
 
     def _step(
         self, item: Item, action: Action, *, detail: str = "", counts: dict[str, int] | None = None
     ) -> RestoreStep:
         rows = item.rows if item.kind == kinds.KIND_TABLE else None
-        return RestoreStep(item=item.name, kind=item.kind, action=action, rows=rows, size=item.size, detail=detail,
-                           counts=counts or {})
+        return RestoreStep(
+            item=item.name,
+            kind=item.kind,
+            action=action,
+            rows=rows,
+            size=item.size,
+            detail=detail,
+            counts=counts or {},
+        )

@@ -27,13 +27,27 @@ def living_definitions(place: Place, server_version: int, environ: Mapping[str, 
     program = tool("pg_dump", server_version, environ.get("PATH"))
     with ChildAuth(place.conninfo, environ) as auth:
         done = subprocess.run(
-            [program.path, "-w", "-Fc", "-Z0", "--schema-only", "--lock-wait-timeout=10000",
-             f"--exclude-schema={CONTINUITY_SCHEMA}", f"--dbname={auth.conninfo}"],
-            capture_output=True, check=False, env=auth.environ, stdin=subprocess.DEVNULL,
+            [
+                program.path,
+                "-w",
+                "-Fc",
+                "-Z0",
+                "--schema-only",
+                "--lock-wait-timeout=10000",
+                f"--exclude-schema={CONTINUITY_SCHEMA}",
+                f"--dbname={auth.conninfo}",
+            ],
+            capture_output=True,
+            check=False,
+            env=auth.environ,
+            stdin=subprocess.DEVNULL,
         )
     if done.returncode:
-        raise TargetError("the definitions of the target cannot be read", where=place.url,
-                          why=place.harmless(done.stderr.decode(errors="replace").strip()[-500:]))
+        raise TargetError(
+            "the definitions of the target cannot be read",
+            where=place.url,
+            why=place.harmless(done.stderr.decode(errors="replace").strip()[-500:]),
+        )
     return read_definitions([done.stdout])
 
 
@@ -72,8 +86,13 @@ def _has_default(entry: Definition, catalog: Catalog, saved: Definitions) -> boo
 def changed(saved: Iterable[Definition], living: Definitions) -> list[str]:
     """Relations that exist in both and are not defined alike: they are left as they are now, and told."""
     now = {entry.identity: entry.create for entry in living.entries}
-    return [printable(entry) for entry in saved if entry.desc in RELATIONS and entry.desc != "SEQUENCE"
-            and now.get(entry.identity, entry.create) != entry.create]
+    return [
+        printable(entry)
+        for entry in saved
+        if entry.desc in RELATIONS
+        and entry.desc != "SEQUENCE"
+        and now.get(entry.identity, entry.create) != entry.create
+    ]
 
 
 def step_name(entry: Definition, names: Mapping[tuple[str, str], bytes]) -> bytes:
@@ -84,7 +103,10 @@ def step_name(entry: Definition, names: Mapping[tuple[str, str], bytes]) -> byte
 
 
 def take_away(
-    connection: Connection, living: Definitions, created: Iterable[bytes], names: Mapping[tuple[str, str], bytes]
+    connection: Connection,
+    living: Definitions,
+    created: Iterable[bytes],
+    names: Mapping[tuple[str, str], bytes],
 ) -> list[str]:
     """Drop what a restore had created, dependents first, never with CASCADE; the names of what was dropped.
 
@@ -105,9 +127,10 @@ def take_away(
                 continue
             except psycopg.Error as error:
                 raise TargetError(
-                    f"{printable(entry)}, made by the restore, cannot be dropped", where=printable(entry),
-                    why=reason(error), hint=f"remove what depends on it, then undo again; the statement was: "
-                                            f"{first_line(statement)}",
+                    f"{printable(entry)}, made by the restore, cannot be dropped",
+                    where=printable(entry),
+                    why=reason(error),
+                    hint=f"remove what depends on it, then undo again; the statement was: {first_line(statement)}",
                 ) from error
         dropped.append(name.decode("utf-8", "replace"))
     return dropped

@@ -44,9 +44,7 @@ class Repairs:
     living: Definitions | None = None
 
 
-def find_repairs(
-    aim: Aim, saved: Saved, content: Content, catalog: Catalog, environ: Mapping[str, str]
-) -> Repairs:
+def find_repairs(aim: Aim, saved: Saved, content: Content, catalog: Catalog, environ: Mapping[str, str]) -> Repairs:
     """Compare the definitions of the snapshot with those of now."""
     definitions = saved.definitions(content)
     if definitions is None:
@@ -55,8 +53,13 @@ def find_repairs(
     choice = saved.choice(definitions)
     wanted = choice.entries if choice else definitions.entries
     relations = choice.relations if choice else frozenset(saved.name(item) for item in saved.relations("sequence"))
-    return Repairs(definitions=definitions, entries=tuple(missing(wanted, living, catalog, definitions)),
-                   relations=relations, left_out=choice.left_out if choice else (), living=living)
+    return Repairs(
+        definitions=definitions,
+        entries=tuple(missing(wanted, living, catalog, definitions)),
+        relations=relations,
+        left_out=choice.left_out if choice else (),
+        living=living,
+    )
 
 
 @dataclass(slots=True)
@@ -107,14 +110,22 @@ class InPlaceRun:
         """Only what the plan showed; a plan made without content has not looked, so everything missing is made."""
         shown = {step.item for step in plan.steps if step.action is Action.CREATE}
         silent = {"ACL", "COMMENT", "SECURITY LABEL"}
-        return [entry for entry in repairs.entries
-                if not self._aim.previewed or entry.desc in silent or step_name(entry, self._names) in shown]
+        return [
+            entry
+            for entry in repairs.entries
+            if not self._aim.previewed or entry.desc in silent or step_name(entry, self._names) in shown
+        ]
 
     def _making(self, repairs: Repairs, content: Content) -> Making | None:
         if repairs.definitions is None or not repairs.entries:
             return None
-        preparing = Preparing(connection=self._connection, saved=self._saved, request=self._request,
-                              server=self._aim.server, warn=self._warn)
+        preparing = Preparing(
+            connection=self._connection,
+            saved=self._saved,
+            request=self._request,
+            server=self._aim.server,
+            warn=self._warn,
+        )
         self._connection.execute(f"SET client_encoding = {quote(repairs.definitions.encoding)}")
         return preparing.making(repairs.definitions, repairs.entries, content, every_role=False)
 
@@ -155,8 +166,11 @@ class InPlaceRun:
                     if self._connection.closed:
                         raise
                     again.append(item)
-                    problem = TargetError("rows were refused by the server; nothing was changed", where=item.label,
-                                          why=self._aim.place.harmless(reason(error)))
+                    problem = TargetError(
+                        "rows were refused by the server; nothing was changed",
+                        where=item.label,
+                        why=self._aim.place.harmless(reason(error)),
+                    )
             if len(again) == len(waiting) and problem is not None:
                 raise problem
             waiting = again
@@ -168,11 +182,16 @@ class InPlaceRun:
                 with self._connection.transaction():
                     loaded = load_segment(self._connection, Stretch(self._saved, item, segment), content)
             except Damaged as error:
-                lost.append(f"{stretch_name(segment)}: {segment.rows} rows are damaged in the repository ({error.what})")
+                lost.append(
+                    f"{stretch_name(segment)}: {segment.rows} rows are damaged in the repository ({error.what})"
+                )
                 continue
             if loaded != segment.rows:
-                raise TargetError("the server counts other rows than the snapshot; nothing was changed",
-                                  where=item.label, why=f"{stretch_name(segment)}: {loaded} instead of {segment.rows}")
+                raise TargetError(
+                    "the server counts other rows than the snapshot; nothing was changed",
+                    where=item.label,
+                    why=f"{stretch_name(segment)}: {loaded} instead of {segment.rows}",
+                )
             rows += loaded
             self._request.report(Advanced(source=self._aim.place.database, phase="load", amount=segment.size))
         self._tell(item.name, "create", _Result(rows, "failed" if lost else "ok", "; ".join(lost)))
@@ -185,8 +204,9 @@ class InPlaceRun:
         self._request.report(PhaseStarted(source=self._aim.place.database, phase="compare and write", total=total))
         staged = [(by_name[name], self._stage(by_name[name], number, content)) for number, name in enumerate(order)]
         resting = [] if self._catalog.may_bypass else self._rest_triggers(by_name)
-        deleted = {item.name: stage.delete() if self._mode.exact and not stage.lost else 0
-                   for item, stage in reversed(staged)}
+        deleted = {
+            item.name: stage.delete() if self._mode.exact and not stage.lost else 0 for item, stage in reversed(staged)
+        }
         for item, stage in staged:
             self._write(item, stage, deleted[item.name])
         for statement in resting:
@@ -228,35 +248,52 @@ class InPlaceRun:
             return
         server: Server = look_at(self._connection)
         owners = server.roles if server.superuser else (making.keeps_owner if making else frozenset())
-        rules = LargeObjectsRules(owners=owners, acl=self._request.acl, overwrite=self._mode.overwrite,
-                                  exact=self._mode.exact)
+        rules = LargeObjectsRules(
+            owners=owners, acl=self._request.acl, overwrite=self._mode.overwrite, exact=self._mode.exact
+        )
         loaded = load_large_objects(self._connection, item, content, rules)
         if loaded.lost:
-            raise TargetError("large objects are damaged in the repository; nothing was changed", where=item.label,
-                              why="; ".join(loaded.lost), hint="choose the tables with --only")
+            raise TargetError(
+                "large objects are damaged in the repository; nothing was changed",
+                where=item.label,
+                why="; ".join(loaded.lost),
+                hint="choose the tables with --only",
+            )
         for problem in loaded.problems:
             self._warn(problem)
         self._tell(item.name, "add", _Result(loaded.objects))
 
     def _sequences(self, repairs: Repairs, planned: Mapping[bytes, object]) -> None:
         made = {(entry.namespace, entry.tag) for entry in repairs.entries}
-        chosen = [item for item in self._saved.relations(kinds.KIND_SEQUENCE)
-                  if item.name in planned or self._saved.name(item) in repairs.relations]
+        chosen = [
+            item
+            for item in self._saved.relations(kinds.KIND_SEQUENCE)
+            if item.name in planned or self._saved.name(item) in repairs.relations
+        ]
         living = [item for item in chosen if self._saved.name(item) in made | set(self._catalog.relations)]
         new = [item for item in living if self._saved.name(item) in made]
         old = [item for item in living if self._saved.name(item) not in made]
-        for result in [*set_sequences(self._connection, self._saved, new),
-                       *set_sequences(self._connection, self._saved, old, never_back=True)]:
+        for result in [
+            *set_sequences(self._connection, self._saved, new),
+            *set_sequences(self._connection, self._saved, old, never_back=True),
+        ]:
             self._results[result.name.encode()] = result
 
     def _check(self, plan: RestorePlan) -> None:
-        tables = {self._saved.name(item) for item in self._saved.relations(kinds.KIND_TABLE)
-                  if any(step.item == item.name and step.action in _MERGING for step in plan.steps)}
+        tables = {
+            self._saved.name(item)
+            for item in self._saved.relations(kinds.KIND_TABLE)
+            if any(step.item == item.name and step.action in _MERGING for step in plan.steps)
+        }
         if self._catalog.may_bypass:
             check_references(self._connection, self._catalog.around(tables))
 
     def _finish(
-        self, wanted: Sequence[Definition], making: Making | None, repairs: Repairs, planned: Mapping[bytes, object]
+        self,
+        wanted: Sequence[Definition],
+        making: Making | None,
+        repairs: Repairs,
+        planned: Mapping[bytes, object],
     ) -> None:
         if making is None or repairs.definitions is None:
             return
@@ -270,13 +307,23 @@ class InPlaceRun:
         self._make(wanted, making, "last")
 
     def _untouched(self, plan: RestorePlan) -> list[ItemResult]:
-        return [ItemResult(name=step.label, action=step.action.value, rows=step.rows, status="skipped", detail=step.detail)
-                for step in plan.steps if step.item not in self._results and step.action is Action.LEAVE]
+        return [
+            ItemResult(
+                name=step.label,
+                action=step.action.value,
+                rows=step.rows,
+                status="skipped",
+                detail=step.detail,
+            )
+            for step in plan.steps
+            if step.item not in self._results and step.action is Action.LEAVE
+        ]
 
     def _tell(self, name: bytes, action: str, result: _Result) -> None:
         label = name.decode("utf-8", "backslashreplace")
-        self._results[name] = ItemResult(name=label, action=action, rows=result.rows, status=result.status,
-                                         detail=result.detail)
+        self._results[name] = ItemResult(
+            name=label, action=action, rows=result.rows, status=result.status, detail=result.detail
+        )
 
     def _warn(self, text: str) -> None:
         self._request.report(Warned(source=self._aim.place.database, text=text))

@@ -23,7 +23,7 @@ from holdfast.sources.postgres.target_place import Place, reason
 from holdfast.sources.postgres.target_saved import Saved
 
 _BLOCK = 256 << 10
-_WHOLE = 4 << 20     # tables up to this size are one job
+_WHOLE = 4 << 20  # tables up to this size are one job
 _FREEZE = 256 << 10  # from here on a table loaded in one piece is worth freezing
 
 
@@ -80,8 +80,10 @@ class Loader:
         waiting: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         for job in jobs:
             waiting.put(job)
-        threads = [threading.Thread(target=self._work, args=(waiting,), name=f"load-{n}")
-                   for n in range(max(1, min(self._width, len(jobs))))]
+        threads = [
+            threading.Thread(target=self._work, args=(waiting,), name=f"load-{n}")
+            for n in range(max(1, min(self._width, len(jobs))))
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -101,7 +103,9 @@ class Loader:
         except psycopg.Error as error:
             self._broken = self._broken or self._place.refused("the connection was lost while rows were loaded", error)
         except BaseException as error:
-            self._broken = self._broken or TargetError("rows could not be loaded", where=self._place.url, why=repr(error))
+            self._broken = self._broken or TargetError(
+                "rows could not be loaded", where=self._place.url, why=repr(error)
+            )
             raise
 
     def _load(self, connection: Connection, job: _Job) -> None:
@@ -115,7 +119,9 @@ class Loader:
             except psycopg.Error as error:
                 if connection.closed:
                     raise
-                refused = TargetError("rows were refused", where=job.item.label, why=self._place.harmless(reason(error)))
+                refused = TargetError(
+                    "rows were refused", where=job.item.label, why=self._place.harmless(reason(error))
+                )
                 with self._lock:
                     self._again.append((left, refused))
                 return
@@ -219,5 +225,3 @@ def _taken(waiting: queue.SimpleQueue[_Job]) -> Iterator[_Job]:
             yield waiting.get_nowait()
         except queue.Empty:
             return
-
-

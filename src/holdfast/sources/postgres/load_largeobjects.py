@@ -80,8 +80,10 @@ def _remove(connection: Connection, rules: LargeObjectsRules) -> None:
     saved = "EXISTS (SELECT FROM pg_temp.holdfast_lo_meta m WHERE m.lo = l.oid)"
     chosen = [condition for wanted, condition in ((rules.overwrite, saved), (rules.exact, f"NOT {saved}")) if wanted]
     if chosen:
-        connection.execute("SELECT count(pg_catalog.lo_unlink(l.oid)) FROM pg_catalog.pg_largeobject_metadata l"
-                           f" WHERE {' OR '.join(chosen)}")
+        connection.execute(
+            "SELECT count(pg_catalog.lo_unlink(l.oid)) FROM pg_catalog.pg_largeobject_metadata l"
+            f" WHERE {' OR '.join(chosen)}"
+        )
 
 
 def _create(connection: Connection, owners: frozenset[str]) -> int:
@@ -132,7 +134,8 @@ def _grants(connection: Connection, granted: str, owner: str, numbers: Sequence[
     try:
         rights = connection.execute(
             "SELECT CASE grantee WHEN 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(grantee) END, privilege_type,"
-            " is_grantable FROM pg_catalog.aclexplode(%s::aclitem[])", (granted,)
+            " is_grantable FROM pg_catalog.aclexplode(%s::aclitem[])",
+            (granted,),
         ).fetchall()
     except psycopg.errors.UndefinedObject as error:  # a role of the saved server that does not exist here
         yield f"DO $$BEGIN RAISE 'grants not kept: %', {literal(reason(error))}; END$$"

@@ -33,25 +33,32 @@ def is_sliced(segment: Segment) -> bool:
     return (segment.notes or {}).get("format") == "sliced"
 
 
-def load_sliced(
-    connection: Connection, table: str, columns: Sequence[str], source: Source
-) -> int:
+def load_sliced(connection: Connection, table: str, columns: Sequence[str], source: Source) -> int:
     """Load the rows of one sliced segment into ``table`` (SQL) inside the open transaction; their number.
 
     The rows are put together beside the table, where no constraint asks for a column that is not there yet.
     """
     names = ", ".join(map(quote, columns))
     _run(connection, "CREATE TEMP TABLE holdfast_pieces (rowno bigint, col int, part int, piece text)")
-    _run(connection, f"CREATE TEMP TABLE holdfast_rows AS SELECT {names}, NULL::bigint AS holdfast_rowno FROM {table} WITH NO DATA")
+    _run(
+        connection,
+        f"CREATE TEMP TABLE holdfast_rows AS SELECT {names}, NULL::bigint AS holdfast_rowno FROM {table} WITH NO DATA",
+    )
     with connection.cursor() as cursor, cursor.copy(f"COPY {_PIECES} FROM STDIN{source.options}") as copy:
         for block in source.blocks:
             copy.write(block)
     _run(connection, f"CREATE INDEX ON {_PIECES} (col, rowno, part)")
-    _run(connection, f"INSERT INTO {_ROWS} (holdfast_rowno) SELECT rowno FROM {_PIECES} WHERE col = 0 ORDER BY rowno")
+    _run(
+        connection,
+        f"INSERT INTO {_ROWS} (holdfast_rowno) SELECT rowno FROM {_PIECES} WHERE col = 0 ORDER BY rowno",
+    )
     for position, (name, kind) in enumerate(_types(connection, columns), start=1):
         hexadecimal = name in source.hexadecimal or position in source.hexadecimal
         _fill(connection, position, (name, kind), hexadecimal=hexadecimal)
-    _run(connection, f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {_ROWS} ORDER BY holdfast_rowno")
+    _run(
+        connection,
+        f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {_ROWS} ORDER BY holdfast_rowno",
+    )
     rows = int(value(connection, f"SELECT count(*) FROM {_ROWS}"))
     _run(connection, f"DROP TABLE {_PIECES}, {_ROWS}")
     return rows
@@ -61,8 +68,11 @@ def _fill(connection: Connection, position: int, column: tuple[str, str], *, hex
     """Set one column of every row; large values are put together one row at a time, on the server."""
     name, kind = column
     whole = f"(SELECT {_together(kind, hexadecimal=hexadecimal)} FROM {_PIECES} p WHERE p.col = {position} AND p.rowno = r.holdfast_rowno)"
-    _run(connection, f"UPDATE {_ROWS} r SET {quote(name)} = {whole} WHERE EXISTS"
-                     f" (SELECT FROM {_PIECES} p WHERE p.col = {position} AND p.rowno = r.holdfast_rowno)")
+    _run(
+        connection,
+        f"UPDATE {_ROWS} r SET {quote(name)} = {whole} WHERE EXISTS"
+        f" (SELECT FROM {_PIECES} p WHERE p.col = {position} AND p.rowno = r.holdfast_rowno)",
+    )
 
 
 def _together(kind: str, *, hexadecimal: bool) -> str:
@@ -72,10 +82,13 @@ def _together(kind: str, *, hexadecimal: bool) -> str:
 
 
 def _types(connection: Connection, columns: Sequence[str]) -> list[tuple[str, str]]:
-    found = dict(connection.execute(
-        "SELECT attname, pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute"
-        " WHERE attrelid = %s::regclass AND attnum > 0", (_ROWS,)
-    ).fetchall())
+    found = dict(
+        connection.execute(
+            "SELECT attname, pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute"
+            " WHERE attrelid = %s::regclass AND attnum > 0",
+            (_ROWS,),
+        ).fetchall()
+    )
     return [(column, found[column]) for column in columns]
 
 

@@ -26,7 +26,7 @@ from holdfast.sources.postgres.target_place import Place
 from holdfast.sources.postgres.target_saved import Saved
 from holdfast.sources.postgres.tools import tool
 
-_RANGE = 8192         # heap blocks of one job: a big table is read by every session
+_RANGE = 8192  # heap blocks of one job: a big table is read by every session
 _TID_RANGES = 140000  # server version that finds a range of blocks without reading the rest
 _AHEAD = 8
 
@@ -92,7 +92,9 @@ class ReadBack:
             row = leader.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
             session = Session(
                 psql=tool("psql", leader.info.server_version, self.environ.get("PATH")).path,
-                conninfo=self.place.conninfo, auth=auth, snapshot=str(row[0]) if row else "",
+                conninfo=self.place.conninfo,
+                auth=auth,
+                snapshot=str(row[0]) if row else "",
                 encoding="LATIN1" if self.saved.encoding == "SQL_ASCII" else self.saved.encoding,
             )
             jobs = [*self._saved_jobs(items), *self._living_jobs(items, leader)]
@@ -124,16 +126,21 @@ class ReadBack:
             lower = f"ctid >= '({start},0)'" if start else "true"
             upper = f"ctid < '({start + _RANGE},0)'" if start + _RANGE < blocks else "true"
             where = "" if blocks <= _RANGE else f" WHERE {lower} AND {upper}"
-            yield _Job(item=item, size=item.size // max(1, -(-blocks // _RANGE)),
-                       query=f"COPY (SELECT {columns} FROM ONLY {table}{where}) TO STDOUT")
+            yield _Job(
+                item=item,
+                size=item.size // max(1, -(-blocks // _RANGE)),
+                query=f"COPY (SELECT {columns} FROM ONLY {table}{where}) TO STDOUT",
+            )
 
     def _side_by_side(self, session: Session, jobs: list[_Job], compared: dict[bytes, _Compared]) -> None:
         waiting: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         for job in sorted(jobs, key=lambda job: -job.size):
             waiting.put(job)
         worker = _Worker(self, session, waiting, compared)
-        threads = [threading.Thread(target=worker.run, name=f"read-back-{n}")
-                   for n in range(max(1, min(self.width, len(jobs))))]
+        threads = [
+            threading.Thread(target=worker.run, name=f"read-back-{n}")
+            for n in range(max(1, min(self.width, len(jobs))))
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -153,7 +160,11 @@ class _Job:
 
 class _Worker:
     def __init__(
-        self, owner: ReadBack, session: Session, waiting: queue.SimpleQueue[_Job], compared: dict[bytes, _Compared]
+        self,
+        owner: ReadBack,
+        session: Session,
+        waiting: queue.SimpleQueue[_Job],
+        compared: dict[bytes, _Compared],
     ) -> None:
         self._owner = owner
         self._session = session
@@ -212,5 +223,10 @@ def _result(item: Item, compared: _Compared) -> ItemResult:
         detail = f"the snapshot has {compared.saved.rows} rows, the target {compared.found.rows}"
     elif not detail and compared.saved != compared.found:
         detail = "as many rows as in the snapshot, but not the same ones"
-    return ItemResult(name=item.label, action="verify", rows=compared.found.rows, status="failed" if detail else "ok",
-                      detail=detail or "read back and equal")
+    return ItemResult(
+        name=item.label,
+        action="verify",
+        rows=compared.found.rows,
+        status="failed" if detail else "ok",
+        detail=detail or "read back and equal",
+    )

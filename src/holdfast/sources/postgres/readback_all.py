@@ -36,10 +36,19 @@ class Verifying:
         tables = self._tables(plan)
         whole = [item for item in tables if not in_place and not has_slices(item) and self._feedable(item)]
         rest = [item for item in tables if item not in whole]
-        reading = ReadBack(place=self.place, saved=self.saved, content=self.content, width=self.request.width,
-                           report=self.request.report, environ=self.environ)
-        mode = Mode(overwrite=self.request.overwrite, exact=self.request.exact) if in_place else Mode(
-            overwrite=True, exact=True)
+        reading = ReadBack(
+            place=self.place,
+            saved=self.saved,
+            content=self.content,
+            width=self.request.width,
+            report=self.request.report,
+            environ=self.environ,
+        )
+        mode = (
+            Mode(overwrite=self.request.overwrite, exact=self.request.exact)
+            if in_place
+            else Mode(overwrite=True, exact=True)
+        )
         results = [*(reading.compare(whole) if whole else []), *beside.staged(rest, mode)]
         planned = {step.item for step in plan.steps}
         sequences = [item for item in self.saved.chosen(kinds.KIND_SEQUENCE) if item.name in planned]

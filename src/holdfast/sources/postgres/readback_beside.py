@@ -50,11 +50,19 @@ class Beside:
         missing = [printable(entry) for entry in wanted if entry.identity not in now]
         differing: list[str] = []
         if _alike(definitions, living) and not self.aim.in_place:
-            differing = [printable(entry) for entry in wanted
-                         if entry.identity in now and self._differs(entry, now[entry.identity])]
+            differing = [
+                printable(entry)
+                for entry in wanted
+                if entry.identity in now and self._differs(entry, now[entry.identity])
+            ]
         problems = [*_few("missing", missing), *_few("different", differing)]
-        return ItemResult(name="definitions", action="verify", rows=None, status="failed" if problems else "ok",
-                          detail="; ".join(problems) or f"{len(wanted)} definitions compared")
+        return ItemResult(
+            name="definitions",
+            action="verify",
+            rows=None,
+            status="failed" if problems else "ok",
+            detail="; ".join(problems) or f"{len(wanted)} definitions compared",
+        )
 
     def _wanted(self, entries: Iterable[Definition]) -> Iterator[Definition]:
         for entry in entries:
@@ -84,7 +92,8 @@ class Beside:
         try:
             row = connection.execute(
                 "SELECT c.last_value, c.is_called, s.seqincrement FROM pg_catalog.pg_sequence s,"
-                f" {self.saved.sql(item)} c WHERE s.seqrelid = %s::regclass", (self.saved.sql(item),)
+                f" {self.saved.sql(item)} c WHERE s.seqrelid = %s::regclass",
+                (self.saved.sql(item),),
             ).fetchone()
         except psycopg.Error as error:
             return ItemResult(name=item.label, action="verify", rows=None, status="failed", detail=reason(error))
@@ -94,8 +103,13 @@ class Beside:
         sign = 1 if row[2] > 0 else -1
         behind = (row[0] * sign, row[1]) < (int(wanted[0]) * sign, wanted[1])
         wrong = behind if self.aim.in_place else (row[0], row[1]) != (int(wanted[0]), wanted[1])
-        return ItemResult(name=item.label, action="verify", rows=None, status="failed" if wrong else "ok",
-                          detail=f"is at {row[0]}, the snapshot at {wanted[0]}" if wrong else "")
+        return ItemResult(
+            name=item.label,
+            action="verify",
+            rows=None,
+            status="failed" if wrong else "ok",
+            detail=f"is at {row[0]}, the snapshot at {wanted[0]}" if wrong else "",
+        )
 
     def staged(self, items: Iterable[Item], mode: Mode) -> Iterator[ItemResult]:
         """Compare tables on the server: where rows are too large to be read as lines, or only some must be there."""
@@ -122,10 +136,19 @@ class Beside:
         except HoldfastError as error:
             return ItemResult(name=item.label, action="verify", rows=None, status="failed", detail=error.what)
         counts = merged.counts()
-        told = {"create": "rows are missing", "change": "rows differ", "delete": "rows are not in the snapshot"}
+        told = {
+            "create": "rows are missing",
+            "change": "rows differ",
+            "delete": "rows are not in the snapshot",
+        }
         detail = "; ".join([*(f"{counts[what]} {words}" for what, words in told.items() if counts[what]), *merged.lost])
-        return ItemResult(name=item.label, action="verify", rows=item.rows, status="failed" if detail else "ok",
-                          detail=detail or "compared on the server and equal")
+        return ItemResult(
+            name=item.label,
+            action="verify",
+            rows=item.rows,
+            status="failed" if detail else "ok",
+            detail=detail or "compared on the server and equal",
+        )
 
     def large_objects(self, item: Item) -> ItemResult:
         """Every saved byte is there and nothing behind it."""
@@ -141,7 +164,9 @@ class Beside:
                 detail = error.what
             if not connection.closed:
                 connection.execute("ROLLBACK")
-        return ItemResult(name=item.label, action="verify", rows=None, status="failed" if detail else "ok", detail=detail)
+        return ItemResult(
+            name=item.label, action="verify", rows=None, status="failed" if detail else "ok", detail=detail
+        )
 
     def _large_objects(self, connection: Connection, item: Item) -> int:
         connection.execute(

@@ -33,8 +33,13 @@ class PostgresTarget:
     """A database to restore into. ``plan`` and ``preview`` change nothing; see the Target contract."""
 
     def __init__(
-        self, source_url: str, password: str | None, request: RestoreRequest, *,
-        source_at: SourceAt | None = None, environ: Mapping[str, str] | None = None,
+        self,
+        source_url: str,
+        password: str | None,
+        request: RestoreRequest,
+        *,
+        source_at: SourceAt | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._source = Conninfo.parse(source_url, password)
         self._request = request
@@ -59,8 +64,14 @@ class PostgresTarget:
             warnings = [*cautions(aim, saved), *_little_room(saved, connection)]
             if aim.in_place and aim.exists:
                 return self._inplace(aim).plan(saved, connection, stopping, warnings)
-        return RestorePlan(target=self._place.url, in_place=aim.in_place, steps=tuple(_creations(saved)),
-                           warnings=tuple(warnings), refusals=tuple(stopping), private=aim)
+        return RestorePlan(
+            target=self._place.url,
+            in_place=aim.in_place,
+            steps=tuple(_creations(saved)),
+            warnings=tuple(warnings),
+            refusals=tuple(stopping),
+            private=aim,
+        )
 
     def preview(self, manifest: Manifest, content: Content) -> RestorePlan:
         """As ``plan``; for a living database with definitions and rows compared."""
@@ -130,8 +141,9 @@ class PostgresTarget:
     def verify(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
         """Read everything back and compare it with the snapshot."""
         saved = Saved(manifest, self._request.only)
-        verifying = Verifying(place=self._place, request=self._request, environ=self._environ, saved=saved,
-                              content=content)
+        verifying = Verifying(
+            place=self._place, request=self._request, environ=self._environ, saved=saved, content=content
+        )
         return verifying.run(plan, in_place=plan.in_place)
 
 
@@ -149,8 +161,14 @@ def _creations(saved: Saved) -> Iterator[RestoreStep]:
             yield RestoreStep(item=item.name, kind=item.kind, action=Action.CREATE, rows=None, size=item.size)
     for item in saved.chosen(*DATA_KINDS, kinds.KIND_SEQUENCE, kinds.KIND_MATVIEW):
         rows = item.rows if item.kind in DATA_KINDS else None
-        yield RestoreStep(item=item.name, kind=item.kind, action=Action.CREATE, rows=rows, size=item.size,
-                          counts={"create": item.rows} if rows is not None else {})
+        yield RestoreStep(
+            item=item.name,
+            kind=item.kind,
+            action=Action.CREATE,
+            rows=rows,
+            size=item.size,
+            counts={"create": item.rows} if rows is not None else {},
+        )
 
 
 def _little_room(saved: Saved, connection: Connection) -> Iterator[str]:

@@ -61,39 +61,54 @@ def refusals(aim: Aim, saved: Saved, connection: Connection | None) -> Iterator[
         yield "the target server is a standby and takes no writes; restore onto the primary"
     saved_major = int(saved.notes.get("server_version_num", 0)) // 10000
     if server.major < saved_major:
-        yield (f"the snapshot is from PostgreSQL {saved_major}, the target server is {server.major}: an older server "
-               f"cannot hold it; restore onto PostgreSQL {saved_major} or newer")
+        yield (
+            f"the snapshot is from PostgreSQL {saved_major}, the target server is {server.major}: an older server "
+            f"cannot hold it; restore onto PostgreSQL {saved_major} or newer"
+        )
     yield from _extension_refusals(server, saved)
     if not aim.exists:
         if aim.in_place:
             yield f"there is no database {aim.place.database} to restore into; restore without --in-place creates one"
         elif not server.may_create_databases:
-            yield (f"role {server.user} may not create the database {aim.place.database}; as a superuser: "
-                   f"ALTER ROLE {quote(server.user)} CREATEDB; or create it and restore with --to")
+            yield (
+                f"role {server.user} may not create the database {aim.place.database}; as a superuser: "
+                f"ALTER ROLE {quote(server.user)} CREATEDB; or create it and restore with --to"
+            )
         return
     if connection is not None:
         yield from _database_refusals(aim, saved, connection)
 
 
 def _database_refusals(aim: Aim, saved: Saved, connection: Connection) -> Iterator[str]:
-    encoding = value(connection, "SELECT pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database"
-                                 " WHERE datname = current_database()")
+    encoding = value(
+        connection,
+        "SELECT pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database"
+        " WHERE datname = current_database()",
+    )
     if saved.encoding != encoding and "SQL_ASCII" in {saved.encoding, encoding}:
-        yield (f"the snapshot's encoding is {saved.encoding}, that of {aim.place.database} is {encoding}: text would "
-               "change; restore into a new database")
+        yield (
+            f"the snapshot's encoding is {saved.encoding}, that of {aim.place.database} is {encoding}: text would "
+            "change; restore into a new database"
+        )
     if not value(connection, "SELECT pg_catalog.has_database_privilege(current_database(), 'CREATE')"):
-        yield (f"role {aim.server.user} may not create anything in {aim.place.database}; as its owner: GRANT CREATE ON "
-               f"DATABASE {quote(aim.place.database)} TO {quote(aim.server.user)};")
+        yield (
+            f"role {aim.server.user} may not create anything in {aim.place.database}; as its owner: GRANT CREATE ON "
+            f"DATABASE {quote(aim.place.database)} TO {quote(aim.server.user)};"
+        )
     if aim.in_place:
         return
     if is_source(aim, saved, connection):
-        yield ("the target is the very database the snapshot was made of; restore without --to goes into a new "
-               "database beside it, --in-place changes this one")
+        yield (
+            "the target is the very database the snapshot was made of; restore without --to goes into a new "
+            "database beside it, --in-place changes this one"
+        )
         return
     found = [row[0] for row in connection.execute(_OBJECTS)]
     if found:
-        yield (f"the database {aim.place.database} is not empty ({', '.join(found)} …); restore with --in-place to "
-               "bring back what is missing in it, or choose a new database")
+        yield (
+            f"the database {aim.place.database} is not empty ({', '.join(found)} …); restore with --in-place to "
+            "bring back what is missing in it, or choose a new database"
+        )
 
 
 def is_source(aim: Aim, saved: Saved, connection: Connection) -> bool:
@@ -104,14 +119,20 @@ def is_source(aim: Aim, saved: Saved, connection: Connection) -> bool:
     oid = saved.notes.get("database_oid")
     if oid is None:
         return aim.place.database == saved.notes.get("database")
-    return int(oid) == int(value(connection, "SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()"))
+    return int(oid) == int(
+        value(connection, "SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()")
+    )
 
 
 def _extension_refusals(server: Server, saved: Saved) -> Iterator[str]:
-    missing = [f"{name} {version}".strip() for name, version in extensions(saved).items() if name not in server.extensions]
+    missing = [
+        f"{name} {version}".strip() for name, version in extensions(saved).items() if name not in server.extensions
+    ]
     if missing and not saved.only:
-        yield (f"extensions that the snapshot needs are not installed on the target server: {', '.join(missing)}; "
-               "install their packages there first")
+        yield (
+            f"extensions that the snapshot needs are not installed on the target server: {', '.join(missing)}; "
+            "install their packages there first"
+        )
 
 
 def extensions(saved: Saved) -> dict[str, str]:
@@ -131,8 +152,10 @@ def cautions(aim: Aim, saved: Saved) -> Iterator[str]:
     for name, version in extensions(saved).items():
         offered = server.extensions.get(name, frozenset())
         if version and offered and version not in offered:
-            yield (f"extension {name}: the snapshot has version {version}, the server offers {', '.join(sorted(offered))}; "
-                   "its default version is taken")
+            yield (
+                f"extension {name}: the snapshot has version {version}, the server offers {', '.join(sorted(offered))}; "
+                "its default version is taken"
+            )
 
 
 def room(connection: Connection) -> int | None:

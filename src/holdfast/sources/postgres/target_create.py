@@ -31,9 +31,10 @@ def create_database(maintenance: Connection, place: Place, definitions: Definiti
         maintenance.execute(statement)
     except psycopg.Error as error:
         raise place.refused(
-            "the database for the restore cannot be created", error,
+            "the database for the restore cannot be created",
+            error,
             hint=f"create it by hand (CREATE DATABASE {quote(place.database)} TEMPLATE template0 …) and restore "
-                 f"with --to {place.url}",
+            f"with --to {place.url}",
         ) from error
 
 
@@ -44,8 +45,11 @@ def mark(connection: Connection, place: Place, label: str) -> bool:
 
 def unmark(connection: Connection, place: Place) -> None:
     """Take the mark away; the comment of the saved database follows with its other properties."""
-    current = value(connection, "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database"
-                                " WHERE datname = current_database()")
+    current = value(
+        connection,
+        "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database"
+        " WHERE datname = current_database()",
+    )
     if str(current or "").startswith(UNFINISHED):
         _comment(connection, place, "NULL")
 

@@ -32,10 +32,14 @@ def _set_sequence(connection: Connection, saved: Saved, item: Item, *, never_bac
         return ItemResult(name=item.label, action="create", rows=None, status="ok", detail="value was not readable")
     name = literal(saved.sql(item)).strip()
     ahead = (
-        f" WHERE (SELECT CASE WHEN s.seqincrement > 0 THEN ({int(last)}, {int(called)}) > (c.last_value, c.is_called::int)"
-        f" ELSE (-{int(last)}::numeric, {int(called)}) > (-c.last_value, c.is_called::int) END"
-        f" FROM {saved.sql(item)} c, pg_catalog.pg_sequence s WHERE s.seqrelid = {name}::regclass)"
-    ) if never_back else ""
+        (
+            f" WHERE (SELECT CASE WHEN s.seqincrement > 0 THEN ({int(last)}, {int(called)}) > (c.last_value, c.is_called::int)"
+            f" ELSE (-{int(last)}::numeric, {int(called)}) > (-c.last_value, c.is_called::int) END"
+            f" FROM {saved.sql(item)} c, pg_catalog.pg_sequence s WHERE s.seqrelid = {name}::regclass)"
+        )
+        if never_back
+        else ""
+    )
     try:
         with connection.transaction():
             moved = connection.execute(
@@ -49,17 +53,22 @@ def _set_sequence(connection: Connection, saved: Saved, item: Item, *, never_bac
     return ItemResult(name=item.label, action=action, rows=None, status="ok")
 
 
-def refresh(
-    connection: Connection, saved: Saved, items: Iterable[Item], definitions: Definitions
-) -> list[ItemResult]:
+def refresh(connection: Connection, saved: Saved, items: Iterable[Item], definitions: Definitions) -> list[ItemResult]:
     """Fill the materialized views that were filled, those first that others read; the rest stay empty."""
     by_name = {saved.name(item): item for item in items}
     results = []
     for name in _in_order(definitions, set(by_name)):
         item = by_name[name]
         if not (item.notes or {}).get("populated", True):
-            results.append(ItemResult(name=item.label, action="create", rows=None, status="ok",
-                                      detail="left unpopulated, as it was"))
+            results.append(
+                ItemResult(
+                    name=item.label,
+                    action="create",
+                    rows=None,
+                    status="ok",
+                    detail="left unpopulated, as it was",
+                )
+            )
             continue
         status, detail = "ok", ""
         try:
@@ -132,5 +141,3 @@ def settle(connection: Connection) -> None:
     connection.execute("SET synchronous_commit = on")
     connection.execute("SELECT pg_catalog.txid_current()")
     connection.execute("RESET synchronous_commit")
-
-

@@ -46,8 +46,11 @@ class NewPlace:
         """Do it; one result per item, and one per definition that could not be made."""
         definitions = self.saved.definitions(self.content)
         if definitions is None:
-            raise TargetError("this snapshot holds rows only, no definitions", where=self.aim.place.url,
-                              hint="restore it with --in-place into a database that has the tables")
+            raise TargetError(
+                "this snapshot holds rows only, no definitions",
+                where=self.aim.place.url,
+                hint="restore it with --in-place into a database that has the tables",
+            )
         choice = self.saved.choice(definitions)
         self._refuse_early(definitions, choice)
         created = not self.aim.exists
@@ -73,31 +76,51 @@ class NewPlace:
 
     def _refuse_early(self, definitions: Definitions, choice: Choice | None) -> None:
         wanted = definitions if choice is None else None
-        missing = missing_extensions(definitions, self.aim.server) if wanted else [
-            entry.tag for entry in (choice.entries if choice else ())
-            if entry.desc == "EXTENSION" and entry.tag not in self.aim.server.extensions
-        ]
+        missing = (
+            missing_extensions(definitions, self.aim.server)
+            if wanted
+            else [
+                entry.tag
+                for entry in (choice.entries if choice else ())
+                if entry.desc == "EXTENSION" and entry.tag not in self.aim.server.extensions
+            ]
+        )
         if missing:
             raise TargetError(
-                f"extensions are not installed on the target server: {', '.join(missing)}", where=self.aim.place.url,
+                f"extensions are not installed on the target server: {', '.join(missing)}",
+                where=self.aim.place.url,
                 hint="install their packages there first; nothing was written",
             )
 
     def _told(self, error: HoldfastError, *, created: bool) -> HoldfastError:
         """The same failure, with the state it leaves behind."""
         drop = f"DROP DATABASE {quote(self.aim.place.database)};"
-        state = (f"the database {self.aim.place.database} is unfinished (its comment says so); remove it with: {drop}"
-                 if created else f"the database {self.aim.place.database} holds an unfinished restore (its comment says so)")
+        state = (
+            f"the database {self.aim.place.database} is unfinished (its comment says so); remove it with: {drop}"
+            if created
+            else f"the database {self.aim.place.database} holds an unfinished restore (its comment says so)"
+        )
         kind = type(error)
-        return kind(error.what, where=error.where or self.aim.place.url, why=error.why,
-                    hint="; ".join(part for part in (error.hint, state) if part), retryable=error.retryable)
+        return kind(
+            error.what,
+            where=error.where or self.aim.place.url,
+            why=error.why,
+            hint="; ".join(part for part in (error.hint, state) if part),
+            retryable=error.retryable,
+        )
 
 
 class _Run:
     """The steps, in order."""
 
     def __init__(
-        self, job: NewPlace, connection: Connection, definitions: Definitions, choice: Choice | None, *, created: bool
+        self,
+        job: NewPlace,
+        connection: Connection,
+        definitions: Definitions,
+        choice: Choice | None,
+        *,
+        created: bool,
     ) -> None:
         self._job = job
         self._place: Place = job.aim.place
@@ -109,8 +132,13 @@ class _Run:
         self._results: list[ItemResult] = []
 
     def run(self) -> list[ItemResult]:
-        preparing = Preparing(connection=self._connection, saved=self._saved, request=self._job.request,
-                              server=self._job.aim.server, warn=self._warn)
+        preparing = Preparing(
+            connection=self._connection,
+            saved=self._saved,
+            request=self._job.request,
+            server=self._job.aim.server,
+            warn=self._warn,
+        )
         chosen = self._choice.entries if self._choice else self._definitions.entries
         making = preparing.making(self._definitions, chosen, self._job.content, every_role=self._choice is None)
         self._phase("pre-data")
@@ -139,8 +167,11 @@ class _Run:
         if self._choice is None:
             return found
         asked = self._choice.relations
-        return [item for item in found if self._saved.name(item) in asked
-                and (item.kind not in DATA_KINDS or self._saved.is_chosen(item))]
+        return [
+            item
+            for item in found
+            if self._saved.name(item) in asked and (item.kind not in DATA_KINDS or self._saved.is_chosen(item))
+        ]
 
     def _set_encoding(self) -> None:
         encoding = self._definitions.encoding.replace("'", "")
@@ -148,8 +179,13 @@ class _Run:
 
     def _rows(self) -> dict[bytes, Loaded]:
         items = self._relations(*DATA_KINDS)
-        loader = Loader(self._place, self._saved, self._job.content, width=self._job.request.width,
-                        report=self._job.request.report)
+        loader = Loader(
+            self._place,
+            self._saved,
+            self._job.content,
+            width=self._job.request.width,
+            report=self._job.request.report,
+        )
         return loader.run(items)
 
     def _large_objects(self, making: Making) -> None:
@@ -160,14 +196,26 @@ class _Run:
         loaded = load_large_objects(self._connection, item, self._job.content, rules)
         for problem in loaded.problems:
             self._warn(problem)
-        self._results.append(ItemResult(name=item.label, action="create", rows=loaded.objects,
-                                        status="failed" if loaded.lost else "ok", detail="; ".join(loaded.lost)))
+        self._results.append(
+            ItemResult(
+                name=item.label,
+                action="create",
+                rows=loaded.objects,
+                status="failed" if loaded.lost else "ok",
+                detail="; ".join(loaded.lost),
+            )
+        )
 
     def _keys(self, making: Making) -> None:
         self._phase("indexes and keys")
         weight = self._weight()
-        failed = make_side_by_side(self._place, making.wanted(self._entries("post-data")), making,
-                                   width=self._job.request.width, weight=weight)
+        failed = make_side_by_side(
+            self._place,
+            making.wanted(self._entries("post-data")),
+            making,
+            width=self._job.request.width,
+            weight=weight,
+        )
         for identifier, error in failed.items():
             entry = self._definitions.get(identifier)
             if entry is not None:
@@ -198,14 +246,26 @@ class _Run:
                 self._warn(f"not kept: {line}")
 
     def _failed(self, entry: Definition, error: HoldfastError) -> None:
-        self._results.append(ItemResult(name=printable(entry), action="create", rows=None, status="failed",
-                                        detail=f"{error.what}: {error.why}"))
+        self._results.append(
+            ItemResult(
+                name=printable(entry),
+                action="create",
+                rows=None,
+                status="failed",
+                detail=f"{error.what}: {error.why}",
+            )
+        )
 
     def _count(self, loaded: dict[bytes, Loaded]) -> None:
         tables = self._relations(*DATA_KINDS)
         found: Iterable[ItemResult] = (
-            ItemResult(name=item.label, action="create", rows=loaded[item.name].rows,
-                       status="failed" if loaded[item.name].lost else "ok", detail="; ".join(loaded[item.name].lost))
+            ItemResult(
+                name=item.label,
+                action="create",
+                rows=loaded[item.name].rows,
+                status="failed" if loaded[item.name].lost else "ok",
+                detail="; ".join(loaded[item.name].lost),
+            )
             for item in tables
         )
         made = ItemResult(name="definitions", action="create", rows=None, status="ok", detail=self._left_out())

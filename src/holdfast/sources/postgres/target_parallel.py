@@ -15,6 +15,7 @@ from holdfast.sources.postgres.definitions import Definition
 from holdfast.sources.postgres.definitions_sql import printable
 from holdfast.sources.postgres.target_place import Place
 from holdfast.sources.postgres.target_schema import Making, make
+from holdfast.sources.postgres.target_split import split_keys
 
 _SHARED = frozenset({"INDEX"})
 _TRIES = 5
@@ -43,7 +44,10 @@ def make_side_by_side(
     """
     if not definitions:
         return {}
-    ordered = sorted(definitions, key=lambda entry: -max((weight.get(need, 0) for need in entry.needs), default=0))
+    ordered = sorted(
+        split_keys(definitions, weight),
+        key=lambda entry: -max((weight.get(need, 0) for need in entry.needs), default=0),
+    )
     board = _Board(waiting=ordered, unfinished={entry.id for entry in ordered})
     tables = {entry.id for entry in making.definitions.of("TABLE", "MATERIALIZED VIEW", "VIEW", "FOREIGN TABLE")}
     worker = _Worker(place=place, making=making, board=board, tables=tables)
@@ -139,13 +143,18 @@ class _Worker:
     def _missing_need(self, definition: Definition) -> HoldfastError | None:
         for need in definition.needs:
             if need in self.board.failed:
-                lost = self.making.definitions.get(need)
+                lost = self.making.definitions.get(abs(need))
                 name = printable(lost) if lost else "a definition"
-                return TargetError(f"{printable(definition)} could not be made", where=self.place.url,
-                                   why=f"it needs {name}, which could not be made")
+                return TargetError(
+                    f"{printable(definition)} could not be made",
+                    where=self.place.url,
+                    why=f"it needs {name}, which could not be made: {self.board.failed[need].why}",
+                )
         return None
 
     def _attempt(self, connection: Connection, definition: Definition) -> HoldfastError | None:
+        workers = "= DEFAULT" if self._alone() else "= 0"  # side by side, one core each, costs less
+        connection.execute(f"SET max_parallel_maintenance_workers {workers}")
         for _ in range(_TRIES):
             try:
                 make(connection, definition, self.making, self.place)
@@ -156,6 +165,11 @@ class _Worker:
             else:
                 return None
         return last
+
+    def _alone(self) -> bool:
+        """Whether nobody else has an index to build meanwhile."""
+        with self.board.changed:
+            return self.board.running == 1 and not any(entry.desc in _SHARED for entry in self.board.waiting)
 
 
 def roomy(connection: Connection, megabytes: int = 256) -> None:

@@ -17,8 +17,11 @@ from holdfast.sources.postgres.names import literal
 from holdfast.sources.postgres.refusals import scrubbed
 
 _SESSION = {
-    "check_function_bodies": "off", "client_min_messages": "warning", "default_transaction_read_only": "off",
-    "default_tablespace": "", "default_transaction_isolation": "read committed",
+    "check_function_bodies": "off",
+    "client_min_messages": "warning",
+    "default_transaction_read_only": "off",
+    "default_tablespace": "",
+    "default_transaction_isolation": "read committed",
     "application_name": "holdfast restore",
 }
 
@@ -46,8 +49,10 @@ class Place:
     def connect(self, **settings: str) -> Connection:
         """An autocommit session in the state that restores need. TargetError when it cannot be had."""
         connection = connect(self.conninfo, error=TargetError)
-        calls = [f"pg_catalog.set_config({literal(name)}, {literal(value)}, false)"
-                 for name, value in {**_SESSION, **settings}.items()]
+        calls = [
+            f"pg_catalog.set_config({literal(name)}, {literal(value)}, false)"
+            for name, value in {**_SESSION, **settings}.items()
+        ]
         try:
             connection.execute("SELECT " + ", ".join(calls))
         except psycopg.Error as error:
@@ -90,7 +95,11 @@ def reason(error: psycopg.Error) -> str:
         return str(error).strip()
     detail = diagnosis.message_detail or ""
     place = re.match(r"COPY .*?, line \d+(, column \S+)?", diagnosis.context or "", re.DOTALL)
-    said = [diagnosis.message_primary, "" if detail.startswith("Failing row") else detail, place[0] if place else ""]
+    said = [
+        diagnosis.message_primary,
+        "" if detail.startswith("Failing row") else detail,
+        place[0] if place else "",
+    ]
     return "; ".join(part.strip() for part in said if part)[:1000]
 
 
@@ -132,8 +141,12 @@ def look_at(connection: Connection) -> Server:
     for name, version in connection.execute("SELECT name, version FROM pg_catalog.pg_available_extension_versions"):
         offered.setdefault(name, set()).add(version)
     return Server(
-        version=connection.info.server_version, identity=_identity(connection), user=row[0], superuser=row[1],
-        may_create_databases=row[2], standby=row[3],
+        version=connection.info.server_version,
+        identity=_identity(connection),
+        user=row[0],
+        superuser=row[1],
+        may_create_databases=row[2],
+        standby=row[3],
         databases=_names(connection, "SELECT datname FROM pg_catalog.pg_database"),
         extensions={name: frozenset(versions) for name, versions in offered.items()},
         roles=_names(connection, "SELECT rolname FROM pg_catalog.pg_roles"),

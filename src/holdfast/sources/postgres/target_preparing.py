@@ -37,10 +37,18 @@ class Preparing:
             for role in sorted(owners - settable):
                 why = "may not be given anything" if role in server.roles else "does not exist"
                 self.warn(f"objects of role {role} now belong to {server.user}: the role {why} here")
-        pinned = {name: version for name, version in extensions(self.saved).items()
-                  if version in server.extensions.get(name, frozenset())}
-        return Making(definitions=definitions, keeps_owner=settable, tablespaces=server.tablespaces, pinned=pinned,
-                      acl=self.request.acl)
+        pinned = {
+            name: version
+            for name, version in extensions(self.saved).items()
+            if version in server.extensions.get(name, frozenset())
+        }
+        return Making(
+            definitions=definitions,
+            keeps_owner=settable,
+            tablespaces=server.tablespaces,
+            pinned=pinned,
+            acl=self.request.acl,
+        )
 
     def _with_roles(self, content: Content, wanted: set[str] | None) -> Server:
         if not (self.request.owner or self.request.acl):
@@ -54,13 +62,18 @@ class Preparing:
         if made.made:
             self.warn(f"roles created: {', '.join(made.made)}")
         for role in made.without_password:
-            self.warn(f"role {role} cannot log in: its password is not in the snapshot; as a superuser: "
-                      f"ALTER ROLE {quote(role)} LOGIN PASSWORD '…';")
+            self.warn(
+                f"role {role} cannot log in: its password is not in the snapshot; as a superuser: "
+                f"ALTER ROLE {quote(role)} LOGIN PASSWORD '…';"
+            )
         return look_at(self.connection) if made.made else self.server
 
     def _settable(self, owners: set[str], server: Server) -> frozenset[str]:
         if server.superuser:
             return frozenset(owners)
         right = "SET" if server.major >= 16 else "MEMBER"
-        return frozenset(role for role in owners if value(
-            self.connection, f"SELECT pg_catalog.pg_has_role(current_user, %s, '{right}')", role))
+        return frozenset(
+            role
+            for role in owners
+            if value(self.connection, f"SELECT pg_catalog.pg_has_role(current_user, %s, '{right}')", role)
+        )

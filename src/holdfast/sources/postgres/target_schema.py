@@ -27,10 +27,22 @@ from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.target_place import Place, reason
 
 _BATCH = 200
-_NOT_MADE = frozenset({
-    "ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES", "STATISTICS DATA", "TABLE DATA",
-    "SEQUENCE SET", "BLOB", "BLOBS", "BLOB METADATA", "MATERIALIZED VIEW DATA",
-})
+_NOT_MADE = frozenset(
+    {
+        "ENCODING",
+        "STDSTRINGS",
+        "SEARCHPATH",
+        "DATABASE",
+        "DATABASE PROPERTIES",
+        "STATISTICS DATA",
+        "TABLE DATA",
+        "SEQUENCE SET",
+        "BLOB",
+        "BLOBS",
+        "BLOB METADATA",
+        "MATERIALIZED VIEW DATA",
+    }
+)
 _SAYS_DATABASE = ("ACL", "COMMENT", "SECURITY LABEL")
 
 
@@ -117,8 +129,11 @@ def make(connection: Connection, definition: Definition, making: Making, place: 
 def failure(definition: Definition, statement: str, error: psycopg.Error, place: Place) -> TargetError:
     """A definition that the server refused."""
     return TargetError(
-        f"{printable(definition)} could not be made", where=place.url, why=place.harmless(reason(error)),
-        hint=f"the statement was: {first_line(statement)}", retryable=isinstance(error, psycopg.OperationalError) and not error.sqlstate,
+        f"{printable(definition)} could not be made",
+        where=place.url,
+        why=place.harmless(reason(error)),
+        hint=f"the statement was: {first_line(statement)}",
+        retryable=isinstance(error, psycopg.OperationalError) and not error.sqlstate,
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.integration.postgres.restore.fixture_snapshot import FixtureSnapshot
+from tests.servers.postgres import PostgresServer
+
 from holdfast.model.events import Event, Warned
 from holdfast.model.plans import ItemResult, RestorePlan
 from holdfast.sources.base import RestoreRequest
 from holdfast.sources.postgres.target import PostgresTarget
-from tests.integration.postgres.restore.fixture_snapshot import FixtureSnapshot
-from tests.servers.postgres import PostgresServer
 
 EVERYTHING = r"""
 CREATE SCHEMA "s;x";

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tests.servers.postgres import PostgresServer
+
 from holdfast.model.errors import Damaged
 from holdfast.model.snapshot import Item, Notes, Segment
-from tests.servers.postgres import PostgresServer
 
 _PRELUDE = (
     "SET search_path = ''; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = postgres; SET TimeZone = 'UTC';"
@@ -48,15 +49,27 @@ class FixtureSnapshot:
     def prefetch(self, segments: Sequence[Segment]) -> None:
         pass
 
-    def add(self, name: bytes, kind: str, stretches: Sequence[tuple[str, int, bytes]], notes: Notes | None = None,
-            segment_notes: Notes | None = None) -> Item:
+    def add(
+        self,
+        name: bytes,
+        kind: str,
+        stretches: Sequence[tuple[str, int, bytes]],
+        notes: Notes | None = None,
+        segment_notes: Notes | None = None,
+    ) -> Item:
         segments = []
         for key, rows, data in stretches:
             stamp = str(next(self._count)).encode()
             self._bytes[stamp] = data
             segments.append(Segment(key=key, rows=rows, size=len(data), slices=[], stamp=stamp, notes=segment_notes))
-        item = Item(name=name, kind=kind, rows=sum(s.rows for s in segments), size=sum(s.size for s in segments),
-                    segments=segments, notes=notes)
+        item = Item(
+            name=name,
+            kind=kind,
+            rows=sum(s.rows for s in segments),
+            size=sum(s.size for s in segments),
+            segments=segments,
+            notes=notes,
+        )
         self._items[name] = item
         return item
 
@@ -100,8 +113,14 @@ def _notes(connection: Any, database: str) -> Notes:
         " (SELECT system_identifier::text FROM pg_control_system()) FROM pg_database WHERE datname = current_database()"
     ).fetchone()
     extensions = dict(connection.execute("SELECT extname, extversion FROM pg_extension").fetchall())
-    return {"server_version_num": row[0], "encoding": row[1], "database_oid": row[2], "system_identifier": row[3],
-            "database": database, "extensions": extensions}
+    return {
+        "server_version_num": row[0],
+        "encoding": row[1],
+        "database_oid": row[2],
+        "system_identifier": row[3],
+        "database": database,
+        "extensions": extensions,
+    }
 
 
 def _relations(connection: Any, snapshot: FixtureSnapshot, blocks: int) -> None:
@@ -122,9 +141,14 @@ def _relations(connection: Any, snapshot: FixtureSnapshot, blocks: int) -> None:
 
 def _table(connection: Any, snapshot: FixtureSnapshot, name: str, oid: int, cut: tuple[int, int, bool]) -> None:
     pages, blocks, part = cut
-    columns = [row[0] for row in connection.execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND"
-        " attgenerated = '' ORDER BY attnum", (oid,))]
+    columns = [
+        row[0]
+        for row in connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND"
+            " attgenerated = '' ORDER BY attnum",
+            (oid,),
+        )
+    ]
     listed = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
     ranges = [(start, start + blocks) for start in range(0, pages, blocks)] if blocks and pages > blocks else [(0, 0)]
     stretches = []
@@ -135,9 +159,15 @@ def _table(connection: Any, snapshot: FixtureSnapshot, name: str, oid: int, cut:
                 data = b"".join(bytes(row) for row in copy)
             stretches.append((f"{start}-{end or ''}", cursor.rowcount, data))
     root = connection.execute("SELECT pg_partition_root(%s)::oid::int", (oid,)).fetchone()[0] if part else None
-    above = connection.execute(
-        "SELECT quote_ident(nspname) || '.' || quote_ident(relname) FROM pg_class c JOIN pg_namespace n"
-        " ON n.oid = relnamespace WHERE c.oid = %s", (root,)).fetchone() if root else None
+    above = (
+        connection.execute(
+            "SELECT quote_ident(nspname) || '.' || quote_ident(relname) FROM pg_class c JOIN pg_namespace n"
+            " ON n.oid = relnamespace WHERE c.oid = %s",
+            (root,),
+        ).fetchone()
+        if root
+        else None
+    )
     snapshot.add(name.encode(), "table", stretches, {"columns": columns, "partition_of": above and above[0]})
 
 
@@ -146,8 +176,11 @@ def _large_objects(connection: Any, snapshot: FixtureSnapshot) -> None:
         return
     stretches = []
     for key, query in (
-        ("meta", "SELECT oid, pg_get_userbyid(lomowner), lomacl::text, obj_description(oid, 'pg_largeobject')"
-                 " FROM pg_largeobject_metadata"),
+        (
+            "meta",
+            "SELECT oid, pg_get_userbyid(lomowner), lomacl::text, obj_description(oid, 'pg_largeobject')"
+            " FROM pg_largeobject_metadata",
+        ),
         ("data", "SELECT loid, pageno::bigint * 2048, data FROM pg_largeobject"),
     ):
         with connection.cursor() as cursor:

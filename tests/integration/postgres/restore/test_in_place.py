@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from tests.integration.postgres.restore.applying import EVERYTHING, contents, restore, verify
+from tests.integration.postgres.restore.fixture_snapshot import FixtureSnapshot, snapshot_of
+from tests.servers.postgres import PostgresServer, fresh_database, shared_server
 
 from holdfast.model.errors import TargetError
 from holdfast.model.snapshot import Segment
 from holdfast.sources.base import RestoreRequest
 from holdfast.sources.postgres import inplace
 from holdfast.sources.postgres.target import PostgresTarget
-from tests.integration.postgres.restore.applying import EVERYTHING, contents, restore, verify
-from tests.integration.postgres.restore.fixture_snapshot import FixtureSnapshot, snapshot_of
-from tests.servers.postgres import PostgresServer, fresh_database, shared_server
 
 SHOP = """
 CREATE TABLE event (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text UNIQUE,
@@ -64,9 +64,12 @@ def test_adding_overwriting_and_making_exact_do_what_their_plans_say(
     server: PostgresServer, shop: str, saved: FixtureSnapshot
 ) -> None:
     """ADD adds only; --overwrite also replaces what differs, to the last digit; --exact also deletes."""
-    server.run("DELETE FROM event WHERE id < 5; UPDATE event SET name = 'renamed' WHERE id = 50;"
-               "UPDATE event SET price = 51.000 WHERE id = 51; ALTER TABLE event ALTER price TYPE numeric(10,3);"
-               "INSERT INTO event (name) VALUES ('newer'); DELETE FROM noted WHERE n = 1; INSERT INTO noted VALUES ('c', 3)", shop)
+    server.run(
+        "DELETE FROM event WHERE id < 5; UPDATE event SET name = 'renamed' WHERE id = 50;"
+        "UPDATE event SET price = 51.000 WHERE id = 51; ALTER TABLE event ALTER price TYPE numeric(10,3);"
+        "INSERT INTO event (name) VALUES ('newer'); DELETE FROM noted WHERE n = 1; INSERT INTO noted VALUES ('c', 3)",
+        shop,
+    )
     server.run("ALTER TABLE event ALTER price TYPE numeric", shop)
     server.run("UPDATE event SET price = trim_scale(price) WHERE id <> 51", shop)
     url = server.url(shop)
@@ -92,7 +95,9 @@ def test_a_dry_run_changes_nothing(server: PostgresServer, shop: str, saved: Fix
     """plan and preview leave no row, no table and no sequence other than it was."""
     server.run("DELETE FROM event WHERE id < 5; DROP TABLE noted", shop)
     before = contents(server, shop)
-    target = PostgresTarget(server.url(shop), None, RestoreRequest(label="x", in_place=True, overwrite=True, exact=True))
+    target = PostgresTarget(
+        server.url(shop), None, RestoreRequest(label="x", in_place=True, overwrite=True, exact=True)
+    )
     plan = target.preview(saved, saved)
     assert {step.label: step.action.value for step in plan.steps}["public.noted"] == "create"
     assert contents(server, shop) == before
@@ -103,9 +108,12 @@ def test_a_half_broken_database_is_repaired(pg: PostgresServer, database: str) -
     pg.run(EVERYTHING.replace("CREATE EVENT TRIGGER", "-- CREATE EVENT TRIGGER"), database)
     before = contents(pg, database)
     snapshot = snapshot_of(pg, database, blocks=8)
-    pg.run("DROP TABLE venue CASCADE; DROP TYPE mood CASCADE; DROP INDEX event_at_idx; DROP TRIGGER stamp ON event;"
-           'DROP TABLE "s;x"."t ""1"" \' \\ "; DROP TABLE part; DROP MATERIALIZED VIEW z_first CASCADE; DROP SEQUENCE down;'
-           "DROP POLICY own ON secret; DROP TABLE nothing", database)
+    pg.run(
+        "DROP TABLE venue CASCADE; DROP TYPE mood CASCADE; DROP INDEX event_at_idx; DROP TRIGGER stamp ON event;"
+        'DROP TABLE "s;x"."t ""1"" \' \\ "; DROP TABLE part; DROP MATERIALIZED VIEW z_first CASCADE; DROP SEQUENCE down;'
+        "DROP POLICY own ON secret; DROP TABLE nothing",
+        database,
+    )
     outcome = restore(pg.url(database), snapshot, in_place=True)
     assert outcome.bad == []
     assert outcome.actions()["public.venue"] == "create"
@@ -136,10 +144,13 @@ def test_sequences_never_go_back(server: PostgresServer, shop: str, saved: Fixtu
 
 def test_triggers_stay_still(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
     """Neither triggers nor event triggers of the application fire for restored rows; they are there afterwards."""
-    server.run("DELETE FROM event WHERE id < 5; UPDATE event SET price = 0 WHERE id = 7;"
-               "CREATE TRIGGER t BEFORE INSERT OR UPDATE OR DELETE ON event FOR EACH ROW EXECUTE FUNCTION fired();"
-               "CREATE FUNCTION ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'event trigger fired'; END$$;"
-               "DROP TABLE noted; CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION ddl()", shop)
+    server.run(
+        "DELETE FROM event WHERE id < 5; UPDATE event SET price = 0 WHERE id = 7;"
+        "CREATE TRIGGER t BEFORE INSERT OR UPDATE OR DELETE ON event FOR EACH ROW EXECUTE FUNCTION fired();"
+        "CREATE FUNCTION ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'event trigger fired'; END$$;"
+        "DROP TABLE noted; CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION ddl()",
+        shop,
+    )
     outcome = restore(server.url(shop), saved, in_place=True, overwrite=True)
     assert outcome.bad == []
     with pytest.raises(psycopg.errors.RaiseException):
@@ -150,12 +161,15 @@ def test_an_owner_who_is_no_superuser_restores_too(server: PostgresServer, shop:
     """Parents before children, triggers of his own tables kept still and put back; cascades are refused."""
     server.run("CREATE ROLE hf_owner LOGIN PASSWORD 'pw'", shop)
     try:
-        server.run("ALTER TABLE event OWNER TO hf_owner; ALTER TABLE registration OWNER TO hf_owner; ALTER TABLE noted OWNER TO hf_owner;"
-                   "ALTER TABLE nothing OWNER TO hf_owner; GRANT CREATE ON SCHEMA public TO hf_owner;"
-                   f"GRANT CREATE ON DATABASE {shop} TO hf_owner; DELETE FROM event WHERE id < 5;"
-                   "GRANT SELECT ON ALL TABLES IN SCHEMA public TO hf_owner; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO hf_owner;"
-                   "CREATE TRIGGER t BEFORE INSERT OR UPDATE OR DELETE ON event FOR EACH ROW EXECUTE FUNCTION fired();"
-                   "ALTER TABLE event ENABLE ALWAYS TRIGGER t", shop)
+        server.run(
+            "ALTER TABLE event OWNER TO hf_owner; ALTER TABLE registration OWNER TO hf_owner; ALTER TABLE noted OWNER TO hf_owner;"
+            "ALTER TABLE nothing OWNER TO hf_owner; GRANT CREATE ON SCHEMA public TO hf_owner;"
+            f"GRANT CREATE ON DATABASE {shop} TO hf_owner; DELETE FROM event WHERE id < 5;"
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO hf_owner; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO hf_owner;"
+            "CREATE TRIGGER t BEFORE INSERT OR UPDATE OR DELETE ON event FOR EACH ROW EXECUTE FUNCTION fired();"
+            "ALTER TABLE event ENABLE ALWAYS TRIGGER t",
+            shop,
+        )
         url = server.url(shop, user="hf_owner", password="pw")
         outcome = restore(url, saved, in_place=True, overwrite=True)
         assert outcome.bad == []
@@ -178,18 +192,28 @@ def test_rows_that_would_dangle_stop_everything(server: PostgresServer, shop: st
     assert contents(server, shop) == before
 
 
-def test_a_unique_value_taken_since_is_left_and_counted(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
+def test_a_unique_value_taken_since_is_left_and_counted(
+    server: PostgresServer, shop: str, saved: FixtureSnapshot
+) -> None:
     """ADD never takes a value away from a row that exists: the row that cannot be added is told."""
-    server.run("DELETE FROM registration WHERE event_id = 3; DELETE FROM event WHERE id = 3; INSERT INTO event (name) VALUES ('event 3')", shop)
+    server.run(
+        "DELETE FROM registration WHERE event_id = 3; DELETE FROM event WHERE id = 3; INSERT INTO event (name) VALUES ('event 3')",
+        shop,
+    )
     outcome = restore(server.url(shop), saved, in_place=True, only=("event",))
     assert [result.status for result in outcome.bad] == ["incomplete"]
     assert "1 rows not added" in outcome.of("public.event").detail
 
 
-def test_rows_that_swapped_a_unique_value_are_swapped_back(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
+def test_rows_that_swapped_a_unique_value_are_swapped_back(
+    server: PostgresServer, shop: str, saved: FixtureSnapshot
+) -> None:
     """Values that clash half way through an update do not stop it."""
-    server.run("UPDATE event SET name = 'x' WHERE id = 1; UPDATE event SET name = 'event 1' WHERE id = 2;"
-               "UPDATE event SET name = 'event 2' WHERE id = 1", shop)
+    server.run(
+        "UPDATE event SET name = 'x' WHERE id = 1; UPDATE event SET name = 'event 1' WHERE id = 2;"
+        "UPDATE event SET name = 'event 2' WHERE id = 1",
+        shop,
+    )
     outcome = restore(server.url(shop), saved, in_place=True, overwrite=True)
     assert outcome.bad == []
     assert server.run("SELECT name FROM event WHERE id < 3 ORDER BY id", shop) == [("event 1",), ("event 2",)]
@@ -198,12 +222,17 @@ def test_rows_that_swapped_a_unique_value_are_swapped_back(server: PostgresServe
 
 def test_columns_that_came_or_went_since(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
     """A new column keeps its value; a lost one refuses the restore by name, and so does one that needs a value."""
-    server.run("ALTER TABLE event ADD seats int DEFAULT 7; UPDATE event SET seats = 9, price = 0 WHERE id = 4; DELETE FROM noted", shop)
+    server.run(
+        "ALTER TABLE event ADD seats int DEFAULT 7; UPDATE event SET seats = 9, price = 0 WHERE id = 4; DELETE FROM noted",
+        shop,
+    )
     outcome = restore(server.url(shop), saved, in_place=True, overwrite=True)
     assert outcome.bad == []
     assert server.run("SELECT seats, price::text FROM event WHERE id = 4", shop) == [(9, "4.00")]
     server.run("ALTER TABLE noted DROP n", shop)
-    assert "columns of the snapshot are missing now: n" in restore(server.url(shop), saved, in_place=True).plan.refusals[0]
+    assert (
+        "columns of the snapshot are missing now: n" in restore(server.url(shop), saved, in_place=True).plan.refusals[0]
+    )
     server.run("ALTER TABLE noted ADD n int; DELETE FROM noted; ALTER TABLE noted ADD must int NOT NULL", shop)
     assert "need a value the snapshot has not: must" in restore(server.url(shop), saved, in_place=True).plan.refusals[0]
 
@@ -261,18 +290,24 @@ class _Cutting(FixtureSnapshot):
             yield block
             if self.armed and segment.key.startswith("3-"):
                 type(self).armed = False
-                self.server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                                f" WHERE datname = '{self.database}' AND pid <> pg_backend_pid()")
+                self.server.run(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    f" WHERE datname = '{self.database}' AND pid <> pg_backend_pid()"
+                )
                 time.sleep(0.2)
 
 
-def test_a_connection_lost_in_the_middle_changes_nothing(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
+def test_a_connection_lost_in_the_middle_changes_nothing(
+    server: PostgresServer, shop: str, saved: FixtureSnapshot
+) -> None:
     """One transaction: every row, table and key is as before, and the error says so."""
     server.run("DELETE FROM event WHERE id < 50; DROP TABLE noted", shop)
     before = contents(server, shop)
     saved.__class__ = _Cutting
     saved.server, saved.database = server, shop  # type: ignore[attr-defined]
-    target = PostgresTarget(server.url(shop), None, RestoreRequest(label="x", in_place=True, overwrite=True, exact=True))
+    target = PostgresTarget(
+        server.url(shop), None, RestoreRequest(label="x", in_place=True, overwrite=True, exact=True)
+    )
     plan = target.preview(saved, saved)
     _Cutting.armed = True
     with pytest.raises(TargetError) as caught, target.hold(plan):
@@ -295,8 +330,11 @@ def test_damage_is_told_and_deletes_nothing(server: PostgresServer, shop: str, s
 
 def test_undo_takes_back_what_a_restore_did(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
     """Rows exactly as before, and what the restore had made is gone."""
-    server.run("DELETE FROM event WHERE id < 5; UPDATE event SET name = 'mine' WHERE id = 9; DROP TABLE noted;"
-               "DROP INDEX registration_who_idx; INSERT INTO event (name) VALUES ('newer')", shop)
+    server.run(
+        "DELETE FROM event WHERE id < 5; UPDATE event SET name = 'mine' WHERE id = 9; DROP TABLE noted;"
+        "DROP INDEX registration_who_idx; INSERT INTO event (name) VALUES ('newer')",
+        shop,
+    )
     before = contents(server, shop, "--exclude-table=nosuch")
     target = PostgresTarget(server.url(shop), None, RestoreRequest(label="x", in_place=True, overwrite=True))
     plan = target.preview(saved, saved)
@@ -307,18 +345,34 @@ def test_undo_takes_back_what_a_restore_did(server: PostgresServer, shop: str, s
         earlier = snapshot_of(server, shop).only(*touched)
         target.apply(plan, saved, saved)
     assert contents(server, shop) != before
-    outcome = restore(server.url(shop), earlier, in_place=True, overwrite=True, exact=True, only=("public.event", "public.registration"),
-                      undo_created=created)
+    outcome = restore(
+        server.url(shop),
+        earlier,
+        in_place=True,
+        overwrite=True,
+        exact=True,
+        only=("public.event", "public.registration"),
+        undo_created=created,
+    )
     assert outcome.bad == []
     assert contents(server, shop) == before
 
 
-def test_undo_is_refused_by_name_when_something_was_built_upon(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
+def test_undo_is_refused_by_name_when_something_was_built_upon(
+    server: PostgresServer, shop: str, saved: FixtureSnapshot
+) -> None:
     """A view made since keeps its table, and is named; nothing is dropped with CASCADE."""
     server.run("CREATE VIEW upon AS SELECT * FROM noted", shop)
     with pytest.raises(TargetError) as caught:
-        restore(server.url(shop), saved.only(b"public.event"), in_place=True, overwrite=True, exact=True, only=("nosuch",),
-                undo_created=(b"public.noted",))
+        restore(
+            server.url(shop),
+            saved.only(b"public.event"),
+            in_place=True,
+            overwrite=True,
+            exact=True,
+            only=("nosuch",),
+            undo_created=(b"public.noted",),
+        )
     assert "view public.upon depends on table public.noted" in caught.value.why
     assert server.run("SELECT count(*) FROM upon", shop) == [(3,)]
 
@@ -338,10 +392,15 @@ def test_large_objects_are_added_overwritten_and_removed(server: PostgresServer,
     assert verify(outcome, saved) == []
 
 
-def test_a_repaired_key_that_rows_break_changes_nothing(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
+def test_a_repaired_key_that_rows_break_changes_nothing(
+    server: PostgresServer, shop: str, saved: FixtureSnapshot
+) -> None:
     """A lost foreign key is made again with its check; rows written since that break it are named."""
-    server.run("ALTER TABLE registration DROP CONSTRAINT registration_event_id_fkey; DELETE FROM noted;"
-               "INSERT INTO registration (event_id, who) VALUES (777, 'nobody')", shop)
+    server.run(
+        "ALTER TABLE registration DROP CONSTRAINT registration_event_id_fkey; DELETE FROM noted;"
+        "INSERT INTO registration (event_id, who) VALUES (777, 'nobody')",
+        shop,
+    )
     before = contents(server, shop)
     with pytest.raises(TargetError, match="registration_event_id_fkey could not be made"):
         restore(server.url(shop), saved, in_place=True)
@@ -350,19 +409,28 @@ def test_a_repaired_key_that_rows_break_changes_nothing(server: PostgresServer, 
 
 def test_a_table_without_key_that_holds_odd_types_is_compared(server: PostgresServer, shop: str) -> None:
     """json, xml-like and point values have no equality; their text has."""
-    server.run("CREATE TABLE odd (j json, p point, f float8, c char(5), i interval);"
-               "INSERT INTO odd VALUES ('{\"a\": 1}', '(1,2)', '-0', 'a', '1 mon'), (NULL, NULL, 'NaN', NULL, '30 days')", shop)
+    server.run(
+        "CREATE TABLE odd (j json, p point, f float8, c char(5), i interval);"
+        "INSERT INTO odd VALUES ('{\"a\": 1}', '(1,2)', '-0', 'a', '1 mon'), (NULL, NULL, 'NaN', NULL, '30 days')",
+        shop,
+    )
     saved = snapshot_of(server, shop)
     server.run("UPDATE odd SET f = 0 WHERE f = 0; UPDATE odd SET i = '1 mon' WHERE i = '30 days' AND j IS NULL", shop)
     outcome = restore(server.url(shop), saved, in_place=True, overwrite=True, exact=True, only=("odd",))
     assert outcome.counts("public.odd") == {"create": 2, "change": 0, "delete": 2, "unchanged": 0}
-    assert server.run("SELECT f::text, i::text FROM odd ORDER BY f", shop) == [("-0", "1 mon"), ("NaN", "30 days")]
+    assert server.run("SELECT f::text, i::text FROM odd ORDER BY f", shop) == [
+        ("-0", "1 mon"),
+        ("NaN", "30 days"),
+    ]
 
 
 def test_a_key_of_another_schemas_type_is_matched(server: PostgresServer, shop: str) -> None:
     """Equality comes from the key's own index, not from the search path; ranges work without one."""
-    server.run("CREATE TYPE color AS ENUM ('red', 'green'); CREATE TABLE k (c color PRIMARY KEY, r int4range);"
-               "INSERT INTO k VALUES ('red', '[1,2)'), ('green', NULL)", shop)
+    server.run(
+        "CREATE TYPE color AS ENUM ('red', 'green'); CREATE TABLE k (c color PRIMARY KEY, r int4range);"
+        "INSERT INTO k VALUES ('red', '[1,2)'), ('green', NULL)",
+        shop,
+    )
     saved = snapshot_of(server, shop)
     server.run("UPDATE k SET r = '[1,3)' WHERE c = 'red'; DELETE FROM k WHERE c = 'green'", shop)
     outcome = restore(server.url(shop), saved, in_place=True, overwrite=True, only=("k",))

@@ -18,17 +18,25 @@ def test_statements_end_at_semicolons_outside_quotes_only() -> None:
         COMMENT ON ROLE a IS 'it''s; fine'; SELECT E'a\\';b'; SELECT 'C:\\';
         DO $$ begin; end $$; DO $t$ a;$$;b $t$; /* ; */ SELECT 1"""
     assert split_statements(script) == [
-        'GRANT a TO "x;y"', "COMMENT ON ROLE a IS 'it''s; fine'", "SELECT E'a\\';b'", "SELECT 'C:\\'",
-        "DO $$ begin; end $$", "DO $t$ a;$$;b $t$", "SELECT 1",
+        'GRANT a TO "x;y"',
+        "COMMENT ON ROLE a IS 'it''s; fine'",
+        "SELECT E'a\\';b'",
+        "SELECT 'C:\\'",
+        "DO $$ begin; end $$",
+        "DO $t$ a;$$;b $t$",
+        "SELECT 1",
     ]
 
 
-@pytest.mark.parametrize(("item", "name"), [
-    (b"public.events", ("public", "events")),
-    (b'"s.1"."t""q"', ("s.1", 't"q')),
-    ('"Ä".tabelle'.encode(), ("Ä", "tabelle")),
-    (b'public."a\nb;\'"', ("public", "a\nb;'")),
-])
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        (b"public.events", ("public", "events")),
+        (b'"s.1"."t""q"', ("s.1", 't"q')),
+        ('"Ä".tabelle'.encode(), ("Ä", "tabelle")),
+        (b'public."a\nb;\'"', ("public", "a\nb;'")),
+    ],
+)
 def test_item_names_are_read_back_exactly(item: bytes, name: tuple[str, str]) -> None:
     """Quoted parts may hold dots, quotes and line breaks."""
     assert split_name(item) == name
@@ -41,14 +49,20 @@ def test_what_is_no_table_name_is_refused(item: bytes) -> None:
         split_name(item)
 
 
-@pytest.mark.parametrize(("statement", "changed"), [
-    ('CREATE DATABASE "a b" WITH ENCODING', 'CREATE DATABASE "new""one" WITH ENCODING'),
-    ("ALTER DATABASE shop SET work_mem TO '5MB'", "ALTER DATABASE \"new\"\"one\" SET work_mem TO '5MB'"),
-    ("ALTER ROLE joe IN DATABASE shop SET x TO 1", 'ALTER ROLE joe IN DATABASE "new""one" SET x TO 1'),
-    ("GRANT CONNECT,TEMPORARY ON DATABASE shop TO joe", 'GRANT CONNECT,TEMPORARY ON DATABASE "new""one" TO joe'),
-    ("COMMENT ON DATABASE shop IS 'x'", "COMMENT ON DATABASE \"new\"\"one\" IS 'x'"),
-    ("CREATE TABLE shop (a int)", "CREATE TABLE shop (a int)"),
-])
+@pytest.mark.parametrize(
+    ("statement", "changed"),
+    [
+        ('CREATE DATABASE "a b" WITH ENCODING', 'CREATE DATABASE "new""one" WITH ENCODING'),
+        ("ALTER DATABASE shop SET work_mem TO '5MB'", 'ALTER DATABASE "new""one" SET work_mem TO \'5MB\''),
+        ("ALTER ROLE joe IN DATABASE shop SET x TO 1", 'ALTER ROLE joe IN DATABASE "new""one" SET x TO 1'),
+        (
+            "GRANT CONNECT,TEMPORARY ON DATABASE shop TO joe",
+            'GRANT CONNECT,TEMPORARY ON DATABASE "new""one" TO joe',
+        ),
+        ("COMMENT ON DATABASE shop IS 'x'", 'COMMENT ON DATABASE "new""one" IS \'x\''),
+        ("CREATE TABLE shop (a int)", "CREATE TABLE shop (a int)"),
+    ],
+)
 def test_statements_about_the_saved_database_are_turned_to_the_new_one(statement: str, changed: str) -> None:
     """Only the name of the database changes."""
     assert for_database(statement, 'new"one') == changed
@@ -63,7 +77,10 @@ def test_a_name_beside_the_source_fits_into_63_bytes() -> None:
 
 def test_roles_are_read_from_create_statements_alone() -> None:
     """Quoted names lose their quotes; other statements make no role."""
-    assert role_names('CREATE ROLE joe; CREATE ROLE "a b;""c"; ALTER ROLE x LOGIN; GRANT joe TO y;') == ["joe", 'a b;"c']
+    assert role_names('CREATE ROLE joe; CREATE ROLE "a b;""c"; ALTER ROLE x LOGIN; GRANT joe TO y;') == [
+        "joe",
+        'a b;"c',
+    ]
 
 
 def test_row_sums_do_not_depend_on_order_or_on_where_blocks_are_cut() -> None:
@@ -92,9 +109,20 @@ def test_empty_rows_are_counted() -> None:
 
 def test_tables_come_after_those_they_refer_to_and_rings_do_not_hang() -> None:
     """Parents first; a ring keeps every table exactly once."""
+
     def refers(table: str, other: str) -> Reference:
-        return Reference(name="f", table=("s", table), other=("s", other), columns=("a",), others=("b",),
-                         operators=("=",), whole=False, other_whole=False, acts=False, checked=True)
+        return Reference(
+            name="f",
+            table=("s", table),
+            other=("s", other),
+            columns=("a",),
+            others=("b",),
+            operators=("=",),
+            whole=False,
+            other_whole=False,
+            acts=False,
+            checked=True,
+        )
 
     order = parents_first([("s", "pay"), ("s", "reg"), ("s", "ev")], [refers("pay", "reg"), refers("reg", "ev")])
     assert order == [("s", "ev"), ("s", "reg"), ("s", "pay")]
