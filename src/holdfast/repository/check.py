@@ -5,17 +5,19 @@ Findings name the object, and the snapshots and items that would suffer. Nothing
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from holdfast.chunking import codec
+from holdfast.crypto.keys import parse_slot
 from holdfast.model.errors import Damaged, HoldfastError, ObjectMissing
 from holdfast.model.ids import short
 from holdfast.repository.checkpoint import LoggedSnapshot
 from holdfast.repository.fragments import Location, decode_row
-from holdfast.repository.layout import pack_path
+from holdfast.repository.layout import key_path, pack_path
 from holdfast.repository.log import Log
 from holdfast.repository.manifest import ManifestReader
 from holdfast.repository.reader import ChunkReader
@@ -50,6 +52,7 @@ class Examination:
     def structure(self) -> None:
         """Log, index, packs and manifests agree; every chunk a living snapshot names can be found."""
         self._log()
+        self._keys()
         for error in self.vault.index.damaged:
             self._add(error.what, error.where, hint=_REPAIR_INDEX)
         present = packs_present(self.vault)
@@ -57,7 +60,7 @@ class Examination:
         reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
         for snapshot in self._living():
             self._snapshot(reader, snapshot, present)
-        if self.bad and unindexed(self.vault):
+        if (self.bad or self.findings) and unindexed(self.vault):
             self._add("packs are there that the index does not know", "index/", hint=_REPAIR_INDEX)
 
     def read_data(self, share: float) -> int:
@@ -78,9 +81,10 @@ class Examination:
         reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
         victims: dict[bytes, list[str]] = {}
         for snapshot in self._living():
-            for chunk, item in self._uses(reader, snapshot):
-                if chunk in self.bad:
-                    victims.setdefault(chunk, []).append(f"{_describe(snapshot)}: {item}")
+            with contextlib.suppress(Damaged):  # a manifest that cannot be read is a finding of its own
+                for chunk, item in self._uses(reader, snapshot):
+                    if chunk in self.bad:
+                        victims.setdefault(chunk, []).append(f"{_describe(snapshot)}: {item}")
         for where in dict.fromkeys(self.bad.values()):
             chunks = [chunk for chunk, place in self.bad.items() if place == where]
             names = list(dict.fromkeys(name for chunk in chunks for name in victims.get(chunk, ())))
@@ -103,6 +107,25 @@ class Examination:
             return
         for number, reason in fresh.state.voids:
             self._add(f"log record {number} breaks the protocol and counts for nothing", f"log/{number:012d}", [reason])
+        for name in fresh.checkpoints():
+            if not fresh.has_true_checkpoint(name):
+                self._add("a checkpoint of the log is damaged", name, hint="delete it: it only saves readers time")
+
+    def _keys(self) -> None:
+        """Every key slot the log knows is there and whole."""
+        for key in self.vault.log.state.keys.values():
+            where = key_path(key.slot)
+            affected = [f"{key.slot_kind} {short(key.slot)} ({key.label}) opens nothing"]
+            hint = "open with another key, then: holdfast key add, and holdfast key remove for this one"
+            try:
+                slot = parse_slot(self.vault.storage.get(where), where)
+            except ObjectMissing:
+                self._add("a key slot is missing", where, affected, hint)
+            except HoldfastError as error:
+                self._add(error.what, where, affected, hint)
+            else:
+                if slot.id != key.slot or slot.repository != self.vault.keyring.repository:
+                    self._add("another key slot stands in this place", where, affected, hint)
 
     def _packs(self, present: dict[bytes, int]) -> None:
         """Every pack the index has rows for is there and long enough."""
@@ -116,7 +139,9 @@ class Examination:
             if name in state.swept:
                 continue
             if name not in present:
-                self._add("a pack is missing", pack_path(name), hint=_REPLACE)
+                self.vault.log.follow()  # a prune may be at work
+                if name not in state.swept:
+                    self._add("a pack is missing", pack_path(name), hint=_REPLACE)
             elif present[name] < size:
                 self._add("a pack is truncated", pack_path(name), hint=_REPLACE)
 
@@ -127,7 +152,8 @@ class Examination:
                     places = self.vault.index.locations(chunk)
                     self.bad[chunk] = pack_path(places[0].pack) if places else "no pack the index knows"
         except (Damaged, ObjectMissing) as error:
-            self._add(f"a manifest cannot be read: {error.what}", error.where, [_describe(snapshot)], _REPLACE)
+            what, affected = f"a manifest cannot be read: {error.what}", [_describe(snapshot)]
+            self._add(what, error.where, affected, error.hint or _REPLACE)
 
     def _uses(self, reader: ChunkReader, snapshot: LoggedSnapshot) -> Iterator[tuple[bytes, str]]:
         """(chunk, item) for every chunk a snapshot needs."""
@@ -163,9 +189,11 @@ class Examination:
         where = pack_path(name)
         reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
         try:
-            verify_pack(self.vault.keyring, self.vault.storage.get(where), where, reader)
+            data = self.vault.storage.get(where)
         except ObjectMissing:
-            return
+            return  # swept meanwhile, or reported by ``structure``
+        try:
+            verify_pack(self.vault.keyring, data, where, reader)
         except Damaged as error:
             self._damaged(name, reader, error)
         self.advance(size)

@@ -15,6 +15,7 @@ from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from holdfast.chunking.codec import DELTA
 from holdfast.crypto.seal import ObjectSealer
 from holdfast.model.errors import Damaged, ObjectMissing
 from holdfast.repository import runs
@@ -88,18 +89,26 @@ class ChunkIndex:
             self._covered.add(fragment)
 
     def has(self, chunk: bytes, dead: Container[bytes]) -> bool:
-        """Whether some copy of ``chunk`` lies in a pack that is not in ``dead``."""
-        fresh = self._fresh.get(chunk)
-        if fresh is not None:
-            return any(row[32:52] not in dead for row in fresh)
-        return any(row[32:52] not in dead for run in self._rows for row in run.find(chunk))
+        """Whether ``chunk`` can be read without the packs in ``dead``: a full copy, or a delta whose base has one."""
+        deltas: list[bytes] = []
+        for row in self._copies(chunk):
+            if row[32:52] not in dead:
+                if row[63] & 15 != DELTA:
+                    return True
+                deltas.append(row)
+        return any(self._has_full(self.base(decode_row(row)), dead) for row in deltas)
+
+    def _has_full(self, chunk: bytes, dead: Container[bytes]) -> bool:
+        return any(row[63] & 15 != DELTA and row[32:52] not in dead for row in self._copies(chunk))
+
+    def _copies(self, chunk: bytes) -> Iterator[bytes]:
+        yield from self._fresh.get(chunk, ())
+        for run in self._rows:
+            yield from run.find(chunk)
 
     def locations(self, chunk: bytes) -> list[Location]:
         """All known copies of ``chunk``, full ones first."""
-        found = list(self._fresh.get(chunk, ()))
-        for run in self._rows:
-            found.extend(run.find(chunk))
-        return sorted((decode_row(row) for row in set(found)), key=lambda place: place.codec)
+        return sorted(map(decode_row, set(self._copies(chunk))), key=lambda place: place.codec)
 
     def base(self, location: Location) -> bytes:
         """The base chunk of a delta copy; empty for a full one."""
@@ -187,14 +196,16 @@ class ChunkIndex:
         return whole
 
     def _fetch(self, name: str) -> tuple[memoryview, memoryview] | Damaged | None:
-        try:
-            payload = self._sealer.open("index", name, self._storage.get(name))
-            rows, bases, _ = split_fragment(payload, name)
-        except ObjectMissing:
-            return None
-        except Damaged as error:
-            return error
-        return rows, bases
+        problem: Damaged | None = None
+        for _ in range(2):  # damage is believed when it is seen twice
+            try:
+                payload = self._sealer.open("index", name, self._storage.get(name))
+                return split_fragment(payload, name)[:2]
+            except ObjectMissing:
+                return None
+            except Damaged as error:
+                problem = error
+        return problem
 
     def _spill(self) -> None:
         """Turn the fresh rows into a run, so that memory does not grow with a long session."""

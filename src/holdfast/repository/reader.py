@@ -21,6 +21,8 @@ _PLAIN_HELD = 24 << 20
 # Stores with latency are read in windows: the chunks of a segment lie side by side in one or two packs.
 _WINDOW = 4 << 20
 _WINDOWS_HELD = 12
+# A store or a wire may give wrong bytes once: damage is believed when it is seen twice.
+_TRIES = 2
 
 
 class ChunkReader:
@@ -79,10 +81,15 @@ class ChunkReader:
         problem: HoldfastError | None = None
         places = self._index.locations(chunk) or self._locations_from_packs(chunk)
         for place in sorted(places, key=lambda where: where.pack in self._dead):
-            try:
-                return self.read_copy(place)
-            except (Damaged, ObjectMissing) as error:
-                problem = problem or error
+            for _ in range(_TRIES):
+                try:
+                    return self.read_copy(place)
+                except ObjectMissing as error:
+                    problem = problem or _pack_missing(place, error)
+                    break
+                except Damaged as error:
+                    problem = problem or error
+                    self._drop_windows(place.pack)
         if problem is None:
             raise Damaged(
                 "a chunk is in no pack the index knows",
@@ -160,6 +167,12 @@ class ChunkReader:
             length -= len(part)
         return b"".join(parts)
 
+    def _drop_windows(self, pack: bytes) -> None:
+        name = pack_path(pack)
+        with self._lock:
+            for held in [held for held in self._windows if held[0] == name]:
+                del self._windows[held]
+
     def _window(self, name: str, number: int) -> bytes:
         with self._lock:
             held = self._windows.get((name, number))
@@ -172,6 +185,10 @@ class ChunkReader:
             if len(self._windows) > _WINDOWS_HELD:
                 self._windows.popitem(last=False)
         return data
+
+
+def _pack_missing(place: Location, error: ObjectMissing) -> Damaged:
+    return Damaged("a pack is missing", where=pack_path(place.pack), why=str(error.where), hint="holdfast check")
 
 
 def chunk_id(keyring: Keyring, kind: int, plain: bytes | memoryview) -> bytes:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from holdfast.model.errors import Damaged, ObjectMissing
 from holdfast.repository import pack as packs
-from holdfast.repository.fragments import Fragment, encode_base, encode_fragment, encode_row
-from holdfast.repository.layout import PACKS, index_path, pack_path, parse_pack_path
+from holdfast.repository.fragments import (
+    BASE_ROW_SIZE,
+    ROW_SIZE,
+    Fragment,
+    encode_base,
+    encode_fragment,
+    encode_row,
+    split_fragment,
+)
+from holdfast.repository.layout import INDEX, PACKS, index_path, pack_path, parse_pack_path
 from holdfast.repository.pack import Entry, PackKey
 from holdfast.repository.vault import Vault
+
+# Fragments of one session that repairs write: those rebuilt from packs first, rewritten ones far behind.
+_DROPPED = 1 << 20
 
 
 def packs_present(vault: Vault) -> dict[bytes, int]:
@@ -82,6 +94,33 @@ def repair(vault: Vault, session: str) -> tuple[int, list[Damaged]]:
         vault.storage.delete(error.where)
     vault.index.damaged.clear()
     return count, problems
+
+
+def drop_lost(vault: Vault, session: str, lost: Collection[bytes]) -> int:
+    """Take chunks that have no readable copy out of the index, so that the next backup stores them anew.
+
+    Fragments are rewritten under ``session``. Returns how many rows went.
+    """
+    dropped = 0
+    for number, stat in enumerate(list(vault.storage.list(INDEX))):
+        with contextlib.suppress(Damaged, ObjectMissing):
+            rows, bases, progress = split_fragment(
+                vault.sealer.open("index", stat.name, vault.storage.get(stat.name)), stat.name
+            )
+            kept = Fragment(list(_without(rows, ROW_SIZE, lost)), list(_without(bases, BASE_ROW_SIZE, lost)), progress)
+            gone = len(rows) // ROW_SIZE - len(kept.rows)
+            if gone:
+                _write(vault, session, _DROPPED + number, kept)
+                vault.storage.delete(stat.name)
+                dropped += gone
+    vault.index.discard()
+    vault.index.load()
+    return dropped
+
+
+def _without(rows: memoryview, width: int, lost: Collection[bytes]) -> Iterator[bytes]:
+    data = bytes(rows)
+    return (data[at : at + width] for at in range(0, len(data), width) if data[at : at + 32] not in lost)
 
 
 def _contents(vault: Vault, problems: list[Damaged]) -> Iterator[tuple[bytes, list[Entry]]]:

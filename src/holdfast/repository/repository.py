@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from holdfast.crypto.keys import Keyring
 from holdfast.crypto.seal import ObjectSealer
-from holdfast.model.errors import Damaged, RolledBack, UsageError
+from holdfast.model.errors import Damaged, ObjectMissing, RolledBack, UsageError
 from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository import guards, keyslots
@@ -128,7 +128,10 @@ class Repository:
 
         def guard(state: LogState) -> None:
             known = [state.snapshots[i].root for i in snapshot_ids if i in state.snapshots]
-            needed = packs_needed(reader, self.index, state.swept, known)
+            try:
+                needed = packs_needed(reader, self.index, state.swept, known)
+            except (Damaged, ObjectMissing) as error:
+                raise UsageError("it cannot be brought back: its data was pruned", why=error.what) from error
             guards.require(guards.may_unforget(state, snapshot_ids, needed))
 
         self._append(body, guard)
@@ -148,6 +151,25 @@ class Repository:
     def begin(self, purpose: rec.Purpose) -> Session:
         """Begin a session; use it as a context manager."""
         return Session(self.vault, purpose)
+
+    def hold(self, session: Session, snapshot_ids: list[str]) -> None:
+        """Make sure that what ``session`` is going to read stays: take condemned packs back that only it needs.
+
+        UsageError when a snapshot was forgotten before the session began: nothing protects it then.
+        """
+        state = self.log.state
+        for snapshot_id in snapshot_ids:
+            snapshot = state.snapshots.get(snapshot_id)
+            if snapshot is None or snapshot.forgotten:
+                raise UsageError(f"snapshot {short(snapshot_id)} was forgotten meanwhile", hint="holdfast unforget ID")
+        if not state.condemned:
+            return
+        roots = [state.snapshots[snapshot_id].root for snapshot_id in snapshot_ids]
+        needed = packs_needed(session.reader, self.index, state.swept, roots)
+        back = guards.to_take_back(state, needed, session.id)
+        if back:
+            body = rec.Uncondemn(packs=back)
+            self._append(body, lambda now: guards.require(guards.may_uncondemn(now, back)))
 
     def reader(self) -> ChunkReader:
         """Read without a session: nothing protects what is read from a prune that runs at the same time."""

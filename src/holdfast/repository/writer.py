@@ -106,11 +106,17 @@ class ChunkWriter:
         if base is not None and len(plain) > 1024:
             full = self._reader.full_base(base)
             if full is not None and full != chunk:
-                delta = codec.encode_delta(plain, self._reader.read(full))
+                delta = self._delta(plain, full)
                 if delta is not None:
                     return Entry(chunk, kind, codec.DELTA, 0, 0, len(plain), full), delta
         how, payload = codec.encode(plain)
         return Entry(chunk, kind, how, 0, 0, len(plain)), payload
+
+    def _delta(self, plain: bytes, base: bytes) -> bytes | None:
+        try:
+            return codec.encode_delta(plain, self._reader.read(base))
+        except Damaged:
+            return None  # a base that cannot be read is no reason not to store what can
 
     # -- packs -----------------------------------------------------------------------------------------------
 
@@ -216,8 +222,9 @@ class ChunkWriter:
         data = self._sealer.seal("index", name, encode_fragment(fragment))
         try:
             self._storage.put_new(name, data)
-        except BaseException:
+        except BaseException as error:
             self._untold = True
+            self._fail(error)  # uploader threads write fragments too: nothing may be committed without its index
             raise
         with self._lock:
             self.bytes_stored += len(data)
