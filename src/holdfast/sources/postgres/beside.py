@@ -21,6 +21,7 @@ from holdfast.sources.postgres.items import (
     ROLES,
 )
 from holdfast.sources.postgres.names import literal, qualified, quote
+from holdfast.sources.postgres.refusals import translating
 from holdfast.sources.postgres.roles import Roles, read_roles
 from holdfast.sources.postgres.sequences import read_sequences
 
@@ -178,6 +179,10 @@ class Beside:
 
     def _copy(self, query: str, result: PieceResult) -> Iterator[bytes]:
         """Small things, through our own connection: their conditions are not ours to feed to psql."""
+        with translating(self._opened.conninfo, doing="large objects or extension tables could not be read"):
+            yield from self._copy_rows(query, result)
+
+    def _copy_rows(self, query: str, result: PieceResult) -> Iterator[bytes]:
         connection = self._copying()
         parts: list[bytes] = []
         size = 0

@@ -113,6 +113,8 @@ def _hint(state: str, why: str, conninfo: Conninfo) -> str:
     role = quote(conninfo.user or "holdfast")
     if "row-level security" in why:
         return f"rows are hidden from this role; as a superuser: ALTER ROLE {role} BYPASSRLS;"
+    if "large object" in why:
+        return f"as its owner: GRANT SELECT ON LARGE OBJECT … TO {role};   or: GRANT pg_read_all_data TO {role};"
     if state == "42501" or "permission denied" in why:
         return (
             f"as a superuser: GRANT pg_read_all_data TO {role};   -- before PostgreSQL 14: "
