@@ -25,7 +25,7 @@ class Admission:
         self.exclusion = Exclusion((*rules.exclude, *(self._ignore_file(root_fd) if rules.ignore_file else ())))
         self._rules = rules
         self._only = only
-        self._skip = rules.skipped()
+        self._skip, self._skip_files = rules.skipped()
         self.device = os.fstat(root_fd).st_dev
 
     def enters(self, stat: os.stat_result) -> bool:
@@ -33,10 +33,12 @@ class Admission:
         return not self._rules.one_file_system or stat.st_dev == self.device
 
     def doorkeeper(self) -> Doorkeeper | None:
-        """The decision for one entry; None when everything is let in."""
-        if self._skip or self.exclusion or self._rules.one_file_system or self._only.limited:
-            return self._decide
-        return None
+        """The decision for one entry; None when all but folders are let in."""
+        return self._decide if self._skip_files or self.exclusion or self._only.limited else None
+
+    def folder_doorkeeper(self) -> Doorkeeper | None:
+        """The decision for folders where nothing else needs one; None when everything is let in."""
+        return self._decide if self._skip or self._rules.one_file_system else None
 
     def sieve(self) -> Sieve | None:
         """Empties cache folders but for their tag, where asked to."""

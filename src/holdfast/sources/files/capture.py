@@ -23,11 +23,14 @@ from holdfast.sources.files.losses import Losses
 from holdfast.sources.files.only import Only, with_parents
 from holdfast.sources.files.pieces import Pieces
 from holdfast.sources.files.rules import Rules
+from holdfast.sources.files.tally import Tally
 from holdfast.sources.files.walk import IFMT, Visit, Walk
 
 _FOLDER = 0o040000
 _REGULAR = 0o100000
 _RUN = 512
+
+_S, _MODE, _NLINK, _SIZE = inode.FACTS, inode.MODE, inode.NLINK, inode.SIZE  # looked up once: asked for every entry
 
 
 class FilesCapture:
@@ -44,14 +47,12 @@ class FilesCapture:
         self._pieces = Pieces(rules, self._links, self._losses)
         self._admission = Admission(root_fd, rules, Only(request.only, root=root))
         self._walk = Walk(
-            root_fd, lost=self._losses.failed, admit=self._admission.doorkeeper(), sieve=self._admission.sieve()
+            root_fd,
+            lost=self._losses.failed, admit=self._admission.doorkeeper(),
+            admit_folder=self._admission.folder_doorkeeper(), sieve=self._admission.sieve(),
         )
         self._began_ns = time.time_ns()
-        self._uids: set[int] = set()
-        self._gids: set[int] = set()
-        self._newest_ns = 0
-        self._items = 0
-        self._bytes = 0
+        self._tally = Tally()
 
     @property
     def ordered(self) -> bool:
@@ -70,12 +71,11 @@ class FilesCapture:
 
     def lanes(self) -> Sequence[Iterator[Piece]]:
         """The one lane."""
-        found = self._found()
         if not self._only:
-            return [_gathered(found)]
+            return [self._found(_RUN)]
         only = Only(self._only, root=self._root)
-        pieces = (_alone(entry) if isinstance(entry, Item) else entry for entry in found)
-        return [(piece for piece, _ in with_parents(((piece.item, piece) for piece in pieces), only))]
+        one_by_one = ((piece.item, piece) for piece in self._found(1))
+        return [(piece for piece, _ in with_parents(one_by_one, only))]
 
     def close(self) -> None:
         """Give back every descriptor."""
@@ -87,59 +87,67 @@ class FilesCapture:
         if os.fstat(self._root_fd).st_nlink == 0:
             raise SourceError("the folder was removed while it was being saved", where=self._root)
         notes: Notes = {
-            "began": self._began_ns, "items": self._items, "bytes": self._bytes,
+            "began": self._began_ns, "items": self._tally.items, "bytes": self._tally.bytes,
             "exclude": list(self._admission.exclusion.lines),
-            **inode.owner_names(self._uids, self._gids),
+            **inode.owner_names(*self._tally.owners()),
         }
         return CaptureNotes(
             notes=notes, incomplete=self._losses.lines(), warnings=self._warnings(),
-            source_changed_at=_iso(self._newest_ns), origin=f"{socket.gethostname()}:{self._root}",
+            source_changed_at=_iso(self._tally.newest_ns), origin=f"{socket.gethostname()}:{self._root}",
         )
 
     def _warnings(self) -> list[str]:
         before = self._previous.notes.get("items", 0) if self._previous is not None and not self._only else 0
         warnings = list(self._admission.warnings)
-        if self._items <= 1 < before:
+        if self._tally.items <= 1 < before:
             warnings.append(
                 f"{self._root} is empty, but held {before - 1} entries in the previous snapshot: is it mounted?"
             )
         return warnings
 
-    def _found(self) -> Iterator[Piece | Item]:
-        """Pieces of what is read, and the previous items themselves of what is unchanged."""
-        walk, others = self._walk, self._pieces.other
+    def _found(self, longest: int) -> Iterator[Piece]:
+        """Unchanged items in runs, so that what they cost is one lstat each; pieces of what is read."""
+        walk, tally = self._walk, self._tally
         before = Before(self._previous.items() if self._previous is not None else iter(()))
-        facts_of, mode, size = inode.facts_of, inode.MODE, inode.SIZE
+        facts_of, count, at, unchanged = inode.facts_of, tally.count, before.at, self._unchanged
+        run: list[Item] = []
         for visit in walk:
             path, _, stat, _ = visit
             facts = facts_of(stat)
-            old = before.at(path)
-            self._count(facts)
-            if old is not None and self._unchanged(old, facts, visit):
-                yield old
-            elif facts[mode] & IFMT == _FOLDER:
-                entered = self._admission.enters(stat)
-                yield self._pieces.folder(visit, walk.folder_fd, walk.trouble, entered=entered)
+            count(facts)
+            old = at(path)
+            if old is not None and unchanged(old, facts, visit):
+                run.append(old)
+                if len(run) < longest:
+                    continue
+            if run:
+                yield Piece(item=run[0].name, kind="", same=run)
+                last, run = run[-1], []
+                if last is old:
+                    continue
+            piece = self._read(visit, old)
+            if piece is None:
+                tally.take_back(facts)
             else:
-                piece = others(visit, old)
-                if piece is None:
-                    self._items -= 1
-                    self._bytes -= facts[size]
-                else:
-                    yield piece
+                yield piece
+        if run:
+            yield Piece(item=run[0].name, kind="", same=run)
 
-    def _count(self, facts: list[int]) -> None:
-        self._items += 1
-        self._uids.add(facts[inode.UID])
-        self._gids.add(facts[inode.GID])
-        self._newest_ns = max(self._newest_ns, facts[inode.CTIME])
-        if facts[inode.MODE] & IFMT == _REGULAR:
-            self._bytes += facts[inode.SIZE]
+    def _read(self, visit: Visit, old: Item | None) -> Piece | None:
+        stat = visit[2]
+        if stat.st_mode & IFMT != _FOLDER:
+            return self._pieces.other(visit, old)
+        walk = self._walk
+        return self._pieces.folder(visit, walk.folder_fd, walk.trouble, entered=self._admission.enters(stat))
 
     def _unchanged(self, old: Item, facts: list[int], visit: Visit) -> bool:
         """Whether the previous item stands for this entry as it is: equal inode, settled times, all content there."""
         notes = old.notes
-        if notes is None or notes.get(inode.FACTS) != facts or inode.UNSETTLED in notes:
+        if notes is None or notes.get(_S) != facts:
+            return False
+        if len(notes) == 1 and facts[_MODE] & IFMT == _REGULAR and facts[_NLINK] == 1 and len(old.segments) == 1:
+            return old.segments[0].size == facts[_SIZE]  # nearly all of them
+        if inode.UNSETTLED in notes:
             return False
         kind = facts[inode.MODE] & IFMT
         if kind == _FOLDER:
@@ -153,27 +161,6 @@ class FilesCapture:
             self._links.met(visit[2], visit[0])
             return True
         return inode.HARDLINK not in notes and _content_is_there(old, facts, kind)
-
-
-def _alone(item: Item) -> Piece:
-    return Piece(item=item.name, kind=item.kind, kept=item.segments or None, item_notes=item.notes)
-
-
-def _gathered(found: Iterator[Piece | Item]) -> Iterator[Piece]:
-    """Unchanged items in long runs, so that what costs time is one lstat each."""
-    run: list[Item] = []
-    for entry in found:
-        if isinstance(entry, Item):
-            run.append(entry)
-            if len(run) < _RUN:
-                continue
-        if run:
-            yield Piece(item=run[0].name, kind="", same=run)
-            run = []
-        if isinstance(entry, Piece):
-            yield entry
-    if run:
-        yield Piece(item=run[0].name, kind="", same=run)
 
 
 def _content_is_there(old: Item, facts: list[int], kind: int) -> bool:

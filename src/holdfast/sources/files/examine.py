@@ -68,7 +68,7 @@ def _sample(root_fd: int, admission: Admission) -> tuple[int, list[str]]:
     unreadable: list[str] = []
     walk = Walk(
         root_fd, lost=lambda name, _error: unreadable.append(printable(name)), admit=admission.doorkeeper(),
-        sieve=admission.sieve(),
+        admit_folder=admission.folder_doorkeeper(), sieve=admission.sieve(),
     )
     seen = 0
     try:

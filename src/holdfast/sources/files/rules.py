@@ -28,13 +28,17 @@ class Rules:
         grain = self.fine_grain if ctime_ns % 1_000_000 else self.grain
         return ctime_ns < read_ns - grain * 1e9
 
-    def skipped(self) -> frozenset[tuple[int, int]]:
-        """Device and inode of what is left out as holdfast's own; paths that do not exist are passed over."""
-        found = set()
+    def skipped(self) -> tuple[frozenset[tuple[int, int]], bool]:
+        """Device and inode of what is left out as holdfast's own, and whether a file is among them.
+
+        Paths that do not exist are passed over.
+        """
+        found, files = set(), False
         for path in self.skip:
             try:
                 stat = os.stat(path)
             except OSError:
                 continue
             found.add((stat.st_dev, stat.st_ino))
-        return frozenset(found)
+            files = files or not os.path.isdir(path)
+        return frozenset(found), files

@@ -37,18 +37,21 @@ Mourner = Callable[[bytes, OSError], None]
 class Walk:
     """One pass over a tree.
 
-    ``admit`` decides about each entry before a folder is opened; ``sieve`` may thin out the names of a folder;
+    ``admit`` decides about each entry before a folder is opened, ``admit_folder`` (where there is no ``admit``) about
+    folders only; ``sieve`` may thin out the names of a folder;
     ``lost`` hears of entries that could not even be looked at (they vanished, or the folder did).
     While a folder is being visited, ``folder_fd`` is its own descriptor (-1 when it was not opened), ``trouble``
     says why it could not be read, and setting ``enter`` to False leaves its content out.
     """
 
     def __init__(
-        self, root_fd: int, *, lost: Mourner, admit: Doorkeeper | None = None, sieve: Sieve | None = None
+        self, root_fd: int, *, lost: Mourner, admit: Doorkeeper | None = None,
+        admit_folder: Doorkeeper | None = None, sieve: Sieve | None = None,
     ) -> None:
         self._ladder = Ladder(Rung(os.dup(root_fd), b""))
         self._lost = lost
         self._admit = admit
+        self._admit_folder = admit or admit_folder
         self._sieve = sieve
         self.enter = True
         self.folder_fd = -1
@@ -64,7 +67,7 @@ class Walk:
         listings = [self._listing(root.fd)]
         self.folder_fd = root.fd
         yield ROOT, b".", os.fstat(root.fd), root.fd
-        prefix, fd, names, admit = b"", root.fd, listings[-1], self._admit
+        prefix, fd, names, admit, admit_folder = b"", root.fd, listings[-1], self._admit, self._admit_folder
         while True:
             if not names:
                 listings.pop()
@@ -81,11 +84,12 @@ class Walk:
             except OSError as error:
                 self._lost(path, error)
                 continue
-            way = Admit.OPEN if admit is None else admit(path, stat)
-            if way is Admit.HIDE:
-                continue
             if stat.st_mode & IFMT != S_IFDIR:
-                yield path, name, stat, fd
+                if admit is None or admit(path, stat) is not Admit.HIDE:
+                    yield path, name, stat, fd
+                continue
+            way = Admit.OPEN if admit_folder is None else admit_folder(path, stat)
+            if way is Admit.HIDE:
                 continue
             self.enter, self.trouble, self.folder_fd = True, None, -1
             inside = self._open(name, path, fd) if way is Admit.OPEN else None

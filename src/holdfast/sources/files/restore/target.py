@@ -47,7 +47,7 @@ class FilesTarget:
 
     def plan(self, manifest: Manifest) -> RestorePlan:
         """Compare and decide; nothing is written."""
-        place = find_place(self._source, self._request, self._rules.skipped())
+        place = find_place(self._source, self._request, self._rules.skipped()[0])
         dresser = self._dresser(manifest.notes)
         warnings = self._warnings(dresser)
         if place.refusals:
