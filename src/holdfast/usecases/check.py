@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Reporter, silent
-from holdfast.model.ids import new_id
 from holdfast.repository import rebuild
 from holdfast.repository.check import Examination, Finding
 from holdfast.repository.repository import Repository
@@ -14,7 +13,11 @@ from holdfast.usecases.protection import protected
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
-    """``read_data``: share of the packs to read byte by byte, 0 to 1. ``repair_index``: first write lost fragments."""
+    """``read_data``: share of the packs to read byte by byte, 0 to 1.
+
+    ``repair_index``: first write lost fragments; afterwards take out of the index what cannot be read any more,
+    so that the next backup stores it anew where the source still has it.
+    """
 
     read_data: float = 0.0
     repair_index: bool = False
@@ -34,13 +37,14 @@ class CheckResult:
 def check(repository: Repository, request: CheckRequest) -> CheckResult:
     """Check structure, and data as far as asked."""
     repaired, read = 0, 0
+    examination = Examination(repository.vault)
+    if request.repair_index:
+        with repository.begin("check") as session:
+            repaired, problems = rebuild.repair(repository.vault, session.id)
+        examination.findings += [
+            Finding(what=problem.what, where=problem.where, hint=problem.hint) for problem in problems
+        ]
     with protected(repository, "check", request.report, []):
-        examination = Examination(repository.vault)
-        if request.repair_index:
-            repaired, problems = rebuild.repair(repository.vault, new_id())
-            examination.findings += [
-                Finding(what=problem.what, where=problem.where, hint=problem.hint) for problem in problems
-            ]
         examination.structure()
         if request.read_data:
             request.report(PhaseStarted(source="repository", phase="read data"))
@@ -50,6 +54,9 @@ def check(repository: Repository, request: CheckRequest) -> CheckResult:
             read = examination.read_data(request.read_data)
             request.report(PhaseEnded(source="repository", phase="read data"))
         examination.name_victims()
+    if request.repair_index and examination.bad:
+        with repository.begin("check") as session:
+            rebuild.drop_lost(repository.vault, session.id, examination.bad)
     repository.remember_head()
     findings = examination.findings
     return CheckResult(ok=not findings, findings=findings, read=read, repaired=repaired)
