@@ -356,12 +356,12 @@ def test_a_restore_under_load_either_happens_or_does_not(tmp_path: Path, mode: s
     path = tmp_path / "bank.db"
     bank(path, mode)
     taken = take(path)
+    spend(path)
     stop = threading.Event()
 
     def write() -> None:
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)
         while not stop.is_set():
-            connection.execute("UPDATE account SET balance = balance - 1 WHERE id = 1")
             connection.execute("UPDATE account SET balance = balance + 1 WHERE id = 1")
             time.sleep(0.02)
         connection.close()
@@ -379,7 +379,8 @@ def test_a_restore_under_load_either_happens_or_does_not(tmp_path: Path, mode: s
     finally:
         stop.set()
         writer.join()
-    assert set(outcomes) <= {"ok", "moved"}
+    assert outcomes[0] in ("ok", "moved")
+    assert set(outcomes) <= {"ok", "moved", "skipped"}  # skipped: nobody wrote since the one before
     assert take(path).learned.incomplete == []
 
 
