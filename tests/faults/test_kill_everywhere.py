@@ -40,7 +40,7 @@ THIRD: Rows = {"public.events": [touched(rows(1), 2), rows(5)], "public.users": 
 
 
 def every_call(world: World, action: Callable[[World], None]) -> list[str]:
-    """A script for each storage call that ``action`` makes: killed before it, and after it where it changes anything."""
+    """A script for each storage call that ``action`` makes: killed before it, and after those that change anything."""
     log = world.root.parent / "calls"
     twin = world.twin("counted")
     scripted(twin, Script(log=log))

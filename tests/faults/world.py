@@ -17,6 +17,7 @@ import pytest
 
 from holdfast.crypto import keys
 from holdfast.flow.content import SnapshotContent
+from holdfast.model.ids import new_id
 from holdfast.model.prune import PrunePolicy
 from holdfast.repository.index import ChunkIndex
 from holdfast.repository.needs import Needs
@@ -49,11 +50,16 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "ARGON2_LANES", 1)
 
 
+def temporary_folder() -> Path:
+    """A new folder, in memory where that is possible."""
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="holdfast-faults-", dir=base))
+
+
 @pytest.fixture
 def room() -> Iterator[Path]:
     """A folder in memory where there is one: these tests are about order, and flush thousands of times."""
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    path = Path(tempfile.mkdtemp(prefix="holdfast-faults-", dir=base))
+    path = temporary_folder()
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
@@ -133,7 +139,6 @@ class World:
     model: dict[str, Rows] = field(default_factory=dict)
     recovery_key: str = ""
     store: Callable[[], Storage] | None = None
-    clients: int = 0
 
     @property
     def repo(self) -> Path:
@@ -144,9 +149,7 @@ class World:
 
     def places(self, name: str = "") -> Places:
         """The folders of a client; without a name of one that was never here."""
-        if not name:
-            self.clients += 1
-            name = f"fresh-{os.getpid()}-{self.clients}"
+        name = name or f"fresh-{new_id()}"
         return Places(cache=self.root / name / "cache", state=self.root / name / "state")
 
     def create(self) -> World:

@@ -126,7 +126,8 @@ def parse_slot(data: bytes, where: str) -> Slot:
 
 def open_slot(slot: Slot, secret: str) -> bytes | None:
     """The master key, or None when ``secret`` does not open this slot."""
-    if slot.memory > ARGON2_MEMORY_LIMIT_KIB or slot.passes > ARGON2_PASSES_LIMIT or not 1 <= slot.lanes <= 64:
+    memory_fits = 1 <= slot.memory <= ARGON2_MEMORY_LIMIT_KIB
+    if not memory_fits or not 1 <= slot.passes <= ARGON2_PASSES_LIMIT or not 1 <= slot.lanes <= 64:
         raise Damaged(
             "a key slot asks for absurd key derivation costs",
             where=f"keys/{slot.id}",

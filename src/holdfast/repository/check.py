@@ -48,6 +48,7 @@ class Examination:
     advance: Callable[[int], None] = lambda _size: None
     findings: list[Finding] = field(default_factory=list)
     bad: dict[bytes, str] = field(default_factory=dict)
+    missing: set[bytes] = field(default_factory=set)
 
     def structure(self) -> None:
         """Log, index, packs and manifests agree; every chunk a living snapshot names can be found."""
@@ -141,6 +142,7 @@ class Examination:
             if name not in present:
                 self.vault.log.follow()  # a prune may be at work
                 if name not in state.swept:
+                    self.missing.add(name)
                     self._add("a pack is missing", pack_path(name), hint=_REPLACE)
             elif present[name] < size:
                 self._add("a pack is truncated", pack_path(name), hint=_REPLACE)

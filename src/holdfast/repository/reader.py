@@ -13,7 +13,7 @@ from holdfast.crypto.keys import Keyring
 from holdfast.model.errors import Damaged, HoldfastError, ObjectMissing
 from holdfast.repository.fragments import Location
 from holdfast.repository.layout import pack_path
-from holdfast.repository.pack import DATA, HEADER_SIZE, PackKey
+from holdfast.repository.pack import DATA, HEADER_SIZE, Frame, PackKey
 from holdfast.repository.vault import Vault
 
 _KEYS_HELD = 4096
@@ -108,12 +108,7 @@ class ChunkReader:
     def read_copy(self, place: Location) -> bytes:
         """The plain bytes out of one copy; Damaged or ObjectMissing when that copy is bad."""
         where = pack_path(place.pack)
-        sealed = self._range(where, place.offset, place.length)
-        frame = self._key(place.pack).open(sealed, where)
-        if frame.id != place.id or frame.type != place.type:
-            raise Damaged(
-                "another chunk stands where the index points", where=where, hint="holdfast check --repair-index"
-            )
+        frame = self.unseal(place)
         base = None
         if frame.codec == codec.DELTA:
             base = self._full(frame.base, where)
@@ -124,6 +119,16 @@ class ChunkReader:
             raise
         check_id(self._keyring, frame.type, frame.id, plain, where)
         return plain
+
+    def unseal(self, place: Location) -> Frame:
+        """One copy as it lies in its pack; Damaged or ObjectMissing. Of a delta this does not need the base."""
+        where = pack_path(place.pack)
+        frame = self._key(place.pack).open(self._range(where, place.offset, place.length), where)
+        if frame.id != place.id or frame.type != place.type:
+            raise Damaged(
+                "another chunk stands where the index points", where=where, hint="holdfast check --repair-index"
+            )
+        return frame
 
     def _full(self, base: bytes, where: str) -> bytes:
         """A base: never itself a delta, so a hostile index cannot send us in circles."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from holdfast.chunking import codec
 from holdfast.model.errors import Damaged, ObjectMissing
 from holdfast.repository import pack as packs
 from holdfast.repository.fragments import (
     BASE_ROW_SIZE,
     ROW_SIZE,
     Fragment,
+    base_key,
     encode_base,
     encode_fragment,
     encode_row,
@@ -19,7 +21,8 @@ from holdfast.repository.fragments import (
 )
 from holdfast.repository.layout import INDEX, PACKS, index_path, pack_path, parse_pack_path
 from holdfast.repository.pack import Entry, PackKey
-from holdfast.repository.vault import Vault
+from holdfast.repository.reader import ChunkReader
+from holdfast.repository.vault import DeadPacks, Vault
 
 # Fragments of one session that repairs write: those rebuilt from packs first, rewritten ones far behind.
 _DROPPED = 1 << 20
@@ -96,21 +99,27 @@ def repair(vault: Vault, session: str) -> tuple[int, list[Damaged]]:
     return count, problems
 
 
-def drop_lost(vault: Vault, session: str, lost: Collection[bytes]) -> int:
-    """Take chunks that have no readable copy out of the index, so that the next backup stores them anew.
+def drop_lost(vault: Vault, session: str, lost: Iterable[bytes], missing: Container[bytes]) -> int:
+    """Take what cannot be read of these chunks, and all of missing packs, out of the index: backups store it anew.
 
-    Fragments are rewritten under ``session``. Returns how many rows went.
+    A delta that only lacks its base stays: it counts again as soon as the base is back. Fragments are rewritten
+    under ``session``. Returns how many copies went.
     """
+    copies = _unreadable(vault, lost)
     dropped = 0
     for number, stat in enumerate(list(vault.storage.list(INDEX))):
         with contextlib.suppress(Damaged, ObjectMissing):
             rows, bases, progress = split_fragment(
                 vault.sealer.open("index", stat.name, vault.storage.get(stat.name)), stat.name
             )
-            kept = Fragment(list(_without(rows, ROW_SIZE, lost)), list(_without(bases, BASE_ROW_SIZE, lost)), progress)
-            gone = len(rows) // ROW_SIZE - len(kept.rows)
+            left = Fragment(
+                list(_without(rows, ROW_SIZE, copies, missing)),
+                list(_without(bases, BASE_ROW_SIZE, copies, missing)),
+                progress,
+            )
+            gone = len(rows) // ROW_SIZE - len(left.rows)
             if gone:
-                _write(vault, session, _DROPPED + number, kept)
+                _write(vault, session, _DROPPED + number, left)
                 vault.storage.delete(stat.name)
                 dropped += gone
     vault.index.discard()
@@ -118,9 +127,28 @@ def drop_lost(vault: Vault, session: str, lost: Collection[bytes]) -> int:
     return dropped
 
 
-def _without(rows: memoryview, width: int, lost: Collection[bytes]) -> Iterator[bytes]:
+def _unreadable(vault: Vault, chunks: Iterable[bytes]) -> set[bytes]:
+    reader = ChunkReader(vault, DeadPacks(vault.log, ""))
+    copies: set[bytes] = set()
+    for chunk in chunks:
+        for place in vault.index.locations(chunk):
+            try:
+                if place.codec == codec.DELTA:
+                    reader.unseal(place)
+                else:
+                    reader.read_copy(place)
+            except (Damaged, ObjectMissing):
+                copies.add(base_key(place))
+    return copies
+
+
+def _without(
+    rows: memoryview, width: int, copies: Container[bytes], packs: Container[bytes]
+) -> Iterator[bytes]:
     data = bytes(rows)
-    return (data[at : at + width] for at in range(0, len(data), width) if data[at : at + 32] not in lost)
+    for at in range(0, len(data), width):
+        if data[at : at + 56] not in copies and data[at + 32 : at + 52] not in packs:
+            yield data[at : at + width]
 
 
 def _contents(vault: Vault, problems: list[Damaged]) -> Iterator[tuple[bytes, list[Entry]]]:

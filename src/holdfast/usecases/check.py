@@ -54,9 +54,9 @@ def check(repository: Repository, request: CheckRequest) -> CheckResult:
             read = examination.read_data(request.read_data)
             request.report(PhaseEnded(source="repository", phase="read data"))
         examination.name_victims()
-    if request.repair_index and examination.bad:
+    if request.repair_index and (examination.bad or examination.missing):
         with repository.begin("check") as session:
-            rebuild.drop_lost(repository.vault, session.id, examination.bad)
+            rebuild.drop_lost(repository.vault, session.id, examination.bad, examination.missing)
     repository.remember_head()
     findings = examination.findings
     return CheckResult(ok=not findings, findings=findings, read=read, repaired=repaired)
