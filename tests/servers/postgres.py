@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers for tests: started in a temporary folder, never as root, gone when the test run ends."""
+"""Real PostgreSQL servers for tests: in a temporary folder, never as root, gone when the test run ends."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def programs(version: str) -> Path:
 
 
 class PostgresServer:
-    """One server with its own data directory; ``data`` may be copied away and put back while it is stopped."""
+    """One server with its own data directory; ``data`` may be copied away and put back while stopped."""
 
     def __init__(
         self, version: str, folder: Path, *, fsync: bool = False, settings: Mapping[str, str] | None = None
@@ -82,7 +82,8 @@ class PostgresServer:
     def url(self, database: str = "postgres", *, user: str = "postgres", password: str | None = None) -> str:
         """A ``postgresql://`` URL with the password in it."""
         secret = self.password if password is None else password
-        return f"postgresql://{quote(user, safe='')}:{quote(secret, safe='')}@127.0.0.1:{self.port}/{quote(database, safe='')}"
+        account = f"{quote(user, safe='')}:{quote(secret, safe='')}"
+        return f"postgresql://{account}@127.0.0.1:{self.port}/{quote(database, safe='')}"
 
     def connect(self, database: str = "postgres", **more: Any) -> psycopg.Connection[Any]:
         """A superuser connection, autocommit unless told otherwise."""
@@ -101,7 +102,7 @@ class PostgresServer:
             return cursor.fetchall() if cursor.description else []
 
     def program(self, name: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """Run a server-side program (initdb, pg_basebackup, pg_ctl …) as the server's user; it must succeed."""
+        """Run a program (initdb, pg_basebackup, pg_ctl …) as the server's user; it must succeed."""
         done = subprocess.run(
             [str(self.bin / name), *arguments], capture_output=True, check=False, cwd=self.folder,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C", "PGPASSWORD": self.password}, **_identity(),
@@ -110,7 +111,9 @@ class PostgresServer:
             raise RuntimeError(f"{name}: {done.stderr.decode(errors='replace')}")
         return done
 
-    def client(self, name: str, *arguments: str, database: str = "postgres") -> subprocess.CompletedProcess[bytes]:
+    def client(
+        self, name: str, *arguments: str, database: str = "postgres"
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run a client program of this version (psql, pg_dump …) against a database; it must succeed."""
         target = f"--dbname=host=127.0.0.1 port={self.port} user=postgres dbname={_conninfo_value(database)}"
         return self.program(name, "-w", target, *arguments)

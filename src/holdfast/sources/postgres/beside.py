@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from holdfast.sources.base import Cut, Piece, PieceResult
 from holdfast.sources.postgres.catalog_stamp import catalog_stamp
 from holdfast.sources.postgres.connection import connect, prelude
+from holdfast.sources.postgres.definitions import python_codec
 from holdfast.sources.postgres.dump import DumpOptions, archive, exact_pattern, start_dump
 from holdfast.sources.postgres.items import (
     DEFINITIONS,
@@ -64,11 +65,14 @@ class Beside:
 
     def start(self) -> None:
         """Find out whether definitions changed; if so start pg_dump, which runs while rows are read."""
+        facts = self._opened.held.facts
         options = DumpOptions(
             owner=self._options.owner, acl=self._options.acl,
-            left_out=tuple(exact_pattern(one.schema, one.name) for one in self._hidden_from_dump()),
+            left_out=tuple(
+                exact_pattern(one.schema, one.name, python_codec(facts.encoding))
+                for one in self._hidden_from_dump()
+            ),
         )
-        facts = self._opened.held.facts
         if facts.version >= 140000:
             self._stamp = catalog_stamp(
                 self._leader, self._opened.pg_dump.version, facts.version_text, repr(options), facts.database
@@ -79,7 +83,7 @@ class Beside:
     def pieces(self) -> Iterator[Piece]:
         """Quick things first; pg_dump's output is waiting in its pipe meanwhile."""
         self._roles = read_roles(self._leader, acl=self._options.acl)
-        yield _whole(ROLES, KIND_ROLES, self._roles.text.encode("utf-8", "surrogateescape"))
+        yield _whole(ROLES, KIND_ROLES, self._roles.text.encode(self._inventory.codec))
         yield from self._sequences()
         yield from self._views()
         yield self._definitions()

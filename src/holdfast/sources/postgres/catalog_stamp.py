@@ -41,5 +41,5 @@ def catalog_stamp(connection: Connection, *facts: str) -> bytes:
                 f"SELECT '{name}', count(*), sum(hashtextextended(v.r::text, 0)), 0 FROM ({_INSTEAD[name]}) v"
             )
     rows = connection.execute((" UNION ALL ".join(arms) + " ORDER BY 1").encode()).fetchall()
-    text = "\n".join(("|".join(map(str, row)) for row in rows)) + "\n" + "\n".join(facts)
+    text = "\n".join("|".join(map(str, row)) for row in rows) + "\n" + "\n".join(facts)
     return b"1|" + hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=24).hexdigest().encode()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from holdfast.sources.postgres.items import CONTINUITY_SCHEMA
+from holdfast.sources.postgres.names import literal
 
 if TYPE_CHECKING:
     from holdfast.sources.postgres.connection import Connection
@@ -21,8 +22,8 @@ _NOT_ALLOWED = (
 )
 _MAKE = (
     f"CREATE TABLE {_TABLE} (token text PRIMARY KEY, written timestamptz NOT NULL DEFAULT now())",
-    f"COMMENT ON TABLE {_TABLE} IS 'Written by holdfast after each snapshot; while a row is here, unchanged "
-    "data need not be read again. Safe to drop.'",
+    f"COMMENT ON TABLE {_TABLE} IS "
+    + literal("Written by holdfast after each snapshot; while a row is here, unchanged data need not be read again."),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,9 +56,9 @@ def archive(child: Child, session: Session) -> Iterator[bytes]:
         raise from_child(child.errors, session.conninfo, doing="pg_dump could not read the definitions")
 
 
-def exact_pattern(schema: str, name: str) -> str:
-    """A pg_dump pattern that means exactly this table."""
-    return f"{_exact(schema)}.{_exact(name)}"
+def exact_pattern(schema: str, name: str, codec: str = "utf-8") -> str:
+    """A pg_dump pattern that means exactly this table, its bytes in the encoding pg_dump was told."""
+    return os.fsdecode(f"{_exact(schema)}.{_exact(name)}".encode(codec))
 
 
 def without_date(head: bytes) -> bytes:

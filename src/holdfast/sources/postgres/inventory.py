@@ -41,9 +41,14 @@ class Inventory:
         self.large_objects_readable = True
         self._add_large_objects()
 
+    @property
+    def codec(self) -> str:
+        """How text of the catalogs becomes bytes: SQL_ASCII databases spoke LATIN1 to us, byte for byte."""
+        return "latin-1" if self._held.facts.encoding == "SQL_ASCII" else "utf-8"
+
     def name(self, relation: Relation) -> bytes:
         """The item's name: the label in UTF-8, the server's own bytes in a SQL_ASCII database."""
-        return relation.label.encode("latin-1" if self._held.facts.encoding == "SQL_ASCII" else "utf-8")
+        return relation.label.encode(self.codec)
 
     def columns(self, relation: Relation) -> Columns:
         """The columns of a chosen table."""
@@ -65,7 +70,7 @@ class Inventory:
         ]
         repository = self._opened.repository_label
         lines += [
-            f"rows of {one.label} (" + ("the repository itself" if one.label == repository else "left out by the configuration") + ")"
+            f"rows of {one.label} ({'the repository itself' if one.label == repository else 'left out by choice'})"
             for one in sorted(self._opened.left_out, key=lambda one: one.label)
         ]
         return lines

@@ -28,7 +28,7 @@ _LOCK_WAIT = "2s"
 _FIRST_WORDS = re.compile(r"\s*(\w+(?:\s+\w+)?)")
 
 
-class _Changed(Exception):
+class _ChangedError(Exception):
     """Something was altered between snapshot and lock."""
 
 
@@ -62,7 +62,7 @@ def hold_snapshot(connection: Connection, observer: Connection, conninfo: Connin
     while attempt < _ATTEMPTS:
         try:
             return _attempt(connection, observer, wanted, deadline)
-        except _Changed:
+        except _ChangedError:
             connection.execute("ROLLBACK")
             time.sleep(0.05 * attempt)
             attempt += 1
@@ -102,7 +102,7 @@ def _attempt(connection: Connection, observer: Connection, wanted: Wanted, deadl
     doubtful = altered(observer, facts.xmin, oids)
     now = read_columns(observer, doubtful) if doubtful else {}
     if moved(connection, oids) or any(now[oid] != columns[oid] for oid in doubtful):
-        raise _Changed
+        raise _ChangedError
     types = read_types(connection, columns.values())
     catalog = Catalog(relations=relations, columns=columns, types=types)
     return Held(connection=connection, name=name, facts=facts, catalog=catalog, tables=tables)
@@ -124,14 +124,14 @@ def _lock(connection: Connection, tables: Sequence[Relation], deadline: float) -
         while True:
             connection.execute("SAVEPOINT holdfast_lock")
             try:
-                connection.execute(statement.encode())
+                connection.execute(statement.encode(connection.info.encoding))
             except psycopg.errors.LockNotAvailable:
                 if time.monotonic() > deadline:
                     raise
                 connection.execute("ROLLBACK TO SAVEPOINT holdfast_lock")
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName,
                     psycopg.errors.WrongObjectType):
-                raise _Changed from None
+                raise _ChangedError from None
             else:
                 connection.execute("RELEASE SAVEPOINT holdfast_lock")
                 break

@@ -12,8 +12,8 @@ import psycopg
 
 from holdfast.model.errors import SourceError
 from holdfast.sources.postgres.catalog import Relation, Selection
-from holdfast.sources.postgres.conninfo import ChildAuth, Conninfo
 from holdfast.sources.postgres.connection import Connection, connect
+from holdfast.sources.postgres.conninfo import ChildAuth, Conninfo
 from holdfast.sources.postgres.continuity import prepare_tokens, present_tokens, write_token
 from holdfast.sources.postgres.leader import Held, Wanted, hold_snapshot, lock_statements
 from holdfast.sources.postgres.names import quote
@@ -80,10 +80,11 @@ def open_snapshot(options: Options, only: tuple[str, ...] = ()) -> Iterator[Open
         held = hold_snapshot(
             leader, observer, conninfo, Wanted(choose=choice.tables, patience=options.lock_patience)
         )
+        bytes_only = held.facts.encoding == "SQL_ASCII"
         few = len(held.tables) <= _LOCKED_BY_LANES
         session = Session(
             psql=psql.path, conninfo=conninfo, auth=auth, snapshot=held.name, encoding=held.facts.encoding,
-            locks=tuple(f"{one};" for one in lock_statements(held.tables, ascii_only=True)) if few else (),
+            locks=tuple(f"{one};" for one in lock_statements(held.tables, ascii_only=not bytes_only)) if few else (),
         )
         token, lsn = _link(observer, held, options)
         yield Opened(

@@ -19,13 +19,13 @@ _ATTRIBUTES = (
 )
 _ROLES = (
     "SELECT r.rolname::text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, "
-    "rolbypassrls, rolconnlimit, rolvaliduntil::text, {password}, shobj_description(r.oid, 'pg_authid') "
-    "FROM {catalog} r WHERE rolname NOT LIKE 'pg\\_%%' ORDER BY 1"
+    "rolbypassrls, rolconnlimit, rolvaliduntil::text, {}, shobj_description(r.oid, 'pg_authid') "
+    "FROM {} r WHERE rolname NOT LIKE 'pg\\_%' ORDER BY 1"
 )
 _MEMBERS = (
     "SELECT g.rolname::text, m.rolname::text, a.admin_option, {more} FROM pg_auth_members a "
     "JOIN pg_roles g ON g.oid = a.roleid JOIN pg_roles m ON m.oid = a.member "
-    "WHERE m.rolname NOT LIKE 'pg\\_%%' ORDER BY 1, 2"
+    "WHERE m.rolname NOT LIKE 'pg\\_%' ORDER BY 1, 2"
 )
 _SETTINGS = (
     "SELECT r.rolname::text, s.setdatabase, s.setconfig FROM pg_db_role_setting s "
@@ -66,10 +66,10 @@ def read_roles(connection: Connection, *, acl: bool) -> Roles:
 def _role_rows(connection: Connection) -> tuple[list[tuple[object, ...]], bool]:
     try:
         with connection.transaction():
-            query = _ROLES.format(password="r.rolpassword", catalog="pg_authid").replace("%%", "%")
+            query = _ROLES.format("r.rolpassword", "pg_authid")
             return connection.execute(query.encode()).fetchall(), True
     except psycopg.errors.InsufficientPrivilege:
-        query = _ROLES.format(password="NULL", catalog="pg_roles").replace("%%", "%")
+        query = _ROLES.format("NULL", "pg_roles")
         return connection.execute(query.encode()).fetchall(), False
 
 
@@ -91,7 +91,7 @@ def _role(row: tuple[object, ...]) -> Iterator[str]:
 def _members(connection: Connection) -> Iterator[str]:
     newer = connection.info.server_version >= 160000
     more = "a.inherit_option, a.set_option" if newer else "NULL, NULL"
-    query = _MEMBERS.format(more=more).replace("%%", "%")
+    query = _MEMBERS.format(more=more)
     for group, member, admin, inherit, may_set in connection.execute(query.encode()).fetchall():
         options = f" WITH ADMIN {_bool(admin)}, INHERIT {_bool(inherit)}, SET {_bool(may_set)}"
         older = " WITH ADMIN OPTION" if admin else ""

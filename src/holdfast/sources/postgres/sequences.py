@@ -22,7 +22,8 @@ def read_sequences(
     """(sequence, last value, whether nextval was called) of each."""
     for start in range(0, len(sequences), _BATCH):
         batch = sequences[start:start + _BATCH]
-        for number, last, called in connection.execute(_question(connection, batch).encode()):
+        question = _question(connection, batch)
+        for number, last, called in connection.execute(question.encode(connection.info.encoding)):
             yield batch[number], last, called
 
 

@@ -35,6 +35,11 @@ class Session:
     encoding: str
     locks: tuple[str, ...] = ()
 
+    @property
+    def codec(self) -> str:
+        """How statements are written to psql: nothing but ASCII, or a SQL_ASCII database's own bytes."""
+        return "latin-1" if self.encoding == "SQL_ASCII" else "ascii"
+
 
 class CopyStream:
     """Feed commands ahead, then take their outputs in the same order. For one thread."""
@@ -49,7 +54,7 @@ class CopyStream:
         self._output = MarkedOutput(self._child.read, self._marker.encode())
         self._about: deque[str] = deque()
         self._reading = "the session"
-        self._child.feed("\n".join(self._opening()).encode("ascii") + b"\n")
+        self._child.feed("\n".join(self._opening()).encode(session.codec) + b"\n")
 
     @property
     def outstanding(self) -> int:
@@ -64,7 +69,7 @@ class CopyStream:
     def run(self, command: str, about: str, *, answer: str = "") -> None:
         """Feed any psql command lines; ``answer`` may name psql variables, see ``answer()``."""
         self._about.append(about)
-        self._child.feed(f"{command}\n\\echo {self._marker} {answer}\n".encode())
+        self._child.feed(f"{command}\n\\echo {self._marker} {answer}\n".encode(self._session.codec))
 
     def blocks(self, *, large: bool = False) -> Iterator[bytes]:
         """The output of the oldest command, block by block; ``large`` prefers big blocks to quick ones."""

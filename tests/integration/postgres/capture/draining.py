@@ -10,7 +10,7 @@ from holdfast.model.snapshot import Item, Segment, Slice
 from holdfast.sources.base import CaptureNotes, CaptureRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from holdfast.model.snapshot import Notes
     from holdfast.sources.base import Piece, Source
@@ -29,6 +29,8 @@ class Saved:
     bytes_read: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    on_block: Callable[[int], None] | None = None
+
     def take(self, piece: Piece, previous: Saved | None, *, keep: bool = True) -> None:
         """Drain one piece."""
         segments = []
@@ -42,6 +44,8 @@ class Saved:
             size, parts = 0, []
             for block in piece.blocks:
                 size += len(block)
+                if self.on_block:
+                    self.on_block(len(block))
                 if keep:
                     parts.append(bytes(block))
             result = piece.result() if piece.result else None
@@ -136,10 +140,11 @@ def capture(source: Source, previous: Saved | None = None, *, keep: bool = True,
     """Take one snapshot into memory; ``between`` is called once the image is held, before anything is read."""
     between = more.pop("between", None)
     before_finish = more.pop("before_finish", None)
+    on_block = more.pop("on_block", None)
     request = CaptureRequest(
         source="app", previous=AsPrevious(previous) if previous else None, **{"width": 2, **more}
     )
-    saved = Saved()
+    saved = Saved(on_block=on_block)
     if previous is not None:
         saved.content.update(previous.content)
     with source.capture(request) as image:

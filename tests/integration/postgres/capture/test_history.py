@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-
-from holdfast.sources.postgres import PostgresSource
 from tests.integration.postgres.capture.draining import Saved, capture
 from tests.servers.postgres import PostgresServer, postgres_server, standby_of
+
+from holdfast.sources.postgres import PostgresSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,10 +180,12 @@ def wait_for(standby: PostgresServer, primary: PostgresServer) -> None:
 
 def crash_backend(server: PostgresServer) -> None:
     """Kill one backend: the server drops every session and its memory, and recovers from the log's disk."""
-    with pytest.raises(psycopg.OperationalError), server.connect() as victim:
-        os.kill(victim.info.backend_pid, signal.SIGKILL)
-        time.sleep(0.2)
+    victim = server.connect()
+    os.kill(victim.info.backend_pid, signal.SIGKILL)
+    time.sleep(0.2)
+    with pytest.raises(psycopg.OperationalError):
         victim.execute("SELECT 1")
+    victim.close()
     for _ in range(200):
         try:
             server.connect().close()

@@ -9,11 +9,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.integration.postgres.capture.draining import capture
+from tests.servers.postgres import PostgresServer, fresh_database, shared_server
 
 from holdfast.model.errors import HoldfastError, SourceError
 from holdfast.sources.postgres import PostgresSource
-from tests.integration.postgres.capture.draining import capture
-from tests.servers.postgres import PostgresServer, fresh_database, shared_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

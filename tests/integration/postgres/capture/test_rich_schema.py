@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from holdfast.sources.postgres import PostgresSource
 from tests.integration.postgres.capture.draining import Saved, capture
 from tests.servers.postgres import PostgresServer, fresh_database, shared_server
+
+from holdfast.sources.postgres import PostgresSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,8 @@ def truth(server: PostgresServer, database: str, table: str, columns: str = "*")
     """The rows as a careful psql prints them."""
     script = (
         "SET search_path=''; SET DateStyle='ISO, YMD'; SET IntervalStyle=postgres; SET extra_float_digits=3; "
-        f"SET TimeZone=UTC; SET bytea_output=hex; SET lc_monetary='C'; COPY (SELECT {columns} FROM ONLY {table}) TO STDOUT"
+        f"SET TimeZone=UTC; SET bytea_output=hex; SET lc_monetary='C'; "
+        f"COPY (SELECT {columns} FROM ONLY {table}) TO STDOUT"
     )
     return server.client("psql", "-XqAt", "-c", script, database=database).stdout
 
