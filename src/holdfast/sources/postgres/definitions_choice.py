@@ -57,6 +57,7 @@ class _Chooser:
         for entry in definitions.entries:
             for need in set(entry.needs):
                 self._needed_by[need].append(entry)
+        self._schemas = {entry.tag: entry for entry in definitions.of("SCHEMA")}
         self._taken: set[int] = set()
         self._left_out: list[str] = []
 
@@ -67,13 +68,13 @@ class _Chooser:
             if entry.desc in RELATIONS and (entry.namespace, entry.tag) in relations
         ]
         rooted = self._with_partitions(roots)
+        asked = {root.id for root in rooted}
         waiting = list(rooted)
         while waiting:
             entry = waiting.pop()
-            for need in self._take(entry):
-                waiting.append(need)
-            if entry.id in {root.id for root in rooted} or entry.desc in _PARTS:
-                waiting += self._parts(entry, {root.id for root in rooted})
+            waiting += self._take(entry)
+            if entry.id in asked or entry.desc in _PARTS:
+                waiting += self._parts(entry, asked)
         return self._result(relations)
 
     def _with_partitions(self, roots: list[Definition]) -> list[Definition]:
@@ -93,12 +94,9 @@ class _Chooser:
         if entry.id in self._taken:
             return []
         self._taken.add(entry.id)
-        schema = self._schema(entry.namespace)
+        schema = self._schemas.get(entry.namespace)
         needs = [self._all.get(need) for need in entry.needs]
         return [need for need in [*needs, schema] if need is not None and need.id not in self._taken]
-
-    def _schema(self, name: str) -> Definition | None:
-        return next((entry for entry in self._all.of("SCHEMA") if entry.tag == name), None)
 
     def _parts(self, entry: Definition, rooted: set[int]) -> list[Definition]:
         parts = []

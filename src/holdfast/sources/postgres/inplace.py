@@ -19,6 +19,7 @@ from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_plan import Deciding
 from holdfast.sources.postgres.inplace_repair import changed, step_name
 from holdfast.sources.postgres.inplace_run import InPlaceRun, Repairs, find_repairs
+from holdfast.sources.postgres.readback_largeobjects import compare_large_objects
 from holdfast.sources.postgres.target_checks import Aim
 from holdfast.sources.postgres.target_saved import Saved
 
@@ -73,8 +74,14 @@ class InPlace:
     def _counted(
         self, step: RestoreStep, saved: Saved, content: Content, catalog: Catalog, connection: Connection
     ) -> RestoreStep:
-        item = next((found for found in saved.relations(kinds.KIND_TABLE) if found.name == step.item), None)
-        if item is None or step.action not in {Action.ADD, Action.OVERWRITE, Action.REPLACE}:
+        if step.item == kinds.LARGE_OBJECTS:
+            return self._counted_objects(step, saved, content, connection)
+        item = saved.fixed(step.item)
+        if (
+            item is None
+            or item.kind != kinds.KIND_TABLE
+            or step.action not in {Action.ADD, Action.OVERWRITE, Action.REPLACE}
+        ):
             return step
         staged = Staged(connection, saved, item, catalog.relations[saved.name(item)], 0)
         staged.fill(content)
@@ -85,6 +92,22 @@ class InPlace:
             return replace(step, counts=counts, detail="; ".join([*filter(None, [step.detail]), *merged.lost]))
         if not any(counts[what] for what in ("create", "change", "delete")):
             return replace(step, action=Action.LEAVE, counts=counts, detail=step.detail or "already as wanted")
+        return replace(step, counts=counts)
+
+    def _counted_objects(
+        self, step: RestoreStep, saved: Saved, content: Content, connection: Connection
+    ) -> RestoreStep:
+        item = saved.fixed(kinds.LARGE_OBJECTS)
+        if item is None or step.action is Action.CREATE:
+            return step
+        found = compare_large_objects(connection, item, content)
+        counts = {
+            "create": found.missing,
+            "change": found.differing if self.request.overwrite else 0,
+            "delete": found.extra if self.request.exact else 0,
+        }
+        if not any(counts.values()):
+            return replace(step, action=Action.LEAVE, counts=counts, detail="already as wanted")
         return replace(step, counts=counts)
 
     @contextmanager
@@ -146,7 +169,6 @@ def _repair_steps(repairs: Repairs, saved: Saved) -> Iterator[RestoreStep]:
 
 def patterns(plan: RestorePlan) -> tuple[str, ...]:
     """Exact patterns for the items a plan touches: signs that fnmatch would read are bracketed."""
-    found = []
-    for step in plan.touched():
-        found.append("".join(f"[{letter}]" if letter in "*?[" else letter for letter in step.label))
-    return tuple(found)
+    return tuple(
+        "".join(f"[{letter}]" if letter in "*?[" else letter for letter in step.label) for step in plan.touched()
+    )

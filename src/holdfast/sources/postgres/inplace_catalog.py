@@ -42,7 +42,10 @@ class Column:
 
 @dataclass(slots=True, kw_only=True)
 class Living:
-    """A relation that exists. ``item``: what a snapshot calls it. ``key``: columns and equality operators of a key that no row lacks, empty if none."""
+    """A relation that exists. ``item``: what a snapshot calls it.
+
+    ``key``: columns and equality operators of a key that no row lacks, empty if none.
+    """
 
     name: Name
     item: bytes
@@ -208,7 +211,8 @@ def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Refer
         " (SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY k(att, n)"
         "   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.att),"
         " (SELECT array_agg(n.nspname || E'\\n' || o.oprname ORDER BY k.n) FROM unnest(c.conpfeqop) WITH ORDINALITY"
-        "   k(op, n) JOIN pg_catalog.pg_operator o ON o.oid = k.op JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace),"
+        "   k(op, n) JOIN pg_catalog.pg_operator o ON o.oid = k.op"
+        "   JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace),"
         f" c.confdeltype::text IN ('c', 'n', 'd'), c.convalidated AND {enforced} AND NOT {period}"
         " FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0"
     ).fetchall()

@@ -114,8 +114,9 @@ def take_away(
     """
     wanted = set(created)
     dropped = []
-    ordered = sorted(reversed(living.entries), key=lambda entry: entry.desc == "SEQUENCE")  # most go with their table
-    for entry in ordered:
+    backwards = living.entries[::-1]
+    # sequences last: most of them go with their table
+    for entry in sorted(backwards, key=lambda entry: entry.desc == "SEQUENCE"):
         name = step_name(entry, names)
         if name not in wanted or not entry.drop:
             continue

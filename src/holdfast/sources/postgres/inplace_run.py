@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
 
-from holdfast.model.errors import Damaged, TargetError
-from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Warned
+from holdfast.model.errors import TargetError
+from holdfast.model.events import Warned
 from holdfast.model.plans import Action, ItemResult, RestorePlan
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, RestoreRequest
@@ -16,10 +16,9 @@ from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.definitions import Definition, Definitions
 from holdfast.sources.postgres.inplace_catalog import Catalog, Name
-from holdfast.sources.postgres.inplace_keys import check_references, parents_first
-from holdfast.sources.postgres.inplace_merge import Merged, Mode, Staged
+from holdfast.sources.postgres.inplace_keys import check_references
 from holdfast.sources.postgres.inplace_repair import living_definitions, missing, step_name, take_away
-from holdfast.sources.postgres.load import Stretch, load_segment, stretch_name
+from holdfast.sources.postgres.inplace_rows import RowsRun
 from holdfast.sources.postgres.load_largeobjects import LargeObjectsRules, load_large_objects
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.target_checks import Aim
@@ -80,7 +79,6 @@ class InPlaceRun:
         self._catalog = catalog
         self._saved = saved
         self._request = request
-        self._mode = Mode(overwrite=request.overwrite, exact=request.exact)
         self._results: dict[bytes, ItemResult] = {}
         self._names = {saved.name(item): item.name for item in saved.relations("table", "sequence", "matview")}
 
@@ -88,23 +86,48 @@ class InPlaceRun:
         """Do what the plan says and commit. On any error everything is as it was; TargetError tells."""
         repairs = find_repairs(self._aim, self._saved, content, self._catalog, environ)
         planned = {step.item: step for step in plan.steps}
-        self._take_away(plan, repairs, environ)
+        self._take_away(repairs, environ)
         making = self._making(repairs, content)
         wanted = self._planned_repairs(plan, repairs)
         self._make(wanted, making, "pre-data")
         if not self._catalog.may_bypass:
             self._connection.execute("SET CONSTRAINTS ALL DEFERRED")
         created = self._items(planned, Action.CREATE)
-        self._load_created(created, content)
-        self._merge([item for action in _MERGING for item in self._items(planned, action)], content)
+        rows = RowsRun(
+            connection=self._connection,
+            place=self._aim.place,
+            catalog=self._catalog,
+            saved=self._saved,
+            request=self._request,
+            content=content,
+        )
+        merging = [item for action in _MERGING for item in self._items(planned, action)]
+        for result in [*rows.load_created(created), *rows.merge(merging)]:
+            self._tell(result.item.name, result.action, _Result(result.rows, result.status, result.detail))
         self._large_objects(planned, making, content)
         self._sequences(repairs, planned)
         roomy(self._connection)
         self._make(wanted, making, "post-data")
         self._check(plan)
-        self._finish(wanted, making, repairs, planned)
-        self._connection.execute("COMMIT")
+        self._finish(wanted, making, repairs)
+        self._commit()
         return [*self._results.values(), *self._untouched(plan)]
+
+    def _commit(self) -> None:
+        """Commit, and believe it only when the server says so."""
+        try:
+            said = self._connection.execute("COMMIT").statusmessage
+        except psycopg.OperationalError as error:
+            if not self._connection.closed:
+                raise
+            raise TargetError(
+                "the connection was lost while the restore was committed: it may or may not have been done",
+                where=self._aim.place.url,
+                why=self._aim.place.harmless(reason(error)),
+                hint="look with --dry-run: either everything is restored or nothing",
+            ) from error
+        if said != "COMMIT":
+            raise TargetError("the server undid the restore; nothing was changed", where=self._aim.place.url)
 
     def _planned_repairs(self, plan: RestorePlan, repairs: Repairs) -> list[Definition]:
         """Only what the plan showed; a plan made without content has not looked, so everything missing is made."""
@@ -136,7 +159,7 @@ class InPlaceRun:
             make(self._connection, entry, making, self._aim.place)
             self._tell(step_name(entry, self._names), "create", _Result(None))
 
-    def _take_away(self, plan: RestorePlan, repairs: Repairs, environ: Mapping[str, str]) -> None:
+    def _take_away(self, repairs: Repairs, environ: Mapping[str, str]) -> None:
         if not self._request.undo_created:
             return
         living = repairs.living or living_definitions(self._aim.place, self._aim.server.version, environ)
@@ -153,103 +176,14 @@ class InPlaceRun:
                 found.append(item)
         return found
 
-    def _load_created(self, items: list[Item], content: Content) -> None:
-        """Load tables made just now; one that needs another's rows is tried again after the rest."""
-        waiting, problem = items, None
-        while waiting:
-            again: list[Item] = []
-            for item in waiting:
-                try:
-                    with self._connection.transaction():
-                        self._load(item, content)
-                except psycopg.Error as error:
-                    if self._connection.closed:
-                        raise
-                    again.append(item)
-                    problem = TargetError(
-                        "rows were refused by the server; nothing was changed",
-                        where=item.label,
-                        why=self._aim.place.harmless(reason(error)),
-                    )
-            if len(again) == len(waiting) and problem is not None:
-                raise problem
-            waiting = again
-
-    def _load(self, item: Item, content: Content) -> None:
-        rows, lost = 0, []
-        for segment in item.segments:
-            try:
-                with self._connection.transaction():
-                    loaded = load_segment(self._connection, Stretch(self._saved, item, segment), content)
-            except Damaged as error:
-                lost.append(
-                    f"{stretch_name(segment)}: {segment.rows} rows are damaged in the repository ({error.what})"
-                )
-                continue
-            if loaded != segment.rows:
-                raise TargetError(
-                    "the server counts other rows than the snapshot; nothing was changed",
-                    where=item.label,
-                    why=f"{stretch_name(segment)}: {loaded} instead of {segment.rows}",
-                )
-            rows += loaded
-            self._request.report(Advanced(source=self._aim.place.database, phase="load", amount=segment.size))
-        self._tell(item.name, "create", _Result(rows, "failed" if lost else "ok", "; ".join(lost)))
-
-    def _merge(self, items: list[Item], content: Content) -> None:
-        """Children lose rows before parents do, parents gain rows before children."""
-        by_name = {self._saved.name(item): item for item in items}
-        order = parents_first(list(by_name), self._catalog.references)
-        total = sum(item.size for item in items)
-        self._request.report(PhaseStarted(source=self._aim.place.database, phase="compare and write", total=total))
-        staged = [(by_name[name], self._stage(by_name[name], number, content)) for number, name in enumerate(order)]
-        resting = [] if self._catalog.may_bypass else self._rest_triggers(by_name)
-        deleted = {
-            item.name: stage.delete() if self._mode.exact and not stage.lost else 0 for item, stage in reversed(staged)
-        }
-        for item, stage in staged:
-            self._write(item, stage, deleted[item.name])
-        for statement in resting:
-            self._connection.execute(statement)
-        self._request.report(PhaseEnded(source=self._aim.place.database, phase="compare and write"))
-
-    def _stage(self, item: Item, number: int, content: Content) -> Staged:
-        staged = Staged(self._connection, self._saved, item, self._catalog.relations[self._saved.name(item)], number)
-        staged.fill(content)
-        self._request.report(Advanced(source=self._aim.place.database, phase="compare and write", amount=item.size))
-        return staged
-
-    def _write(self, item: Item, staged: Staged, deleted: int) -> None:
-        mode = Mode(overwrite=self._mode.overwrite, exact=self._mode.exact and not staged.lost)
-        added, changed, blocked = staged.write(mode)
-        staged.drop()
-        merged = Merged(create=added, change=changed, delete=deleted, blocked=blocked, lost=tuple(staged.lost))
-        status = "failed" if merged.lost else "incomplete" if blocked else "ok"
-        told = [f"{added} added", f"{changed} changed", f"{deleted} deleted", *merged.lost]
-        if blocked:
-            told.append(f"{blocked} rows not added: another row has their unique value")
-        action = "replace" if self._mode.exact else "overwrite" if self._mode.overwrite else "add"
-        self._tell(item.name, action, _Result(item.rows, status, "; ".join(told)))
-
-    def _rest_triggers(self, tables: Iterable[Name]) -> list[str]:
-        """Switch off the triggers of tables this role owns; the statements that put them back as they were."""
-        again = []
-        for name in tables:
-            living = self._catalog.relations[name]
-            for trigger, enabled in living.triggers if living.owned else []:
-                back = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}[enabled]
-                self._connection.execute(f"ALTER TABLE {living.sql} DISABLE TRIGGER {quote(trigger)}")
-                again.append(f"ALTER TABLE {living.sql} {back} TRIGGER {quote(trigger)}")
-        return again
-
     def _large_objects(self, planned: Mapping[bytes, object], making: Making | None, content: Content) -> None:
         item = self._saved.fixed(kinds.LARGE_OBJECTS)
-        if item is None or item.name not in planned:
+        if item is None or getattr(planned.get(item.name), "action", Action.LEAVE) is Action.LEAVE:
             return
         server: Server = look_at(self._connection)
         owners = server.roles if server.superuser else (making.keeps_owner if making else frozenset())
         rules = LargeObjectsRules(
-            owners=owners, acl=self._request.acl, overwrite=self._mode.overwrite, exact=self._mode.exact
+            owners=owners, acl=self._request.acl, overwrite=self._request.overwrite, exact=self._request.exact
         )
         loaded = load_large_objects(self._connection, item, content, rules)
         if loaded.lost:
@@ -280,11 +214,8 @@ class InPlaceRun:
             self._results[result.name.encode()] = result
 
     def _check(self, plan: RestorePlan) -> None:
-        tables = {
-            self._saved.name(item)
-            for item in self._saved.relations(kinds.KIND_TABLE)
-            if any(step.item == item.name and step.action in _MERGING for step in plan.steps)
-        }
+        merged = {step.item for step in plan.steps if step.action in _MERGING}
+        tables = {self._saved.name(item) for item in self._saved.relations(kinds.KIND_TABLE) if item.name in merged}
         if self._catalog.may_bypass:
             check_references(self._connection, self._catalog.around(tables))
 
@@ -293,7 +224,6 @@ class InPlaceRun:
         wanted: Sequence[Definition],
         making: Making | None,
         repairs: Repairs,
-        planned: Mapping[bytes, object],
     ) -> None:
         if making is None or repairs.definitions is None:
             return

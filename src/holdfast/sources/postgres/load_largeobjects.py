@@ -107,7 +107,7 @@ def _write(connection: Connection, blocks: Iterator[bytes]) -> int:
         rows = copy_in(connection, "COPY pg_temp.holdfast_lo_data FROM STDIN", blocks)
         connection.execute(
             "SELECT count(pg_catalog.lo_put(lo, at, bytes)::text) FROM"
-            " (SELECT * FROM pg_temp.holdfast_lo_data WHERE lo IN (SELECT lo FROM pg_temp.holdfast_lo_made) ORDER BY lo, at) d"
+            " (SELECT * FROM pg_temp.holdfast_lo_data JOIN pg_temp.holdfast_lo_made USING (lo) ORDER BY lo, at) d"
         )
     return rows
 

@@ -67,7 +67,8 @@ def load_sliced(connection: Connection, table: str, columns: Sequence[str], sour
 def _fill(connection: Connection, position: int, column: tuple[str, str], *, hexadecimal: bool) -> None:
     """Set one column of every row; large values are put together one row at a time, on the server."""
     name, kind = column
-    whole = f"(SELECT {_together(kind, hexadecimal=hexadecimal)} FROM {_PIECES} p WHERE p.col = {position} AND p.rowno = r.holdfast_rowno)"
+    mine = f"FROM {_PIECES} p WHERE p.col = {position} AND p.rowno = r.holdfast_rowno"
+    whole = f"(SELECT {_together(kind, hexadecimal=hexadecimal)} {mine})"
     _run(
         connection,
         f"UPDATE {_ROWS} r SET {quote(name)} = {whole} WHERE EXISTS"

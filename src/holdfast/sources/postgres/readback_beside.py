@@ -11,14 +11,13 @@ from holdfast.model.errors import HoldfastError
 from holdfast.model.plans import ItemResult
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, RestoreRequest
-from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.definitions import Definition, Definitions
 from holdfast.sources.postgres.definitions_sql import printable
 from holdfast.sources.postgres.inplace_catalog import Living, keep_still, read_catalog
 from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_repair import living_definitions
-from holdfast.sources.postgres.load import copy_in
+from holdfast.sources.postgres.readback_largeobjects import compare_large_objects
 from holdfast.sources.postgres.target_checks import Aim
 from holdfast.sources.postgres.target_place import reason
 from holdfast.sources.postgres.target_saved import Saved
@@ -156,7 +155,8 @@ class Beside:
             keep_still(connection, read_catalog(connection))
             connection.execute("BEGIN")
             try:
-                wrong = self._large_objects(connection, item)
+                found = compare_large_objects(connection, item, self.content)
+                wrong = found.missing + found.differing
                 detail = f"{wrong} large objects differ" if wrong else ""
             except psycopg.Error as error:
                 detail = reason(error)
@@ -167,26 +167,6 @@ class Beside:
         return ItemResult(
             name=item.label, action="verify", rows=None, status="failed" if detail else "ok", detail=detail
         )
-
-    def _large_objects(self, connection: Connection, item: Item) -> int:
-        connection.execute(
-            "CREATE TEMP TABLE holdfast_meta (lo oid, owner text, acl text, comment text) ON COMMIT DROP;"
-            "CREATE TEMP TABLE holdfast_data (lo oid, at bigint, bytes bytea) ON COMMIT DROP"
-        )
-        for segment in item.segments:
-            table = "holdfast_meta" if segment.key == kinds.META_KEY else "holdfast_data"
-            copy_in(connection, f"COPY pg_temp.{table} FROM STDIN", self.content.blocks(segment))
-        row = connection.execute(
-            "SELECT count(DISTINCT lo) FROM ("
-            " SELECT m.lo FROM pg_temp.holdfast_meta m LEFT JOIN pg_catalog.pg_largeobject_metadata l ON l.oid = m.lo"
-            "  WHERE l.oid IS NULL"
-            " UNION ALL SELECT d.lo FROM pg_temp.holdfast_data d JOIN pg_catalog.pg_largeobject_metadata l ON l.oid = d.lo"
-            "  WHERE pg_catalog.lo_get(d.lo, d.at, pg_catalog.length(d.bytes)) IS DISTINCT FROM d.bytes"
-            " UNION ALL SELECT m.lo FROM pg_temp.holdfast_meta m JOIN pg_catalog.pg_largeobject_metadata l ON l.oid = m.lo"
-            "  WHERE pg_catalog.lo_lseek64(pg_catalog.lo_open(m.lo, 262144), 0, 2) <> (SELECT"
-            "   coalesce(max(d.at + pg_catalog.length(d.bytes)), 0) FROM pg_temp.holdfast_data d WHERE d.lo = m.lo)) wrong"
-        ).fetchone()
-        return int(row[0]) if row else 0
 
 
 def _alike(saved: Definitions, living: Definitions) -> bool:

@@ -2,8 +2,8 @@
 
 ``PostgresSource.target(request)`` gives ``PostgresTarget(url, password, request, source_at=PostgresSource)``:
 ``url`` of the source (a password in it is accepted and never shown), ``password`` or None, and a way to make a
-source again, ``source_at(url, password)``, for the snapshot that is taken before an existing table is changed. ``environ`` is
-what pg_dump and psql may see of the environment (PATH, HOME).
+source again, ``source_at(url, password)``, for the snapshot that is taken before an existing table is changed.
+``environ`` is what pg_dump and psql may see of the environment (PATH, HOME).
 """
 
 from __future__ import annotations

@@ -153,8 +153,8 @@ def cautions(aim: Aim, saved: Saved) -> Iterator[str]:
         offered = server.extensions.get(name, frozenset())
         if version and offered and version not in offered:
             yield (
-                f"extension {name}: the snapshot has version {version}, the server offers {', '.join(sorted(offered))}; "
-                "its default version is taken"
+                f"extension {name}: the snapshot has version {version}, the server offers"
+                f" {', '.join(sorted(offered))}; its default version is taken"
             )
 
 

@@ -31,15 +31,14 @@ def _set_sequence(connection: Connection, saved: Saved, item: Item, *, never_bac
     if last is None:
         return ItemResult(name=item.label, action="create", rows=None, status="ok", detail="value was not readable")
     name = literal(saved.sql(item)).strip()
-    ahead = (
-        (
-            f" WHERE (SELECT CASE WHEN s.seqincrement > 0 THEN ({int(last)}, {int(called)}) > (c.last_value, c.is_called::int)"
-            f" ELSE (-{int(last)}::numeric, {int(called)}) > (-c.last_value, c.is_called::int) END"
-            f" FROM {saved.sql(item)} c, pg_catalog.pg_sequence s WHERE s.seqrelid = {name}::regclass)"
+    ahead = ""
+    if never_back:
+        here = f"FROM {saved.sql(item)} c, pg_catalog.pg_sequence s WHERE s.seqrelid = {name}::regclass"
+        further = (
+            f"CASE WHEN s.seqincrement > 0 THEN ({int(last)}, {int(called)}) > (c.last_value, c.is_called::int)"
+            f" ELSE (-({int(last)}::numeric), {int(called)}) > (-(c.last_value::numeric), c.is_called::int) END"
         )
-        if never_back
-        else ""
-    )
+        ahead = f" WHERE (SELECT {further} {here})"
     try:
         with connection.transaction():
             moved = connection.execute(
@@ -72,7 +71,8 @@ def refresh(connection: Connection, saved: Saved, items: Iterable[Item], definit
             continue
         status, detail = "ok", ""
         try:
-            connection.execute(f"REFRESH MATERIALIZED VIEW {qualified(*name)}")
+            with connection.transaction():
+                connection.execute(f"REFRESH MATERIALIZED VIEW {qualified(*name)}")
         except psycopg.Error as error:
             if connection.closed:
                 raise

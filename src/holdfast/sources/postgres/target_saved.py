@@ -28,7 +28,7 @@ class Saved:
         self._by_name = {item.name: item for item in self._items}
 
     def fixed(self, name: bytes) -> Item | None:
-        """One of the items that is no table: definitions, roles, large objects."""
+        """The item of exactly this name: definitions, roles, large objects, or a table."""
         return self._by_name.get(name)
 
     def name(self, item: Item) -> tuple[str, str]:

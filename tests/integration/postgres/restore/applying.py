@@ -49,7 +49,8 @@ CREATE SEQUENCE public.down INCREMENT -3; SELECT nextval('public.down');
 COMMENT ON TABLE public.event IS 'it''s; "quoted"'; GRANT SELECT ON public.event TO PUBLIC;
 INSERT INTO public.venue (name, n) SELECT 'venue ' || i || E' \\ \t \n', i FROM generate_series(1, 100) i;
 INSERT INTO public.event (venue_id, title, at, price, data, raw) SELECT 1 + i % 100, 'event ' || i,
-  timestamptz '2026-11-01 UTC' + i * interval '1 hour', i + 0.10, jsonb_build_object('i', i), decode(md5(i::text), 'hex')
+  timestamptz '2026-11-01 UTC' + i * interval '1 hour', i + 0.10,
+  jsonb_build_object('i', i), decode(md5(i::text), 'hex')
   FROM generate_series(1, 3000) i;
 INSERT INTO public.event (venue_id, title) VALUES (1, '\N'), (2, NULL), (3, '\.');
 INSERT INTO "s;x"."t ""1"" ' \ " VALUES ('a', 1), ('a', 1), (NULL, NULL);

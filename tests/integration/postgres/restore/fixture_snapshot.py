@@ -178,8 +178,10 @@ def _large_objects(connection: Any, snapshot: FixtureSnapshot) -> None:
     for key, query in (
         (
             "meta",
-            "SELECT oid, pg_get_userbyid(lomowner), lomacl::text, obj_description(oid, 'pg_largeobject')"
-            " FROM pg_largeobject_metadata",
+            (
+                "SELECT oid, pg_get_userbyid(lomowner), lomacl::text, obj_description(oid, 'pg_largeobject')"
+                " FROM pg_largeobject_metadata"
+            ),
         ),
         ("data", "SELECT loid, pageno::bigint * 2048, data FROM pg_largeobject"),
     ):

@@ -27,6 +27,7 @@ CREATE TABLE noted (t text, n int); CREATE TABLE nothing ();
 INSERT INTO event (name, price) SELECT 'event ' || i, i FROM generate_series(1, 100) i;
 INSERT INTO registration (event_id, who) SELECT 1 + i % 100, 'who ' || i FROM generate_series(1, 1000) i;
 INSERT INTO noted VALUES ('a', 1), ('a', 1), ('b', NULL); INSERT INTO nothing DEFAULT VALUES;
+CREATE SEQUENCE down INCREMENT -3; SELECT nextval('down'), nextval('down');
 CREATE VIEW names AS SELECT id, name FROM event; CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM registration;
 CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'trigger fired'; END$$;
 """
@@ -110,7 +111,8 @@ def test_a_half_broken_database_is_repaired(pg: PostgresServer, database: str) -
     snapshot = snapshot_of(pg, database, blocks=8)
     pg.run(
         "DROP TABLE venue CASCADE; DROP TYPE mood CASCADE; DROP INDEX event_at_idx; DROP TRIGGER stamp ON event;"
-        'DROP TABLE "s;x"."t ""1"" \' \\ "; DROP TABLE part; DROP MATERIALIZED VIEW z_first CASCADE; DROP SEQUENCE down;'
+        'DROP TABLE "s;x"."t ""1"" \' \\ "; DROP TABLE part; DROP SEQUENCE down;'
+        "DROP MATERIALIZED VIEW z_first CASCADE;"
         "DROP POLICY own ON secret; DROP TABLE nothing",
         database,
     )
@@ -137,8 +139,11 @@ def test_chosen_tables_only_are_touched(server: PostgresServer, shop: str, saved
 
 def test_sequences_never_go_back(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
     """A number that was handed out since is not handed out again."""
-    server.run("SELECT setval('event_id_seq', 5000); DELETE FROM event WHERE id = 1", shop)
-    restore(server.url(shop), saved, in_place=True, overwrite=True, exact=True)
+    server.run("SELECT setval('event_id_seq', 5000), setval('down', -1); DELETE FROM event WHERE id = 1", shop)
+    assert restore(server.url(shop), saved, in_place=True, overwrite=True, exact=True).bad == []
+    assert server.run("SELECT nextval('down')", shop) == [(-7,)]
+    restore(server.url(shop), saved, in_place=True)
+    assert server.run("SELECT nextval('down')", shop) == [(-10,)]
     assert server.run("SELECT nextval('event_id_seq')", shop) == [(5001,)]
 
 
@@ -162,10 +167,12 @@ def test_an_owner_who_is_no_superuser_restores_too(server: PostgresServer, shop:
     server.run("CREATE ROLE hf_owner LOGIN PASSWORD 'pw'", shop)
     try:
         server.run(
-            "ALTER TABLE event OWNER TO hf_owner; ALTER TABLE registration OWNER TO hf_owner; ALTER TABLE noted OWNER TO hf_owner;"
+            "ALTER TABLE event OWNER TO hf_owner; ALTER TABLE registration OWNER TO hf_owner;"
+            "ALTER TABLE noted OWNER TO hf_owner;"
             "ALTER TABLE nothing OWNER TO hf_owner; GRANT CREATE ON SCHEMA public TO hf_owner;"
             f"GRANT CREATE ON DATABASE {shop} TO hf_owner; DELETE FROM event WHERE id < 5;"
-            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO hf_owner; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO hf_owner;"
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO hf_owner;"
+            "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO hf_owner;"
             "CREATE TRIGGER t BEFORE INSERT OR UPDATE OR DELETE ON event FOR EACH ROW EXECUTE FUNCTION fired();"
             "ALTER TABLE event ENABLE ALWAYS TRIGGER t",
             shop,
@@ -197,7 +204,8 @@ def test_a_unique_value_taken_since_is_left_and_counted(
 ) -> None:
     """ADD never takes a value away from a row that exists: the row that cannot be added is told."""
     server.run(
-        "DELETE FROM registration WHERE event_id = 3; DELETE FROM event WHERE id = 3; INSERT INTO event (name) VALUES ('event 3')",
+        "DELETE FROM registration WHERE event_id = 3; DELETE FROM event WHERE id = 3;"
+        "INSERT INTO event (name) VALUES ('event 3')",
         shop,
     )
     outcome = restore(server.url(shop), saved, in_place=True, only=("event",))
@@ -223,7 +231,8 @@ def test_rows_that_swapped_a_unique_value_are_swapped_back(
 def test_columns_that_came_or_went_since(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
     """A new column keeps its value; a lost one refuses the restore by name, and so does one that needs a value."""
     server.run(
-        "ALTER TABLE event ADD seats int DEFAULT 7; UPDATE event SET seats = 9, price = 0 WHERE id = 4; DELETE FROM noted",
+        "ALTER TABLE event ADD seats int DEFAULT 7;"
+        "UPDATE event SET seats = 9, price = 0 WHERE id = 4; DELETE FROM noted",
         shop,
     )
     outcome = restore(server.url(shop), saved, in_place=True, overwrite=True)

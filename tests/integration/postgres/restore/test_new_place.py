@@ -39,7 +39,8 @@ def test_everything_comes_back_equal(pg: PostgresServer, database: str, copy: st
     """Types, keys, partitions, inheritance, views, large objects, grants, comments, odd names: the dumps are equal."""
     pg.run(EVERYTHING, database)
     pg.run(
-        f"ALTER DATABASE {database} SET statement_timeout = '5s'; ALTER DATABASE {database} SET default_transaction_read_only = on"
+        f"ALTER DATABASE {database} SET statement_timeout = '5s';"
+        f"ALTER DATABASE {database} SET default_transaction_read_only = on"
     )
     snapshot = snapshot_of(pg, database, blocks=8)
     outcome = restore(pg.url(database), snapshot)
@@ -62,9 +63,9 @@ def test_everything_comes_back_equal(pg: PostgresServer, database: str, copy: st
 @pytest.mark.parametrize(
     "change",
     [
-        "ALTER TABLE public.event DISABLE TRIGGER USER; UPDATE public.event SET title = 'event 1235' WHERE title = 'event 1234'",
-        "ALTER TABLE public.event DISABLE TRIGGER USER; UPDATE public.event SET raw = set_byte(raw, 3, get_byte(raw, 3) # 1) WHERE id = 17",
-        "ALTER TABLE public.event DISABLE TRIGGER USER; DELETE FROM public.event WHERE id = 17",
+        "UPDATE public.event SET title = 'event 1235' WHERE title = 'event 1234'",
+        "UPDATE public.event SET raw = set_byte(raw, 3, get_byte(raw, 3) # 1) WHERE id = 17",
+        "DELETE FROM public.event WHERE id = 17",
     ],
 )
 def test_one_changed_byte_is_found_and_its_table_named(sixteen: PostgresServer, shop: str, change: str) -> None:
@@ -73,7 +74,7 @@ def test_one_changed_byte_is_found_and_its_table_named(sixteen: PostgresServer, 
     snapshot = snapshot_of(sixteen, shop, blocks=8)
     outcome = restore(sixteen.url(shop), snapshot)
     sixteen.run("ALTER EVENT TRIGGER no_ddl DISABLE", shop + BESIDE)
-    sixteen.run(change, shop + BESIDE)
+    sixteen.run(f"ALTER TABLE public.event DISABLE TRIGGER USER; {change}", shop + BESIDE)
     wrong = {result.name: result.detail for result in verify(outcome, snapshot)}
     assert "public.event" in wrong
     assert "rows" in wrong["public.event"]
@@ -286,7 +287,8 @@ def test_roles_are_made_where_missing_and_never_changed_where_not(sixteen: Postg
     roles = (
         'CREATE ROLE hf_keeps; ALTER ROLE hf_keeps WITH LOGIN SUPERUSER;\nCREATE ROLE "hf ; gone";\n'
         'ALTER ROLE "hf ; gone" WITH LOGIN;\nCREATE ROLE hf_secret;\n'
-        "ALTER ROLE hf_secret WITH LOGIN PASSWORD 'SCRAM-SHA-256$4096:AAAA$AAAA:AAAA';\nGRANT hf_keeps TO \"hf ; gone\";\n"
+        "ALTER ROLE hf_secret WITH LOGIN PASSWORD 'SCRAM-SHA-256$4096:AAAA$AAAA:AAAA';\n"
+        'GRANT hf_keeps TO "hf ; gone";\n'
         f"ALTER DATABASE {shop} SET work_mem TO '9MB';\nGRANT CONNECT ON DATABASE {shop} TO \"hf ; gone\";\n"
     )
     snapshot = snapshot_of(sixteen, shop, roles=roles)
