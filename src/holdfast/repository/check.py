@@ -49,9 +49,12 @@ class Examination:
     findings: list[Finding] = field(default_factory=list)
     bad: dict[bytes, str] = field(default_factory=dict)
     missing: set[bytes] = field(default_factory=set)
+    baseless: set[bytes] = field(default_factory=set)
+    living: list[LoggedSnapshot] = field(default_factory=list)
 
     def structure(self) -> None:
         """Log, index, packs and manifests agree; every chunk a living snapshot names can be found."""
+        self.living = self.vault.log.state.living()
         self._log()
         self._keys()
         for error in self.vault.index.damaged:
@@ -59,7 +62,7 @@ class Examination:
         present = packs_present(self.vault)
         self._packs(present)
         reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
-        for snapshot in self._living():
+        for snapshot in self.living:
             self._snapshot(reader, snapshot, present)
         if (self.bad or self.findings) and unindexed(self.vault):
             self._add("packs are there that the index does not know", "index/", hint=_REPAIR_INDEX)
@@ -81,7 +84,7 @@ class Examination:
             return
         reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
         victims: dict[bytes, list[str]] = {}
-        for snapshot in self._living():
+        for snapshot in filter(self._still_wanted, self.living):
             with contextlib.suppress(Damaged):  # a manifest that cannot be read is a finding of its own
                 for chunk, item in self._uses(reader, snapshot):
                     if chunk in self.bad:
@@ -91,7 +94,7 @@ class Examination:
             names = list(dict.fromkeys(name for chunk in chunks for name in victims.get(chunk, ())))
             if names:
                 self._add(f"{len(chunks)} chunks cannot be read", where, names, _REPLACE)
-            else:
+            elif not self.baseless.issuperset(chunks):
                 self._add(
                     f"{len(chunks)} chunks cannot be read, no living snapshot needs them", where, hint="holdfast prune"
                 )
@@ -148,12 +151,17 @@ class Examination:
                 self._add("a pack is truncated", pack_path(name), hint=_REPLACE)
 
     def _snapshot(self, reader: ChunkReader, snapshot: LoggedSnapshot, present: dict[bytes, int]) -> None:
+        bad: dict[bytes, str] = {}
         try:
             for chunk, _ in self._uses(reader, snapshot):
                 if chunk not in self.bad and not self._resolves(chunk, present):
                     places = self.vault.index.locations(chunk)
-                    self.bad[chunk] = pack_path(places[0].pack) if places else "no pack the index knows"
+                    bad[chunk] = pack_path(places[0].pack) if places else "no pack the index knows"
+            if bad and self._still_wanted(snapshot):
+                self.bad |= bad
         except (Damaged, ObjectMissing) as error:
+            if not self._still_wanted(snapshot):
+                return
             what, affected = f"a manifest cannot be read: {error.what}", [_describe(snapshot)]
             self._add(what, error.where, affected, error.hint or _REPLACE)
 
@@ -194,8 +202,17 @@ class Examination:
             data = self.vault.storage.get(where)
         except ObjectMissing:
             return  # swept meanwhile, or reported by ``structure``
+        def base_of(chunk: bytes) -> bytes | None:
+            with contextlib.suppress(Damaged):
+                return reader.read(chunk)
+            return None
+
         try:
-            verify_pack(self.vault.keyring, data, where, reader)
+            # A delta that nothing needs any more may outlive its base; whether one is needed is seen at the end.
+            for chunk in verify_pack(self.vault.keyring, data, where, base_of):
+                if base_of(chunk) is None:
+                    self.baseless.add(chunk)
+                    self.bad.setdefault(chunk, where)
         except Damaged as error:
             self._damaged(name, reader, error)
         self.advance(size)
@@ -230,8 +247,11 @@ class Examination:
         rows, _ = self.vault.index.merged()
         return (decode_row(row) for row in rows.rows() if row[32:52] == name)
 
-    def _living(self) -> list[LoggedSnapshot]:
-        return self.vault.log.state.living()
+    def _still_wanted(self, snapshot: LoggedSnapshot) -> bool:
+        """Whether nobody forgot it since the check began: a prune may have freed what it held."""
+        self.vault.log.follow()
+        now = self.vault.log.state.snapshots.get(snapshot.info.id)
+        return now is not None and not now.forgotten
 
     def _add(self, what: str, where: str, affects: Iterable[str] = (), hint: str = "") -> None:
         names = list(affects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from blake3 import blake3
 
 from holdfast.crypto.keys import Keyring
 from holdfast.crypto.seal import ObjectSealer
-from holdfast.model.errors import Damaged, ObjectMissing, RolledBack, UsageError
+from holdfast.model.errors import Damaged, ObjectMissing, RepositoryBusy, RolledBack, UsageError
 from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository import guards, keyslots
@@ -29,6 +30,8 @@ from holdfast.repository.session import Session
 from holdfast.repository.state import LogState
 from holdfast.repository.vault import DeadPacks, Vault
 from holdfast.storage.base import Storage
+
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,19 +160,25 @@ class Repository:
 
         UsageError when a snapshot was forgotten before the session began: nothing protects it then.
         """
-        state = self.log.state
-        for snapshot_id in snapshot_ids:
-            snapshot = state.snapshots.get(snapshot_id)
-            if snapshot is None or snapshot.forgotten:
-                raise UsageError(f"snapshot {short(snapshot_id)} was forgotten meanwhile", hint="holdfast unforget ID")
-        if not state.condemned:
-            return
-        roots = [state.snapshots[snapshot_id].root for snapshot_id in snapshot_ids]
-        needed = packs_needed(session.reader, self.index, state.swept, roots)
-        back = guards.to_take_back(state, needed, session.id)
-        if back:
+        for _ in range(_TRIES):
+            state = self.log.state
+            for snapshot_id in snapshot_ids:
+                snapshot = state.snapshots.get(snapshot_id)
+                if snapshot is None or snapshot.forgotten:
+                    what = f"snapshot {short(snapshot_id)} was forgotten meanwhile"
+                    raise UsageError(what, hint="holdfast unforget ID")
+            if not state.condemned:
+                return
+            roots = [state.snapshots[snapshot_id].root for snapshot_id in snapshot_ids]
+            needed = packs_needed(session.reader, self.index, state.swept, roots)
+            back = guards.to_take_back(state, needed, session.id)
+            if not back:
+                return
             body = rec.Uncondemn(packs=back)
-            self._append(body, lambda now: guards.require(guards.may_uncondemn(now, back)))
+            with contextlib.suppress(RepositoryBusy):  # a prune was faster with one of them: look again
+                self._append(body, lambda now, back=back: guards.require(guards.may_uncondemn(now, back)))  # type: ignore[misc]
+                return
+        raise RepositoryBusy("prunes are busy with what is to be read", hint="try again", retryable=True)
 
     def reader(self) -> ChunkReader:
         """Read without a session: nothing protects what is read from a prune that runs at the same time."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from holdfast.chunking import codec
@@ -147,7 +148,7 @@ class ChunkWriter:
             self._raise_failure()
             data, entries = builder.finish()
             name = pack_name(self._session, builder.number)
-            verify_pack(self._keyring, data, pack_path(name), self._reader)
+            verify_pack(self._keyring, data, pack_path(name), self._reader.read)
             self._check_room(len(data))
             self._storage.put_new(pack_path(name), data)
             with self._lock:
@@ -251,20 +252,25 @@ class ChunkWriter:
             raise self._failure
 
 
-def verify_pack(keyring: Keyring, data: memoryview | bytes, where: str, reader: ChunkReader) -> int:
+def verify_pack(
+    keyring: Keyring, data: memoryview | bytes, where: str, base_of: Callable[[bytes], bytes | None]
+) -> list[bytes]:
     """Open every frame as a later reader would and hash it again; Damaged says memory or processor lied.
 
-    Returns the number of chunks. The bases of deltas are read from the repository.
+    ``base_of`` gives the plain bytes of a delta's base, or None when it cannot; returns the ids of the deltas that
+    were therefore only unsealed.
     """
     key = PackKey(keyring, bytes(data[: packs.HEADER_SIZE]), where)
-    count = 0
+    unproven: list[bytes] = []
     for entry, frame in packs.iterate(key, data, where):
-        base = reader.read(frame.base) if frame.base else None
+        base = base_of(frame.base) if frame.base else None
+        if frame.base and base is None:
+            unproven.append(entry.id)
+            continue
         try:
             plain = codec.decode(frame.codec, frame.payload, frame.size, base)
         except Damaged as error:
             error.where = error.where or where
             raise
         check_id(keyring, entry.type, entry.id, plain, where)
-        count += 1
-    return count
+    return unproven
