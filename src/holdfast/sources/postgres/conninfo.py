@@ -22,6 +22,7 @@ _REFUSED = {"replication", "service", "servicefile", "passfile", "client_encodin
 _CHOOSING = {"target_session_attrs", "load_balance_hosts"}
 _SECRET = {"password", "sslpassword", "oauth_client_secret"}
 _DEFAULTS = {"connect_timeout": "15", "keepalives_idle": "30", "keepalives_interval": "10"}
+_NO_LIMITS = "-c statement_timeout=0 -c lock_timeout=0"
 _CHILD_VARIABLES = ("PATH", "HOME", "KRB5CCNAME", "KRB5_CONFIG", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
@@ -61,10 +62,14 @@ class Conninfo:
         )
 
     def settled(self, connection: psycopg.Connection[Any]) -> Conninfo:
-        """The same, but exactly the server, role and secret that an open connection ended up with."""
+        """The same, but exactly the server, role and secret that an open, direct connection ended up with.
+
+        Time limits a role was given are off from the first statement on (a pooler would not take that).
+        """
         info = connection.info
         found = {key: value for key, value in self.parameters.items() if key not in _CHOOSING}
         found.update(user=info.user, port=str(info.port))
+        found["options"] = " ".join(filter(None, (found.get("options"), _NO_LIMITS)))
         if info.host:
             found["host"] = info.host
         if info.hostaddr and not info.host.startswith(("/", "@")):

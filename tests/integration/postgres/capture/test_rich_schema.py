@@ -19,7 +19,7 @@ SCHEMA = Path(__file__).with_name("rich_schema.sql").read_text()
 HOSTILE = (
     "ALTER ROLE postgres SET DateStyle = 'German'; ALTER ROLE postgres SET extra_float_digits = -15;"
     "ALTER ROLE postgres SET IntervalStyle = 'sql_standard'; ALTER ROLE postgres SET bytea_output = 'escape';"
-    "ALTER ROLE postgres SET search_path = 'nowhere'; ALTER ROLE postgres SET statement_timeout = '1ms';"
+    "ALTER ROLE postgres SET search_path = 'nowhere'; ALTER ROLE postgres SET statement_timeout = '40ms';"
     "ALTER ROLE postgres SET TimeZone = 'Asia/Tokyo'; ALTER ROLE postgres SET standard_conforming_strings = off;"
     "ALTER ROLE postgres SET quote_all_identifiers = on; ALTER ROLE postgres SET lock_timeout = '1ms';"
     "ALTER ROLE postgres SET idle_in_transaction_session_timeout = '50ms'"
