@@ -95,15 +95,17 @@ def test_a_file_as_young_as_the_clocks_grain_is_read_again(tmp_path: Path) -> No
 
 
 def test_content_that_went_missing_in_the_repository_is_read_again(tmp_path: Path) -> None:
-    """An item shown without its segments is not taken for an empty file."""
+    """An item shown without its segments, or with less than its size, is not taken for whole."""
     tree = tmp_path / "tree"
     tree.mkdir()
-    write(tree / "file", b"content")
+    write(tree / "emptied", b"content")
+    write(tree / "shortened", b"content")
     age(tree)
     source = FilesSource(str(tree))
     first = take(source)
-    first.tree.item(b"file").segments.clear()
-    assert take(source, first.tree).read == [b"file"]
+    first.tree.item(b"emptied").segments.clear()
+    first.tree.item(b"shortened").segments[0].size -= 1
+    assert take(source, first.tree).read == [b"emptied", b"shortened"]
 
 
 def test_hard_links_follow_when_the_first_name_goes(tmp_path: Path) -> None:
@@ -123,8 +125,8 @@ def test_hard_links_follow_when_the_first_name_goes(tmp_path: Path) -> None:
     assert troubles(results) == {} and portrait(plan.target) == portrait(tree)
 
 
-def _growing(path: Path, every_time: bool):
-    """Appends to the file right after it was opened for reading, by a hook on the read."""
+def _meddling(path: Path, every_time: bool, meddle):
+    """A reading of files that changes one of them right before it is opened."""
     import holdfast.sources.files.pieces as pieces
 
     original = pieces.read_at_once
@@ -133,11 +135,29 @@ def _growing(path: Path, every_time: bool):
     def read(name, dir_fd, stat):
         if name == os.fsencode(path.name) and (every_time or not calls):
             calls.append(1)
-            with open(path, "ab") as file:
-                file.write(b"+more")
+            meddle()
         return original(name, dir_fd, stat)
 
-    return pieces, original, read
+    return pieces, read
+
+
+def test_a_change_that_hides_behind_equal_size_and_mtime_is_noticed(tmp_path: Path, monkeypatch) -> None:
+    """ctime cannot be set back: what is saved is what the file holds in the end."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    write(tree / "file", b"old")
+    age(tree)
+    found = os.stat(tree / "file")
+
+    def meddle() -> None:
+        write(tree / "file", b"new")
+        os.utime(tree / "file", ns=(0, found.st_mtime_ns))
+
+    pieces, read = _meddling(tree / "file", every_time=False, meddle=meddle)
+    monkeypatch.setattr(pieces, "read_at_once", read)
+    taken = take(FilesSource(str(tree)))
+    assert taken.learned.incomplete == []
+    assert taken.tree.item(b"file").notes["s"][4] == os.stat(tree / "file").st_ctime_ns
 
 
 @pytest.mark.parametrize("every_time", [False, True])
@@ -149,7 +169,12 @@ def test_a_file_that_changes_while_read_is_read_again_then_reported(
     tree.mkdir()
     write(tree / "log", b"start")
     write(tree / "still", b"x")
-    pieces, _, read = _growing(tree / "log", every_time)
+
+    def grow() -> None:
+        with open(tree / "log", "ab") as file:
+            file.write(b"+more")
+
+    pieces, read = _meddling(tree / "log", every_time, grow)
     monkeypatch.setattr(pieces, "read_at_once", read)
     source = FilesSource(str(tree))
     taken = take(source)

@@ -114,6 +114,29 @@ def test_undo_brings_back_what_a_restore_changed(tmp_path: Path) -> None:
     assert portrait(tree) == damaged
 
 
+def test_undo_sets_the_times_of_folders_back(tmp_path: Path) -> None:
+    """A folder that was not touched itself moved its times when something was added to it."""
+    tree = tmp_path / "tree"
+    (tree / "folder").mkdir(parents=True)
+    write(tree / "folder" / "file", b"x")
+    os.utime(tree / "folder", ns=(0, 10**18))
+    source = FilesSource(str(tree))
+    taken = take(source)
+    os.unlink(tree / "folder" / "file")
+    os.utime(tree / "folder", ns=(0, 10**18))
+    before = portrait(tree)
+    target = source.target(RestoreRequest(label="r", in_place=True))
+    plan = target.plan(taken.tree)
+    touched, patterns = target.touched_source(plan)
+    saved = take(touched, only=patterns)
+    target.apply(plan, taken.tree, taken.tree)
+    assert portrait(tree) != before
+    restore(
+        source, saved.tree, in_place=True, overwrite=True, exact=True, only=patterns, undo_created=(b"folder/file",)
+    )
+    assert portrait(tree) == before
+
+
 def test_undo_of_created_folders_keeps_what_somebody_put_there_since(tmp_path: Path) -> None:
     """Only what the restore made is taken away."""
     tree = tmp_path / "tree"

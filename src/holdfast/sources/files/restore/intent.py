@@ -61,7 +61,7 @@ class Draft:
         """The one line about the whole tree."""
         return RestoreStep(
             item=ROOT, kind=TREE, action=action, size=self.size, counts=dict(self.counts),
-            detail=", ".join(f"{action} {n}" for action, n in self.counts.items()) or "nothing to do",
+            detail="" if self.counts else "nothing to do",
         )
 
 

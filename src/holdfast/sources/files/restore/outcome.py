@@ -34,7 +34,9 @@ class Outcome:
         told = set()
         for step in plan.steps:
             status, detail = "ok", step.detail
-            if step.kind != TREE:
+            if step.kind == TREE:
+                detail = ", ".join(f"{action} {count}" for action, count in step.counts.items()) or detail
+            else:
                 told.add(step.item)
                 status, detail = self._troubles.get(step.item, (status, detail))
             found.append(ItemResult(
