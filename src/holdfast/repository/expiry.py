@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 
 from holdfast.model.errors import HoldfastError, StorageError
@@ -10,6 +11,7 @@ from holdfast.repository import guards, liveness
 from holdfast.repository import records as rec
 from holdfast.repository.layout import HEARTBEATS, log_path
 from holdfast.repository.liveness import Vantage
+from holdfast.repository.session import running
 from holdfast.repository.state import LogState
 from holdfast.repository.vault import Vault
 from holdfast.storage.base import Storage
@@ -23,11 +25,25 @@ def expire_dead(vault: Vault) -> list[str]:
         return []
     expired: list[str] = []
     with contextlib.suppress(StorageError):
-        for session, reason in liveness.expirable(state, _vantage(vault.storage, state)).items():
+        dead = liveness.expirable(state, _vantage(vault.storage, state)) | _given_up(state)
+        for session, reason in dead.items():
             with contextlib.suppress(HoldfastError):
                 _expire(vault, session, reason)
                 expired.append(session)
     return expired
+
+
+def _given_up(state: LogState) -> dict[str, str]:
+    """Sessions of this very process that it could not end in the log, the store failing at that moment."""
+    pid = os.getpid()
+    me = (clock.host(), clock.boot(), pid, clock.process_started(pid) or "")
+    return {
+        session: "its process gave it up"
+        for session in state.open
+        if session not in running
+        and (facts := state.sessions[session].facts) is not None
+        and (facts.host, facts.boot, facts.pid, facts.started) == me
+    }
 
 
 def _expire(vault: Vault, session: str, reason: str) -> None:

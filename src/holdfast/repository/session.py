@@ -26,6 +26,9 @@ from holdfast.system import clock
 HEARTBEAT_SECONDS = 600.0
 _RECENT = 24
 
+running: set[str] = set()
+"""Sessions of this process that go on. One that is open in the log and not in here could not be ended: it is dead."""
+
 
 class Session:
     """Begun in the log; ends with ``close``. ``put_*`` from any thread, the rest from the one that owns it."""
@@ -36,11 +39,13 @@ class Session:
         self.cut_seed = vault.keyring.cut_seed()
         self._storage, self._sealer, self._log = vault.storage, vault.sealer, vault.log
         self._log_bytes = self._log.bytes_written
-        self._begin()
+        running.add(self.id)
         try:
+            self._begin()
             # The index is brought up to date only now: nothing that it shows from here on is swept under us.
             vault.index.load()
         except BaseException:
+            running.discard(self.id)
             with contextlib.suppress(Exception):
                 self._end()
             raise
@@ -86,9 +91,12 @@ class Session:
     def close(self) -> None:
         """End the session; what was flushed stays, for a later session to reuse."""
         self._stop.set()
-        self._writer.close()
-        with contextlib.suppress(SessionExpired):
-            self._end()
+        try:
+            self._writer.close()
+            with contextlib.suppress(SessionExpired):
+                self._end()
+        finally:
+            running.discard(self.id)
         self._drop_heartbeats()
 
     def __enter__(self) -> Self:
