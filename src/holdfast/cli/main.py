@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from holdfast.cli.face import Face
-from holdfast.cli.options import shared_options
+from holdfast.cli.options import Family, shared_options
 from holdfast.model.errors import UsageError
 
 # verb -> (module under cli/verbs, and function in it; one line of help)
@@ -61,7 +61,7 @@ ALIASES: dict[str, Alias] = {
 }
 
 
-class Table(click.Group):
+class Table(Family):
     """Verbs by name, loaded when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -117,7 +117,7 @@ def table() -> Table:
         params=[*shared_options()],
         invoke_without_command=True,
         callback=_greet,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={"max_content_width": 100},
     )
     group.params.append(
         click.Option(

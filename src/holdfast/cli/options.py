@@ -14,6 +14,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Parameter = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
+HELP = ("-h", "--help")
+
+
+class Family(click.Group):
+    """Verbs under one name: ``key list``, ``key add``."""
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """The same everywhere, however the verb is reached."""
+        return list(HELP)
+
+
 class Verb(click.Command):
     """One verb: its examples stand in its help, and it refuses a dry run it cannot give."""
 
@@ -24,6 +35,10 @@ class Verb(click.Command):
         self.examples = examples
         self.plans = plans
         self.params.extend(shared_options(plans=plans, asks=plans or asks))
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """The same everywhere, however the verb is reached."""
+        return list(HELP)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """Examples, as they would be typed."""

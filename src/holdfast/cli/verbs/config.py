@@ -10,12 +10,12 @@ import click
 
 from holdfast.cli import opening
 from holdfast.cli.face import Face
-from holdfast.cli.options import verb
+from holdfast.cli.options import Family, verb
 from holdfast.usecases.config_view import view
 from holdfast.wiring import load
 
 
-@click.group("config")
+@click.group("config", cls=Family)
 def config() -> None:
     """Show, check or locate the configuration."""
 

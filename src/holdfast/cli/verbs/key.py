@@ -11,7 +11,7 @@ import click
 from holdfast.cli import ask, words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
-from holdfast.cli.options import verb
+from holdfast.cli.options import Family, verb
 from holdfast.model.errors import UsageError
 from holdfast.model.ids import short
 from holdfast.model.secret import Secret
@@ -19,7 +19,7 @@ from holdfast.repository.keyslots import KeySlot
 from holdfast.usecases import keys as usecase
 
 
-@click.group("key")
+@click.group("key", cls=Family)
 def key() -> None:
     """Manage what opens the repository: passphrases and recovery keys.
 
