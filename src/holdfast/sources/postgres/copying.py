@@ -17,7 +17,7 @@ SEGMENT_BLOCKS = 512
 _HUGE = 256 << 20
 _TOAST_WORTH_A_LOOK = 1 << 20
 _BYTEA_PIECE = 4 << 20
-_TEXT_PIECE = 4 << 20
+_TEXT_PIECE = 16 << 20
 _TEXTUAL = ("text", "character varying")
 # the row version's place and transaction, mixed twice: equal sums mean equal rows. age() is the cheap way from
 # xid to number; taken relative to xid 3 it does not move with the clock of transactions.
@@ -132,15 +132,18 @@ class Reading:
     def _pieces(self, place: int, oid: int) -> str:
         value = f"r.c{place}"
         if is_base(self.types, oid, "bytea"):
-            step, piece = _BYTEA_PIECE, f"encode(substring({value} FROM g + 1 FOR {_BYTEA_PIECE}), 'hex')"
+            whole = f"{value} || ''::bytea"
+            step, piece = _BYTEA_PIECE, f"encode(substring(s.v FROM g + 1 FOR {_BYTEA_PIECE}), 'hex')"
         elif any(is_base(self.types, oid, one) for one in _TEXTUAL):
-            step, piece = _TEXT_PIECE, f"substring({value} FROM g + 1 FOR {_TEXT_PIECE})"
+            whole = f"{value} || ''"
+            step, piece = _TEXT_PIECE, f"substring(s.v FROM g + 1 FOR {_TEXT_PIECE})"
         else:
             # concat() writes what COPY writes; a cast may not. IS NOT NULL would miss rows with a NULL field.
             return f"SELECT {place}, 0, concat({value}) WHERE {value} IS DISTINCT FROM NULL"
+        # putting nothing behind it fetches and unpacks the value once, instead of once for every piece
         return (
-            f"SELECT {place}, g / {step}, {piece} FROM generate_series(0, "
-            f"greatest(length({value}) - 1, 0), {step}) g WHERE {value} IS NOT NULL"
+            f"SELECT {place}, g / {step}, {piece} FROM (SELECT {whole} AS v OFFSET 0) s, "
+            f"generate_series(0, greatest(length(s.v) - 1, 0), {step}) g WHERE {value} IS NOT NULL"
         )
 
     @property
