@@ -117,7 +117,7 @@ def parse_slot(data: bytes, where: str) -> Slot:
         raise Damaged("a key slot is damaged", where=where, hint="open with another key: passphrase or recovery key")
     try:
         slot = msgspec.msgpack.decode(body, type=Slot)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Damaged("a key slot cannot be read", where=where, why=str(error)) from error
     if slot.version != SLOT_VERSION:
         raise NewerFormat("a key slot was written by a newer holdfast", where=where, hint="upgrade holdfast")

@@ -72,7 +72,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
             if version > CHECKPOINT_VERSION:
                 raise NewerFormat(f"checkpoint version {version} is not known to this version", where=where)
             return msgspec.msgpack.decode(data, type=Checkpoint)
-        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Damaged(
                 "a checkpoint of the log cannot be read",
                 where=where,

@@ -202,6 +202,7 @@ class _Outline(msgspec.Struct):
     body: _Kind
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
 _decode_outline = msgspec.msgpack.Decoder(_Outline).decode
@@ -216,14 +217,14 @@ def decode(data: bytes, where: str = "log") -> Envelope:
     """The record in ``data``; NewerFormat for a kind not known to this version, Damaged otherwise."""
     try:
         return _decode(data)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise _refusal(data, where, error) from error
 
 
 def _refusal(data: bytes, where: str, error: Exception) -> Damaged | NewerFormat:
     try:
         outline = _decode_outline(data)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return Damaged("a log record cannot be read", where=where, why=str(error), hint="holdfast check")
     if outline.body.kind in KINDS:
         return Damaged(f"log record {outline.number} cannot be read", where=where, why=str(error),
