@@ -17,6 +17,8 @@ LEVEL = 1
 DELTA_LEVEL = 3
 # Deltas above a quarter of the full size are not worth a second read when restoring.
 DELTA_GAIN = 4
+# zstd takes no shorter prefix, and nothing is gained from one.
+LEAST_BASE = 8
 
 Buffer = bytes | bytearray | memoryview
 
@@ -31,6 +33,8 @@ def encode(data: Buffer) -> tuple[int, Buffer]:
 
 def encode_delta(data: Buffer, base: bytes) -> bytes | None:
     """A frame that needs ``base`` to be read again, or None when it saves too little."""
+    if len(base) < LEAST_BASE:
+        return None
     prefix = zstd.ZstdDict(base, is_raw=True).as_prefix
     packed = zstd.compress(data, DELTA_LEVEL, zstd_dict=prefix)
     return packed if len(packed) * DELTA_GAIN < len(data) else None
@@ -44,7 +48,7 @@ def decode(codec: int, payload: Buffer, size: int, base: bytes | None = None) ->
         plain = bytes(payload)
     elif codec == ZSTD:
         plain = _inflate(zstd.ZstdDecompressor(), payload, size)
-    elif codec == DELTA and base is not None:
+    elif codec == DELTA and base is not None and len(base) >= LEAST_BASE:
         prefix = zstd.ZstdDict(base, is_raw=True).as_prefix
         plain = _inflate(zstd.ZstdDecompressor(zstd_dict=prefix), payload, size)
     else:
