@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 
 from holdfast.chunking import codec
 from holdfast.model.errors import Damaged
@@ -11,17 +11,26 @@ from holdfast.repository.fragments import Location, decode_row
 from holdfast.repository.guards import Cover
 from holdfast.repository.reach import chunks_of
 from holdfast.repository.reader import ChunkReader
+from holdfast.repository.rebuild import packs_present
 from holdfast.repository.vault import Vault
 
 
 class Needs:
     """The choice, as it was at record ``head`` of the log.
 
-    ``avoid``: packs to rely on only where there is nothing else. Memory: two bytes a chunk.
+    ``avoid``: packs to rely on only where there is nothing else. ``present``: packs in storage with their sizes, where
+    the caller knows them: a copy counts only where its bytes can be. Memory: two bytes a chunk.
     """
 
-    def __init__(self, vault: Vault, reader: ChunkReader, avoid: Container[bytes] = frozenset()) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        reader: ChunkReader,
+        avoid: Container[bytes] = frozenset(),
+        present: Mapping[bytes, int] | None = None,
+    ) -> None:
         state = vault.log.state
+        self._present = packs_present(vault) if present is None else present
         self.head = state.number
         self.live: dict[bytes, int] = {}
         self._swept, self._condemned, self._avoid = state.swept, state.condemned, avoid
@@ -38,10 +47,14 @@ class Needs:
 
     def chosen(self, packs: Container[bytes]) -> Iterator[tuple[Location, bytes]]:
         """(copy, base) of every chunk that is relied on in one of ``packs``; base is empty for full copies."""
-        for ordinal, row in enumerate(self._rows.rows()):
-            if self._chosen[ordinal] and row[32:52] in packs:
-                place = decode_row(row)
-                yield place, self._base(place) if place.codec == codec.DELTA else b""
+        places = [
+            decode_row(row)
+            for ordinal, row in enumerate(self._rows.rows())
+            if self._chosen[ordinal] and row[32:52] in packs
+        ]
+        # In the order in which they lie in their packs: each is read once, and neighbours stay neighbours.
+        for place in sorted(places, key=lambda place: (place.pack, place.offset)):
+            yield place, self._base(place) if place.codec == codec.DELTA else b""
 
     def _need(self, chunk: bytes, *, full: bool) -> None:
         first = self._rows.position(chunk)
@@ -63,11 +76,18 @@ class Needs:
         found: list[tuple[int, Location]] = []
         for offset, row in enumerate(self._rows.find(chunk)):
             place = decode_row(row)
-            if place.pack not in self._swept and not (full and place.codec == codec.DELTA):
+            if self._stands(place) and (place.codec != codec.DELTA or (not full and self._base_stands(place))):
                 found.append((first + offset, place))
         if not found:
-            raise _missing(chunk, "no pack holds it any more")
+            raise _missing(chunk, "no pack that is there holds it")
         return min(found, key=lambda pair: self._preference(*pair))
+
+    def _stands(self, place: Location) -> bool:
+        return place.pack not in self._swept and self._present.get(place.pack, -1) >= place.offset + place.length
+
+    def _base_stands(self, place: Location) -> bool:
+        copies = map(decode_row, self._rows.find(self._base(place)))
+        return any(copy.codec != codec.DELTA and self._stands(copy) for copy in copies)
 
     def _preference(self, ordinal: int, place: Location) -> tuple[bool, bool, bool, bool, bytes]:
         return (

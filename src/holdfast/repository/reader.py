@@ -144,6 +144,7 @@ class ChunkReader:
                 return self.read_copy(place)
             except (Damaged, ObjectMissing) as error:
                 problem = problem or error
+                self._drop_windows(place.pack)
         raise problem or Damaged("the base of a delta is in no pack", where=where)
 
     def _key(self, pack: bytes) -> PackKey:

@@ -17,7 +17,7 @@ from holdfast.repository import records as rec
 from holdfast.repository.layout import heartbeat_path
 from holdfast.repository.pack import DATA, META
 from holdfast.repository.reader import ChunkReader
-from holdfast.repository.rebuild import rescue
+from holdfast.repository.rebuild import packs_present, rescue
 from holdfast.repository.state import LogState
 from holdfast.repository.vault import DeadPacks, Vault
 from holdfast.repository.writer import ChunkWriter
@@ -50,7 +50,8 @@ class Session:
                 self._end()
             raise
         lost = (lambda: rescue(vault)) if purpose == "restore" else None
-        self.reader = ChunkReader(vault, DeadPacks(self._log, self.id), lost)
+        present = packs_present(vault).keys() if purpose == "backup" else None
+        self.reader = ChunkReader(vault, DeadPacks(self._log, self.id, present), lost)
         self._writer = ChunkWriter(vault, self.reader, self.id)
         self._stop = threading.Event()
         self._pulse = threading.Thread(target=self._beat, name="heartbeat", daemon=True)

@@ -104,7 +104,8 @@ class Sweeper:
         self._warn("Other clients were busy all the time; the next prune frees what is condemned.")
 
     def _count(self, avoid: set[bytes]) -> Needs:
-        return Needs(self._vault, ChunkReader(self._vault, DeadPacks(self._vault.log, "")), avoid)
+        reader = ChunkReader(self._vault, DeadPacks(self._vault.log, ""))
+        return Needs(self._vault, reader, avoid)
 
     def _append(self, body: rec.Body, guard: Guard) -> None:
         self._vault.log.append(body, guard)

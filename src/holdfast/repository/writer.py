@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from holdfast.chunking import codec
 from holdfast.crypto.keys import Keyring
@@ -188,28 +188,41 @@ class ChunkWriter:
     def flush(self, progress: bytes = b"") -> None:
         """Make everything put so far durable and indexed; ``progress`` goes into the fragment."""
         self._close_packs()
-        self._raise_failure()
+        if self._failure is not None:
+            progress = b""  # what arrived is told to the index all the same: the next try goes on from it
         if self._ready.rows or progress:
             self._write_fragment(progress)
+        self._raise_failure()
 
     def _close_packs(self) -> None:
+        """Upload every open pack and wait for all uploads; those that fail set ``_failure``."""
         for slots in self._open.values():
-            count = _OPEN_DATA_PACKS if slots is self._open[DATA] else 1
-            taken = [slots.get() for _ in range(count)]
-            for builder in taken:
-                if builder is not None and builder.count:
+            for builder in self._take_all(slots, _OPEN_DATA_PACKS if slots is self._open[DATA] else 1):
+                if builder.count:
                     self._hand_over(builder)
-                elif builder is not None:
+                else:
                     self._spare.put(builder)
-                slots.put(None)
         while True:
             with self._lock:
                 running = list(self._running)
             if not running:
                 return
-            for future in running:
-                if future.exception() is not None:
-                    self._raise_failure()
+            wait(running)
+
+    @staticmethod
+    def _take_all(slots: queue.LifoQueue[PackBuilder | None], count: int) -> list[PackBuilder]:
+        """Empty the slots; interrupted half-way, they are as they were, or the next ``flush`` would wait for ever."""
+        taken: list[PackBuilder | None] = []
+        try:
+            while len(taken) < count:
+                taken.append(slots.get())
+        except BaseException:
+            for builder in taken:
+                slots.put(builder)
+            raise
+        for _ in taken:
+            slots.put(None)
+        return [builder for builder in taken if builder is not None]
 
     def _write_fragment(self, progress: bytes) -> None:
         with self._lock:
@@ -220,8 +233,8 @@ class ChunkWriter:
             return
         fragment.progress = progress
         name = index_path(self._session, number)
-        data = self._sealer.seal("index", name, encode_fragment(fragment))
         try:
+            data = self._sealer.seal("index", name, encode_fragment(fragment))
             self._storage.put_new(name, data)
         except BaseException as error:
             self._untold = True
@@ -262,7 +275,9 @@ def verify_pack(
     """
     key = PackKey(keyring, bytes(data[: packs.HEADER_SIZE]), where)
     unproven: list[bytes] = []
+    entries: list[Entry] = []
     for entry, frame in packs.iterate(key, data, where):
+        entries.append(entry)
         base = base_of(frame.base) if frame.base else None
         if frame.base and base is None:
             unproven.append(entry.id)
@@ -273,4 +288,7 @@ def verify_pack(
             error.where = error.where or where
             raise
         check_id(keyring, entry.type, entry.id, plain, where)
+    trailer = packs.footer(bytes(data[-packs.FOOTER_SIZE :]), where)
+    if packs.contents(key, data[trailer:], where) != entries:
+        raise Damaged("a pack's table of contents is not what the pack holds", where=where)
     return unproven

@@ -40,9 +40,10 @@ def prune(repository: Repository, request: PruneRequest) -> PruneResult:
     vault.log.follow()
     repository.load_index()
     vault.index.load()
-    needs = Needs(vault, repository.reader())
+    present = packs_present(vault)
+    needs = Needs(vault, repository.reader(), present=present)
     policy = request.policy or PrunePolicy(target_size=vault.storage.traits.pack_size)
-    facts = pack_facts(vault, packs_present(vault), needs.live)
+    facts = pack_facts(vault, present, needs.live)
     result = PruneResult(plan=plan_prune(facts, policy, vault.log.state.open))
     if request.dry_run:
         return result
