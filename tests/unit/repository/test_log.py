@@ -1,0 +1,113 @@
+"""The log in storage: one order for all, whoever writes; wrong bytes are believed only when seen twice."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.faults.scripted_storage import Scripted
+from tests.faults.world import World
+from tests.unit.repository.opened import cheap, info, memory, repository, room, world
+
+from holdfast.model.errors import Damaged, SessionExpired, StorageError
+from holdfast.repository import guards, log, session
+from holdfast.repository import records as rec
+from holdfast.repository.log import Log
+from holdfast.repository.repository import Repository
+from holdfast.repository.session import Session
+from holdfast.storage.memory import MemoryStorage
+
+__all__ = ["cheap", "memory", "repository", "room", "world"]
+
+
+def test_many_writers_agree_on_one_order(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight clients append at once: no number is lost or given twice, and every reader arrives at the same state."""
+    monkeypatch.setattr(log, "CHECKPOINT_EVERY", 16)
+    clients = [Log(repository.storage, repository.sealer) for _ in range(8)]
+
+    def write(number: int) -> list[int]:
+        client = clients[number]
+        client.load()
+        bodies = [rec.KeyAdded(slot=f"{number}-{n}", slot_kind="recovery", label="", time="") for n in range(12)]
+        return [client.append(body) for body in bodies]
+
+    before = repository.log.state.number
+    with ThreadPoolExecutor(8) as threads:
+        numbers = [number for mine in threads.map(write, range(8)) for number in mine]
+    assert sorted(numbers) == list(range(before + 1, before + 97))
+    states = []
+    for checkpoints in (True, False):
+        reader = Log(repository.storage, repository.sealer)
+        reader.load(checkpoints=checkpoints)
+        states.append(reader.state.to_checkpoint())
+    assert states[0] == states[1]
+
+
+def test_a_guard_is_asked_again_when_another_was_faster(repository: Repository, world: World) -> None:
+    """What a guard saw is still true when the record stands: it sees what the other wrote in between."""
+    seen: list[int] = []
+
+    def guard(state: object) -> None:
+        seen.append(repository.log.state.number)
+        if len(seen) == 1:
+            with world.opened("other") as other:
+                other.add_key("quick as a flash", "other")
+
+    repository.log.append(rec.KeyRemoved(slot="none"), guard)  # type: ignore[arg-type]
+    assert len(seen) == 2
+    assert seen[1] > seen[0]
+
+
+def test_a_refusal_writes_nothing(repository: Repository, memory: MemoryStorage) -> None:
+    """What a guard raises goes through, and the log is as it was."""
+    before = sorted(stat.name for stat in memory.list("log/"))
+    with pytest.raises(SessionExpired):
+        repository.log.append(rec.End(session="1" * 32), lambda s: guards.require(guards.may_close(s, "1" * 32)))
+    assert sorted(stat.name for stat in memory.list("log/")) == before
+
+
+def test_a_gap_in_the_log_is_damage(repository: Repository, memory: MemoryStorage) -> None:
+    """A record in the middle is missed by name."""
+    with repository.begin("check"):
+        pass
+    memory.delete(log.log_path(2))
+    with pytest.raises(Damaged, match="record 2 is missing"):
+        Log(memory, repository.sealer).load(checkpoints=False)
+
+
+def test_a_session_that_cannot_begin_does_not_stay_open(repository: Repository, memory: MemoryStorage) -> None:
+    """The index cannot be read: the failure is told, and no prune will wait for a session that never was."""
+    repository.vault.index.discard()
+    repository.vault.index._storage = Scripted(memory, "list@index/:break")
+    with pytest.raises(StorageError):
+        repository.begin("backup")
+    assert not repository.log.state.open
+    assert not session.running
+
+
+def test_an_expired_session_commits_nothing(repository: Repository) -> None:
+    """SessionExpired with what to do; the snapshot is not there; closing the session is quiet."""
+    current = Session(repository.vault, "backup")
+    repository.log.append(rec.Expire(session=current.id, reason="test"))
+    with pytest.raises(SessionExpired, match="expired"):
+        current.commit(info(), b"r" * 32)
+    current.close()
+    assert repository.snapshots() == []
+
+
+def test_heartbeats_come_while_a_session_lasts_and_go_with_it(
+    repository: Repository, memory: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that lasts shows signs of life; afterwards none are left."""
+    monkeypatch.setattr(session, "HEARTBEAT_SECONDS", 0.01)
+    with repository.begin("backup") as current:
+        for _ in range(500):
+            if sum(1 for _ in memory.list(f"heartbeat/{current.id}/")) > 1:
+                break
+            current._stop.wait(0.01)
+        names = [stat.name for stat in memory.list(f"heartbeat/{current.id}/")]
+        assert len(names) > 1
+        assert repository.sealer.open("heartbeat", names[0], memory.get(names[0])) == b""
+    with contextlib.suppress(StopIteration):
+        pytest.fail(f"left over: {next(memory.list('heartbeat/')).name}")

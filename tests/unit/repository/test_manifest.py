@@ -1,0 +1,97 @@
+"""Manifests: items come back whole and in order, unchanged stretches make equal pages, large items go in parts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.faults.test_fuzz import Chunks
+
+from holdfast.model.errors import Damaged
+from holdfast.model.snapshot import Item, Segment, Slice, SnapshotHead
+from holdfast.repository import manifest
+from holdfast.repository.manifest import ManifestReader, ManifestWriter, order
+
+HEAD = SnapshotHead(kind="rows", notes={"a": 1})
+
+
+def item(name: bytes, segments: int = 1, slices: int = 1) -> Item:
+    made = [
+        Segment(str(n), 1, slices, [Slice(b"%032d" % (n * 7 + s), 0, 1) for s in range(slices)])
+        for n in range(segments)
+    ]
+    return Item(name, "table", segments, segments * slices, made)
+
+
+def written(items: list[Item], *, at_once: bool = False) -> tuple[Chunks, ManifestReader]:
+    chunks = Chunks()
+    writer = ManifestWriter(chunks.put)
+    if at_once:
+        writer.extend(items)
+    else:
+        for one in items:
+            writer.add(one)
+    root = writer.finish("5" * 32, HEAD)
+    return chunks, ManifestReader(chunks, root)  # type: ignore[arg-type]
+
+
+@given(st.sets(st.binary(min_size=1, max_size=6), max_size=300), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_items_come_back_in_order_and_by_name(names: set[bytes], at_once: bool) -> None:
+    """All of them, and each found by its name; a name that is not there is not found."""
+    ordered = sorted(names, key=order)
+    if len({order(name) for name in names}) < len(names):
+        return  # a NUL in a name cannot come from any source
+    _, reader = written([item(name) for name in ordered], at_once=at_once)
+    assert [one.name for one in reader.items()] == ordered
+    assert all(reader.item(name).name == name for name in ordered[::7])  # type: ignore[union-attr]
+    assert reader.item(b"not there") is None
+    assert reader.root.items == len(ordered)
+
+
+def test_a_large_item_is_stored_in_parts_and_comes_back_as_one() -> None:
+    """More segments or slices than a part holds: joined again in order, found by name, its neighbours too."""
+    items = [item(b"a"), item(b"b", segments=5_000), item(b"c", segments=40, slices=2_000), item(b"d")]
+    wanted = [[segment.key for segment in one.segments] for one in items]
+    _, reader = written(items)
+    assert any(len(reader.page(ref)) and reader.page(ref)[0].part for ref in reader.pages()), "parts begin pages"
+    assert [[segment.key for segment in one.segments] for one in reader.items()] == wanted
+    for one, keys in zip((b"a", b"b", b"c", b"d"), wanted, strict=True):
+        found = reader.item(one)
+        assert found is not None
+        assert [segment.key for segment in found.segments] == keys
+
+
+def test_a_large_first_item_is_found() -> None:
+    """Also when its parts fill pages from the very first on."""
+    _, reader = written([item(b"a", segments=5_000), item(b"b")])
+    found = reader.item(b"a")
+    assert found is not None
+    assert len(found.segments) == 5_000
+    assert reader.item(b"b") is not None
+
+
+def test_a_change_writes_few_pages_anew() -> None:
+    """In twenty thousand items one changes, one goes, one comes: nearly all pages stay what they were."""
+    items = [item(b"f%05d" % n) for n in range(20_000)]
+    first, _ = written(items)
+    changed = [*items[:4_000], item(b"f04000x"), *items[4_001:15_000], item(b"f15000", slices=2), *items[15_001:]]
+    second, _ = written(changed, at_once=True)
+    fresh = second.plain.keys() - first.plain.keys()
+    assert len(first.plain) > 20
+    assert len(fresh) <= 6
+
+
+def test_both_ways_of_adding_cut_pages_alike() -> None:
+    """One by one or many at once: equal items make equal chunks."""
+    items = [item(b"f%05d" % n, slices=n % 7 + 1) for n in range(5_000)]
+    assert written(items)[0].plain.keys() == written(items, at_once=True)[0].plain.keys()
+
+
+def test_a_manifest_of_another_version_is_refused() -> None:
+    """Damaged, in words."""
+    chunks = Chunks()
+    root = manifest.Root(version=9, snapshot="5" * 32, head=HEAD, items=0, directories=[])
+    chunk = chunks.put(manifest.msgspec.msgpack.encode(root))
+    with pytest.raises(Damaged, match="version 9"):
+        ManifestReader(chunks, chunk)  # type: ignore[arg-type]
