@@ -11,7 +11,7 @@ from holdfast.sources.base import CaptureNotes, Piece
 from holdfast.sources.postgres.beside import Beside
 from holdfast.sources.postgres.catalog import changed_types, read_types
 from holdfast.sources.postgres.compare import Comparison, Verdict
-from holdfast.sources.postgres.guards import broken_history, can_stamp
+from holdfast.sources.postgres.guards import broken_history, can_stamp, nothing_happened
 from holdfast.sources.postgres.inventory import Inventory
 from holdfast.sources.postgres.reading import Lane, WorkQueue
 from holdfast.sources.postgres.refusals import translating
@@ -60,7 +60,9 @@ class PostgresCapture:
     def opening_notes(self) -> Notes:
         """The guards, complete enough to resume from."""
         notes = self._opened.held.facts.notes()
-        notes.update(token=self._opened.token, flushed=False, round=self._round)
+        notes.update(
+            token=self._opened.token, token_xid=self._opened.token_xid, flushed=False, round=self._round
+        )
         return notes
 
     def lanes(self) -> Sequence[Iterator[Piece]]:
@@ -116,7 +118,8 @@ class PostgresCapture:
         self._comparison = Comparison(
             self._opened.session, previous, width=max(1, self._request.width), round_number=self._round
         )
-        self._verdict = self._comparison.run(self._inventory.tables)
+        quiet = nothing_happened(previous.notes, self._opened.held.facts)
+        self._verdict = self._comparison.run(self._inventory.tables, quiet=quiet)
         for label in self._verdict.damaged:
             self._warn(f"{label}: the stored rows are damaged, they are read and stored again")
         if self._verdict.alarms:

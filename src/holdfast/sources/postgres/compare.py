@@ -69,10 +69,13 @@ class Comparison:
         self._lock = threading.Lock()
         self.streams: list[CopyStream] = []
 
-    def run(self, tables: Sequence[TableWork]) -> Verdict:
-        """Compare every comparable table."""
-        wanted = [work for work in tables if work.comparable and work.stretches]
-        self._in_parallel([self._asking(question) for question in _questions(wanted)])
+    def run(self, tables: Sequence[TableWork], *, quiet: bool) -> Verdict:
+        """Compare every comparable table; ``quiet``: nothing happened since, so there is nothing to ask."""
+        wanted = [work for work in tables if (work.untouched if quiet else work.comparable) and work.stretches]
+        if quiet:
+            self._keep_all(wanted)
+        else:
+            self._in_parallel([self._asking(question) for question in _questions(wanted)])
         sample = self._sample(wanted)
         self._in_parallel([self._checking(work, place) for work, place in sample])
         for stream in self.streams:
@@ -124,6 +127,13 @@ class Comparison:
         before = work.before.get(start)
         if before is not None and before.stamp and before.stamp == stamp:
             self._verdict.kept[work.item, start] = before
+
+    def _keep_all(self, tables: Iterable[TableWork]) -> None:
+        for work in tables:
+            for stretch in work.stretches:
+                before = work.before.get(stretch.start)
+                if before is not None:
+                    self._verdict.kept[work.item, stretch.start] = before
 
     def _sample(self, tables: Iterable[TableWork]) -> list[tuple[TableWork, int]]:
         """Another sixty-fourth each time; never nothing where anything is kept."""

@@ -47,8 +47,8 @@ def prepare_tokens(connection: Connection) -> None:
         return
 
 
-def write_token(connection: Connection) -> str:
-    """Write a new token durably; "" where this role may not.
+def write_token(connection: Connection) -> tuple[str, int]:
+    """Write a new token durably and give it with the number of the transaction that did; ("", 0) where not allowed.
 
     Everything an earlier snapshot saw is durable once this returns: its commits come before ours in the log.
     """
@@ -62,9 +62,10 @@ def write_token(connection: Connection) -> str:
                 f"DELETE FROM {_TABLE} WHERE token IN "
                 f"(SELECT token FROM {_TABLE} ORDER BY written DESC OFFSET {_KEPT})".encode()
             )
+            (number,) = connection.execute("SELECT pg_current_xact_id()::text::int8").fetchall()[0]
     except _NOT_ALLOWED:
-        return ""
-    return token
+        return "", 0
+    return token, int(number)
 
 
 def _make_table(connection: Connection) -> None:

@@ -47,6 +47,20 @@ def broken_history(then: Notes, now: Facts, present: AbstractSet[str]) -> list[s
     return found
 
 
+def nothing_happened(then: Notes, now: Facts) -> bool:
+    """Whether no transaction but our own wrote anything in the whole cluster since the earlier snapshot.
+
+    Only within the same history. Every change needs a transaction number, and numbers are given in order: none
+    was running then below the snapshot's bound, the next one given was the token's, and now none is after it.
+    Sequences move without one, and a crash empties unlogged tables without one.
+    """
+    before = Facts.from_notes(then)
+    if before is None or before.xmin != before.xmax:
+        return False
+    token = int(then.get("token_xid", 0))
+    return now.xmax == before.xmax + 1 == token + 1 if token else now.xmax == before.xmax
+
+
 def same_table(then: Notes, now: Notes) -> bool:
     """Whether a table is the very one of the earlier snapshot, its rows stored and read the same way."""
     names = ("oid", "filenode", "signature", "persistence")

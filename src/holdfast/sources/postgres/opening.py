@@ -55,6 +55,7 @@ class Opened:
     left_out: list[Relation]
     present: set[str]
     token: str
+    token_xid: int
     insert_lsn: str
     only: tuple[str, ...] = ()
     repository_label: str = ""
@@ -86,11 +87,11 @@ def open_snapshot(options: Options, only: tuple[str, ...] = ()) -> Iterator[Open
             psql=psql.path, conninfo=conninfo, auth=auth, snapshot=held.name, encoding=held.facts.encoding,
             locks=tuple(f"{one};" for one in lock_statements(held.tables, ascii_only=not bytes_only)) if few else (),
         )
-        token, lsn = _link(observer, held, options)
+        token, token_xid, lsn = _link(observer, held, options)
         yield Opened(
             conninfo=conninfo, held=held, observer=observer, session=session, pg_dump=pg_dump,
             selection=choice.selection, left_out=choice.left_out, present=present_tokens(leader),
-            token=token, insert_lsn=lsn, only=only, repository_label=choice.repository_label,
+            token=token, token_xid=token_xid, insert_lsn=lsn, only=only, repository_label=choice.repository_label,
         )
 
 
@@ -161,16 +162,16 @@ def _prepare(observer: Connection, options: Options) -> None:
         raise translated(error, options.conninfo, doing="the continuity table could not be made") from error
 
 
-def _link(observer: Connection, held: Held, options: Options) -> tuple[str, str]:
+def _link(observer: Connection, held: Held, options: Options) -> tuple[str, int, str]:
     """Leave a token for the next capture, and note how far the log had been written after the snapshot."""
     if held.facts.standby:
-        return "", ""
+        return "", 0, ""
     try:
-        token = write_token(observer) if options.allow_write_token else ""
+        token, xid = write_token(observer) if options.allow_write_token else ("", 0)
         row = observer.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
     except psycopg.Error as error:
         raise translated(error, options.conninfo, doing="the continuity token could not be written") from error
-    return token, str(row[0]) if row else ""
+    return token, xid, str(row[0]) if row else ""
 
 
 @contextmanager

@@ -35,11 +35,14 @@ class TableWork:
             self.before = {start: one for one in self.previous.segments if (start := start_of(one)) is not None}
 
     @property
+    def untouched(self) -> bool:
+        """Whether its stretches are what they were once nothing happened on the whole server."""
+        return bool(self.before) and self.previous is not None and same_table(self.previous.notes or {}, self.notes)
+
+    @property
     def comparable(self) -> bool:
         """Whether its fingerprints may be compared with those of the last snapshot."""
-        if not self.stampable or self.tiny or self.previous is None or not self.before:
-            return False
-        return same_table(self.previous.notes or {}, self.notes)
+        return self.stampable and not self.tiny and self.untouched
 
     def read(self, place: int, stamp: bytes = b"") -> Read:
         """The stretch at ``place``, to be read."""

@@ -123,6 +123,42 @@ def test_a_wrong_sample_is_an_alarm_and_everything_is_read(place: tuple[Postgres
     assert b"\n17\tsad" in second.text("public.t")
 
 
+def test_on_a_quiet_server_nothing_is_asked(
+    place: tuple[PostgresServer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When no transaction but our own ran, every table is kept unasked; unlogged ones are not."""
+    server, name = place
+    server.run("CREATE UNLOGGED TABLE fast AS SELECT generate_series(1, 9000) AS g", name)
+    first = capture(of(place))
+
+    def asked(*_: object) -> None:
+        raise AssertionError("a fingerprint was asked for")
+
+    monkeypatch.setattr("holdfast.sources.postgres.compare.Comparison._asking", asked)
+    second = capture(of(place), first)
+    assert kept(second)
+    assert kept(second, b"public.other") is (first.stored[b"public.other"].segments != [])
+    assert not kept(second, b"public.fast")
+    third = capture(of(place), second)
+    assert kept(third)
+    assert third.learned.notes["sampled"] == 1
+
+
+def test_a_transaction_open_during_a_snapshot_is_not_missed_by_the_next(
+    place: tuple[PostgresServer, str]
+) -> None:
+    """It got its number before, commits after, and its rows are read."""
+    server, name = place
+    previous: Saved | None = None
+    for number in range(1, 4):
+        with server.connect(name, autocommit=False) as writer:
+            writer.execute(f"UPDATE t SET v = 'open {number}' WHERE id = {number}".encode())
+            first = capture(of(place), previous)
+            writer.commit()
+        previous = capture(of(place), first)
+        assert f"{number}\tsad\topen {number}".encode() in previous.lines("public.t")
+
+
 def test_only_changed_stretches_of_a_large_table_are_read(place: tuple[PostgresServer, str]) -> None:
     """A table of several stretches keeps those whose rows are as they were, at their places."""
     server, name = place

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from holdfast.sources.postgres.facts import Facts
-from holdfast.sources.postgres.guards import broken_history, can_stamp, same_table
+from holdfast.sources.postgres.guards import broken_history, can_stamp, nothing_happened, same_table
 
 NOW = Facts(
     version=160014, version_text="16.14", database="app", role="me", standby=False, database_oid=5, encoding="UTF8",
@@ -72,6 +72,22 @@ def test_old_servers_and_standbys_take_no_fingerprints() -> None:
     assert can_stamp(NOW)
     assert not can_stamp(replace(NOW, version=130020))
     assert not can_stamp(replace(NOW, standby=True))
+
+
+@pytest.mark.parametrize(("before", "token", "now", "quiet"), [
+    ((800, 800), 800, 801, True),       # only the token's own transaction in between
+    ((800, 800), 800, 802, False),      # one more finished
+    ((800, 800), 801, 802, False),      # one was running above the snapshot's bound when the token was written
+    ((790, 800), 800, 801, False),      # one was running below it
+    ((800, 800), 0, 800, True),         # no token is written here, no number was given at all
+    ((800, 800), 0, 801, False),
+])
+def test_a_quiet_server_is_one_that_gave_no_transaction_numbers(
+    before: tuple[int, int], token: int, now: int, quiet: bool
+) -> None:
+    """Every change needs a number, and numbers are given in order."""
+    notes = {**replace(NOW, xmin=before[0], xmax=before[1]).notes(), "token_xid": token}
+    assert nothing_happened(notes, replace(NOW, xmin=now, xmax=now)) is quiet
 
 
 def test_a_table_must_be_the_very_same() -> None:
