@@ -62,39 +62,55 @@ class FixedCutter:
 class ContentCutter:
     """Content-defined chunks around ``average`` bytes (a quarter to four times), keyed by ``seed``.
 
-    ``rows``: each cut is moved to behind the next newline, unless the row goes on for more than ROW_REACH.
+    ``rows``: each cut is moved to behind the next newline, unless the row goes on for more than ROW_REACH. Bytes are
+    copied twice: into the one buffer, which is reused, and out of it as chunks.
     """
 
     def __init__(self, average: int, seed: int, *, rows: bool = False) -> None:
         self._cdc = FastCDC(avg_size=average, min_size=average // 4, max_size=average * 4, seed=seed)
         self._window = average * 4
         self._reach = ROW_REACH if rows else 0
-        self._parts: list[bytes] = []
-        self._held = 0
+        self._need = self._window + self._reach
+        self._buffer = bytearray()
+        self._begin = 0
+        self._end = 0
 
     def push(self, block: Buffer) -> Iterator[bytes]:
         """See Cutter."""
-        self._parts.append(bytes(block))
-        self._held += len(block)
-        if self._held >= self._window + self._reach + _STEP:
-            yield from self._cut(self._window + self._reach)
+        self._take(block)
+        if self._end - self._begin >= self._need + _STEP:
+            yield from self._cut(self._need)
 
     def end(self) -> Iterator[bytes]:
         """See Cutter."""
-        if self._held:
+        if self._end > self._begin:
             yield from self._cut(1)
+        self._begin = self._end = 0
+
+    def _take(self, block: Buffer) -> None:
+        size = len(block)
+        if self._end + size > len(self._buffer):
+            held = self._end - self._begin
+            room = max(self._need + _STEP + (1 << 20), held + size)
+            if room > len(self._buffer):
+                fresh = bytearray(room)
+                fresh[:held] = memoryview(self._buffer)[self._begin : self._end]
+                self._buffer = fresh
+            else:
+                self._buffer[:held] = self._buffer[self._begin : self._end]
+            self._begin, self._end = 0, held
+        self._buffer[self._end : self._end + size] = block
+        self._end += size
 
     def _cut(self, keep: int) -> Iterator[bytes]:
         """Cut while at least ``keep`` bytes are held: with less, a later byte could still move the cut."""
-        data = b"".join(self._parts)
-        view = memoryview(data)
-        position = 0
-        while len(data) - position >= keep:
-            stop = position + next(iter(self._cdc.cut_buf(view[position : position + self._window]))).length
-            if self._reach and stop < len(data):
-                newline = data.find(b"\n", stop - 1, stop - 1 + self._reach)
+        view = memoryview(self._buffer)
+        while self._end - self._begin >= keep:
+            start = self._begin
+            window = view[start : min(start + self._window, self._end)]
+            stop = start + next(iter(self._cdc.cut_buf(window))).length
+            if self._reach and stop < self._end:
+                newline = self._buffer.find(b"\n", stop - 1, min(stop - 1 + self._reach, self._end))
                 stop = newline + 1 if newline >= 0 else stop
-            yield data[position:stop]
-            position = stop
-        self._parts = [data[position:]] if position < len(data) else []
-        self._held = len(data) - position
+            self._begin = stop
+            yield bytes(view[start:stop])

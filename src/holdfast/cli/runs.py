@@ -29,6 +29,7 @@ class BackupWishes:
 
 def take(app: App, wishes: BackupWishes, report: Reporter) -> BackupResult:
     """One run. Unknown sources are an error before anything is opened."""
+    app.begin_opening()
     request = BackupRequest(
         sources=app.sources(wishes.sources),
         name=wishes.name,

@@ -51,6 +51,7 @@ class ChunkIndex:
         self._fresh_bases: dict[bytes, bytes] = {}
         self._covered: set[str] = set()
         self.loaded = False
+        self._saved: dict[str, list[str]] = {}
         self.damaged: list[Damaged] = []
 
     def load(self) -> None:
@@ -91,12 +92,14 @@ class ChunkIndex:
     def has(self, chunk: bytes, dead: Container[bytes]) -> bool:
         """Whether ``chunk`` can be read without the packs in ``dead``: a full copy, or a delta whose base has one."""
         deltas: list[bytes] = []
-        for row in self._copies(chunk):
-            if row[32:52] not in dead:
-                if row[63] & 15 != DELTA:
-                    return True
-                deltas.append(row)
-        return any(self._has_full(self.base(decode_row(row)), dead) for row in deltas)
+        fresh = self._fresh.get(chunk, ())
+        for rows in (fresh, *(run.all(chunk) for run in self._rows)):
+            for row in rows:
+                if row[32:52] not in dead:
+                    if row[63] & 15 != DELTA:
+                        return True
+                    deltas.append(row)
+        return bool(deltas) and any(self._has_full(self.base(decode_row(row)), dead) for row in deltas)
 
     def _has_full(self, chunk: bytes, dead: Container[bytes]) -> bool:
         return any(row[63] & 15 != DELTA and row[32:52] not in dead for row in self._copies(chunk))
@@ -169,12 +172,13 @@ class ChunkIndex:
         except (OSError, ValueError, KeyError, TypeError):
             return False
         self._covered = covered
+        self._saved = listing
         return True
 
     def _reset(self) -> None:
         self._rows, self._bases, self._covered = [], [], set()
         self._fresh, self._fresh_bases = {}, {}
-        self.damaged, self.loaded = [], False
+        self.damaged, self.loaded, self._saved = [], False, {}
         if self._folder.is_dir():
             for path in self._folder.iterdir():
                 with contextlib.suppress(OSError):
@@ -260,13 +264,14 @@ class ChunkIndex:
             "rows": [run.path.name for run in self._rows if run.path],
             "bases": [run.path.name for run in self._bases if run.path],
         }
-        if any(run.path is None for run in (*self._rows, *self._bases)):
+        if listing == self._saved or any(run.path is None for run in (*self._rows, *self._bases)):
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             temporary = self._folder / f"covered.{os.getpid()}.tmp"
             temporary.write_text(json.dumps(listing))
             os.replace(temporary, self._folder / "covered.json")
+            self._saved = listing
             self._sweep_files({*listing["rows"], *listing["bases"], "covered.json"})
         except OSError:
             return

@@ -47,6 +47,20 @@ class Run:
             yield self._data[found : found + width]
             position = found + width
 
+    def all(self, key: bytes) -> list[bytes]:
+        """Every row that starts with ``key``, at once: quicker than ``find`` for the usual none or one."""
+        if not self.count:
+            return []
+        width, start, fan = self._width, self._start, self._fan
+        bucket = int.from_bytes(key[:4], "big") >> self._shift
+        position, end = start + fan[bucket] * width, start + fan[bucket + 1] * width
+        found = self._find(key, position, end)
+        if found < 0:
+            return []
+        if (found - start) % width == 0 and self._find(key, found + width, end) < 0:
+            return [self._data[found : found + width]]
+        return list(self.find(key))
+
     def has(self, key: bytes) -> bool:
         """Whether some row starts with ``key``."""
         return next(self.find(key), None) is not None
@@ -73,6 +87,16 @@ class Run:
         high = ((number + 1) << 24) >> self._shift
         start, stop = self._fan[low], self._fan[high]
         return self._data[self._start + start * self._width : self._start + stop * self._width]
+
+    def release(self, number: int) -> None:
+        """Let the kernel take back the memory of that 256th; it is read again from the file when needed."""
+        if not self.count or not isinstance(self._data, mmap.mmap):
+            return
+        low, high = (number << 24) >> self._shift, ((number + 1) << 24) >> self._shift
+        start = (self._start + self._fan[low] * self._width) // mmap.PAGESIZE * mmap.PAGESIZE
+        stop = (self._start + self._fan[high] * self._width) // mmap.PAGESIZE * mmap.PAGESIZE
+        if stop > start:
+            self._data.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
     def rows(self) -> Iterator[bytes]:
         """All rows in order."""
@@ -105,6 +129,8 @@ def merge(sources: Sequence[Run], width: int, path: Path) -> Run:
             file.write(data)
             counts.append(len(rows))
             _extend_fan(fan, rows, bits, number)
+            for run in sources:
+                run.release(number)
         table = struct.pack(f"={len(fan)}Q", *fan)
         file.seek(_HEADER.size)
         file.write(table)
@@ -146,6 +172,7 @@ def load(path: Path, width: int, *, verify: bool = True) -> Run:
         with memoryview(data) as view:
             digest.update(view[start:])
             digest.update(view[_HEADER.size : start])
+        data.madvise(mmap.MADV_DONTNEED)
         if digest.digest() != checksum:
             data.close()
             raise ValueError("checksum differs")

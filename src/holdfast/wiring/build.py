@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 
 from holdfast.model.errors import ObjectMissing, RepositoryMissing, UsageError
 from holdfast.model.secret import Secret, split_password
@@ -22,6 +24,20 @@ from holdfast.wiring.surroundings import PASSPHRASE, PASSPHRASE_FILE
 Ask = Callable[[str], Secret | None]
 
 
+def _start(work: Callable[[], Repository]) -> Future[Repository]:
+    """Run ``work`` in a thread of its own, which does not keep the program from ending."""
+    future: Future[Repository] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - told to whoever asks for the result
+            future.set_exception(error)
+
+    Thread(target=run, name="open", daemon=True).start()
+    return future
+
+
 class App:
     """What a face works with. ``ask`` is called for a passphrase that is given nowhere; None means nobody answers."""
 
@@ -30,6 +46,7 @@ class App:
         self._ask = ask
         self._storage: Storage | None = None
         self._repository: Repository | None = None
+        self._opening: Future[Repository] | None = None
         self._sources: dict[str, Source] = {}
 
     @property
@@ -106,14 +123,26 @@ class App:
             self._storage = self.open_storage()
         return self._storage
 
+    def begin_opening(self) -> None:
+        """Open the repository beside what comes next: deriving its key takes as long as loading a source."""
+        if self._repository is None and self._opening is None:
+            passphrase, storage = self._asked_passphrase(), self.storage
+            self._opening = _start(lambda: Repository.open(storage, passphrase.reveal(), self.places))
+
     @property
     def repository(self) -> Repository:
         """The open repository."""
         if self._repository is None:
-            if self.configuration.around.passphrase_from_environment() is None:
-                self._require_repository()
-            self._repository = Repository.open(self.storage, self.passphrase().reveal(), self.places)
+            self.begin_opening()
+            opening, self._opening = self._opening, None
+            assert opening is not None  # noqa: S101 - begin_opening has just made it
+            self._repository = opening.result()
         return self._repository
+
+    def _asked_passphrase(self) -> Secret:
+        if self.configuration.around.passphrase_from_environment() is None:
+            self._require_repository()
+        return self.passphrase()
 
     # the sources
 

@@ -12,7 +12,6 @@ from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.examine import examine
 from holdfast.sources.postgres.opening import Options, open_snapshot
 from holdfast.sources.postgres.refusals import translating
-from holdfast.sources.postgres.target import PostgresTarget
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -52,6 +51,9 @@ class PostgresSource:
 
     def target(self, request: RestoreRequest) -> Target:
         """Where a restore of this source goes."""
+        # A backup need not wait for the half of this package that restores: it takes as long to load as to connect.
+        from holdfast.sources.postgres.target import PostgresTarget
+
         return PostgresTarget(
             self._url, self.options.conninfo.password, request,
             source_at=self._at, environ=self.options.environ,
