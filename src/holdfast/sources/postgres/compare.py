@@ -114,6 +114,7 @@ class Comparison:
     def _asking(self, question: _Question) -> Callable[[CopyStream], None]:
         def ask(stream: CopyStream) -> None:
             work = question.places[0][0]
+            stream.next_batch()
             stream.run(question.statement(), about=work.item.decode("utf-8", "replace"))
             lines = stream.output().splitlines()
             with self._lock:
@@ -150,6 +151,7 @@ class Comparison:
             read = work.read(place)
             where = (work.item, read.stretch.start)
             before = self._verdict.kept[where]
+            stream.next_batch()
             feed_read(stream, read)
             result = PieceResult()
             equal, damaged = _compare(_rows(stream, read, result), self._previous.read(before))

@@ -85,7 +85,7 @@ def open_snapshot(options: Options, only: tuple[str, ...] = ()) -> Iterator[Open
         few = len(held.tables) <= _LOCKED_BY_LANES
         session = Session(
             psql=psql.path, conninfo=conninfo, auth=auth, snapshot=held.name, encoding=held.facts.encoding,
-            locks=tuple(f"{one};" for one in lock_statements(held.tables, ascii_only=not bytes_only)) if few else (),
+            locks=tuple(f"{one};" for one in lock_statements(held.tables, ascii_only=not bytes_only)) if few else None,
         )
         token, token_xid, lsn = _link(observer, held, options)
         yield Opened(

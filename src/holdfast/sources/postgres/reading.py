@@ -103,6 +103,7 @@ class Lane:
         return not self._fed or (self._ahead < _AHEAD_BYTES and few)
 
     def _feed(self, stream: CopyStream, job: _Job) -> None:
+        stream.next_batch()
         folded = [read for read in job.reads if read.fold]
         if folded:
             stream.run(

@@ -120,7 +120,7 @@ def _hint(state: str, why: str, conninfo: Conninfo) -> str:
             f"as a superuser: GRANT pg_read_all_data TO {role};   -- before PostgreSQL 14: "
             f"GRANT SELECT ON ALL TABLES IN SCHEMA … TO {role};"
         )
-    if state == "53200" or "max_locks_per_transaction" in why:
+    if state == "53200" or "max_locks_per_transaction" in why or "out of shared memory" in why:
         return "raise max_locks_per_transaction in postgresql.conf and restart the server"
     if state == "55P03":
         return "another session holds or waits for a lock; try again when it is done"

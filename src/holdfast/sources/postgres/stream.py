@@ -26,14 +26,19 @@ _LOCK_PATIENCE = "5min"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What every lane needs to read the same snapshot. ``locks``: statements that lock tables up front."""
+    """What every lane needs to read the same snapshot.
+
+    ``locks``: statements that lock every table up front, so that nobody's waiting exclusive lock can come between
+    the snapshot's holder and its readers. None when there are too many tables for that: locks are then let go
+    again after each batch, because the server has room for so many only once.
+    """
 
     psql: str
     conninfo: Conninfo
     auth: ChildAuth
     snapshot: str
     encoding: str
-    locks: tuple[str, ...] = ()
+    locks: tuple[str, ...] | None = ()
 
     @property
     def codec(self) -> str:
@@ -70,6 +75,12 @@ class CopyStream:
         """Feed any psql command lines; ``answer`` may name psql variables, see ``answer()``."""
         self._about.append(about)
         self._child.feed(f"{command}\n\\echo {self._marker} {answer}\n".encode(self._session.codec))
+
+    def next_batch(self) -> None:
+        """Let go of the locks of what was read so far, where they are not held throughout."""
+        if self._session.locks is None:
+            lines = ("COMMIT;", *self._transaction())
+            self._child.feed("".join(f"{line}\n" for line in lines).encode("ascii"))
 
     def blocks(self, *, large: bool = False) -> Iterator[bytes]:
         """The output of the oldest command, block by block; ``large`` prefers big blocks to quick ones."""
@@ -115,10 +126,13 @@ class CopyStream:
         yield "\\o /dev/null"
         yield prelude(self._session.encoding)
         yield f"SET lock_timeout = '{_LOCK_PATIENCE}';"
+        yield from self._transaction()
+        yield from self._session.locks or ()
+        yield "\\o"
+
+    def _transaction(self) -> Iterator[str]:
         yield "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
         yield f"SET TRANSACTION SNAPSHOT '{self._session.snapshot}';"
-        yield from self._session.locks
-        yield "\\o"
 
     def _failure(self) -> Exception:
         self._child.end_input()
