@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -34,9 +34,12 @@ class Stored:
     bytes_read: int
 
 
-def back_up(source: Source, request: CaptureRequest, session: Session, snapshot: str) -> Stored:
+def back_up(
+    source: Source, request: CaptureRequest, session: Session, snapshot: str, *, undo: Sequence[bytes] = ()
+) -> Stored:
     """Store one consistent image of ``source``. Nothing is visible until the session commits it.
 
+    ``undo``: pages for an undo that the manifest root names (repository.undoing).
     Whatever goes wrong in the source or in storage raises, and there is no snapshot.
     """
     manifest = ManifestWriter(session.put_meta)
@@ -51,7 +54,7 @@ def back_up(source: Source, request: CaptureRequest, session: Session, snapshot:
             notes = image.finish()
         assembly.finish()
         head = SnapshotHead(kind=source.kind, notes=notes.notes)
-        root = manifest.finish(snapshot, head)
+        root = manifest.finish(snapshot, head, undo)
     finally:
         pool.close()
     request.report(PhaseEnded(source=request.source, phase="backup"))

@@ -63,7 +63,8 @@ class SnapshotInfo(msgspec.Struct, kw_only=True, omit_defaults=False):
 
     Times are ISO 8601 UTC strings. ``status`` is "complete" or "incomplete".
     ``partial`` marks a snapshot of chosen items only (``--only``, pre-restore): never "latest".
-    ``undo`` is set on the snapshot a restore takes first: to (place, no password), only (patterns), created (items).
+    ``undo`` is set on the snapshot a restore takes first: to (place, no password) and, when they are few, only
+    (patterns of what existed and was touched). What was created, and long lists of patterns, are in the manifest.
     Byte counts: ``bytes_source`` size of the data, ``bytes_read`` read from the source, ``bytes_new`` plain
     bytes not seen before, ``bytes_stored`` what the repository grew by.
     """

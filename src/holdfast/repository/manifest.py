@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -37,14 +37,18 @@ class PageRef(msgspec.Struct, frozen=True, array_like=True):
     count: int
 
 
-class Root(msgspec.Struct, kw_only=True):
-    """The root of a manifest. ``directories`` are chunk ids of msgpack arrays of PageRef."""
+class Root(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The root of a manifest. ``directories`` are chunk ids of msgpack arrays of PageRef.
+
+    ``undo``: chunk ids of the pages that tell an undo what a restore touched and made (repository.undoing).
+    """
 
     version: int
     snapshot: str
     head: SnapshotHead
     items: int
     directories: list[bytes]
+    undo: list[bytes] = []
 
 
 _pages = msgspec.msgpack.Decoder(list[Item])
@@ -142,13 +146,16 @@ class ManifestWriter:
         """Chunk ids of the pages written so far."""
         return list(self._written)
 
-    def finish(self, snapshot: str, head: SnapshotHead) -> bytes:
-        """Write the rest and the root; returns the root's chunk id."""
+    def finish(self, snapshot: str, head: SnapshotHead, undo: Sequence[bytes] = ()) -> bytes:
+        """Write the rest and the root, which names the pages ``undo``; returns the root's chunk id."""
         if self._page:
             self._close_page()
         if self._refs:
             self._close_directory()
-        root = Root(version=VERSION, snapshot=snapshot, head=head, items=self._items, directories=self._directories)
+        root = Root(
+            version=VERSION, snapshot=snapshot, head=head, items=self._items, directories=self._directories,
+            undo=list(undo),
+        )  # fmt: skip
         return self._put(msgspec.msgpack.encode(root))
 
 
@@ -201,6 +208,7 @@ class ManifestReader:
     def chunks(self, root: bytes) -> Iterator[bytes]:
         """Ids of every META chunk of this manifest."""
         yield root
+        yield from self.root.undo
         yield from self.root.directories
         for ref in self.pages():
             yield ref.chunk

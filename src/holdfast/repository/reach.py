@@ -22,6 +22,7 @@ def chunks_of(reader: ChunkReader, roots: list[bytes]) -> Iterator[bytes]:
     for root in roots:
         manifest = ManifestReader(reader, root)
         yield root
+        yield from manifest.root.undo
         yield from manifest.root.directories
         for ref in manifest.pages():
             if ref.chunk in seen:

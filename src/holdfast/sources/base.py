@@ -237,6 +237,15 @@ class Previewing(Protocol):
         ...
 
 
+@runtime_checkable
+class Creating(Protocol):
+    """Optional power of a Target whose plan may sum up instead of listing every item."""
+
+    def created(self, plan: RestorePlan, manifest: Manifest) -> Iterator[bytes]:
+        """Names of everything ``apply`` is going to make: what an undo takes away again."""
+        ...
+
+
 class Source(Protocol):
     """One part of an application."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,6 +18,7 @@ from holdfast.repository.expiry import expire_dead
 from holdfast.repository.index import read_progress
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.repository.session import Session, recent_backups
+from holdfast.repository.undoing import store_undo
 from holdfast.sources.base import CaptureRequest, Previous, Source
 from holdfast.system import clock
 
@@ -29,7 +30,8 @@ _LEAST_ROOM = 64 << 20
 class BackupRequest:
     """``sources`` by name. ``name`` labels the snapshots; ``pin`` protects them; ``only`` limits the items.
 
-    ``undo`` is what a restore notes in the snapshot it takes first.
+    ``undo`` is what a restore notes in the snapshot it takes first; ``touched`` (patterns) and ``created`` (names) are
+    the parts of that which may be long.
     """
 
     sources: Mapping[str, Source]
@@ -42,6 +44,8 @@ class BackupRequest:
     width: int = 2
     report: Reporter = silent
     undo: Notes | None = None
+    touched: tuple[str, ...] = ()
+    created: Iterable[bytes] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +104,8 @@ def _one(
         width=request.width,
         report=request.report,
     )
-    stored = back_up(source, capture, session, snapshot)
+    undo = store_undo(session.put_meta, request.touched, request.created)
+    stored = back_up(source, capture, session, snapshot, undo=undo)
     session.flush()
     info = _describe(stored, request, name, source.kind)
     info.id, info.created_at = snapshot, created_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from holdfast.flow.content import SnapshotContent
@@ -13,10 +14,13 @@ from holdfast.model.plans import Action, ItemResult, RestorePlan
 from holdfast.model.secret import split_password
 from holdfast.repository.manifest import ManifestReader
 from holdfast.repository.repository import Repository, SnapshotEntry
-from holdfast.sources.base import Previewing, RestoreRequest, Source, Target
+from holdfast.sources.base import Creating, Previewing, RestoreRequest, Source, Target
 from holdfast.usecases.backup import BackupRequest, backup
 from holdfast.usecases.nothing import Nothing
 from holdfast.usecases.protection import protected
+
+# Every reader of the log carries what stands in it: longer lists of patterns go into the manifest.
+_FEW_PATTERNS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,21 +111,24 @@ def _carry_out(
     content: SnapshotContent,
 ) -> None:
     with target.hold(result.plan):
-        result.undo = _protect(repository, order, target, result.plan)
+        result.undo = _protect(repository, order, target, result.plan, manifest)
         result.items = target.apply(result.plan, manifest, content)
     if order.request.verify == "content":
         result.items += target.verify(result.plan, manifest, content)
     result.verified = all(item.status in ("ok", "skipped") for item in result.items)
 
 
-def _protect(repository: Repository, order: RestoreOrder, target: Target, plan: RestorePlan) -> str | None:
+def _protect(
+    repository: Repository, order: RestoreOrder, target: Target, plan: RestorePlan, manifest: ManifestReader
+) -> str | None:
     """Take the snapshot that ``undo`` goes back to; the restore does not begin without it."""
-    created = [step.item for step in plan.steps if step.action is Action.CREATE]
+    creates = any(step.action is Action.CREATE for step in plan.steps)
     touched = target.touched_source(plan)
-    if not plan.in_place or (touched is None and not created):
+    if not plan.in_place or (touched is None and not creates):
         return None
     source, only = touched if touched is not None else (Nothing(order.source), ())
-    undo = {"to": _printable(order.request.to), "only": list(only), "created": created}
+    few = sum(map(len, only)) <= _FEW_PATTERNS
+    undo = {"to": _printable(order.request.to), "only": list(only) if few else []}
     request = BackupRequest(
         sources={order.entry.info.source: source},
         name=f"undo-{short(order.run)}",
@@ -131,12 +138,20 @@ def _protect(repository: Repository, order: RestoreOrder, target: Target, plan: 
         run=order.run,
         report=order.report,
         undo=undo,
+        touched=() if few else only,
+        created=_created(target, plan, manifest) if creates else (),
     )
     made = backup(repository, request)
     for error in made.failures.values():
         error.what = f"the snapshot for undo failed, so nothing was restored: {error.what}"
         raise error
     return made.snapshots[0].id
+
+
+def _created(target: Target, plan: RestorePlan, manifest: ManifestReader) -> Iterator[bytes]:
+    if isinstance(target, Creating):
+        return target.created(plan, manifest)
+    return (step.item for step in plan.steps if step.action is Action.CREATE)
 
 
 def _counted(detail: str, counts: dict[str, int]) -> str:

@@ -10,6 +10,7 @@ from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import new_id, short
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository, SnapshotEntry
+from holdfast.repository.undoing import read_undo
 from holdfast.sources.base import RestoreRequest, Source
 from holdfast.usecases.restore import RestoreOrder, RestoreResult, restore
 
@@ -27,17 +28,23 @@ class UndoOrder:
 
 
 def undo(repository: Repository, order: UndoOrder) -> RestoreResult:
-    """Make what the restore touched exactly as it was, and remove what it created. Can itself be undone."""
+    """Make what the restore touched exactly as it was, and remove what it created. Can itself be undone.
+
+    What the restore neither touched nor created stays, also where nothing existed before it.
+    """
     entry = _before(repository, order.run)
     noted = entry.info.undo or {}
+    reader = repository.reader()
+    kept = read_undo(repository.manifest(entry, reader), reader)
+    only = (*noted.get("only", ()), *kept.only)
     request = RestoreRequest(
         label=f"undo-{short(order.run)}",
         to=noted.get("to"),
         in_place=True,
         overwrite=True,
-        exact=True,
-        only=tuple(noted.get("only", ())),
-        undo_created=tuple(noted.get("created", ())),
+        exact=bool(only),  # no pattern means that nothing was touched, not that everything was
+        only=only,
+        undo_created=tuple(kept.created),
         report=order.report,
     )
     return restore(

@@ -87,6 +87,16 @@ class FilesTarget:
             return None
         return self._source_at(intent.path), tuple(exactly(name) for name in sorted(names, key=order_key))
 
+    def created(self, plan: RestorePlan, manifest: Manifest) -> Iterator[bytes]:
+        """See sources.base.Creating: a fresh place gets everything that is chosen, however short the plan is."""
+        intent: Intent = plan.private
+        if intent.actions is not None:
+            yield from (step.item for step in plan.steps if step.action is Action.CREATE)
+            return
+        for item, _ in chosen_items(manifest, self._request, self._source):
+            if item.name != ROOT and item.name not in intent.blocked:
+                yield item.name
+
     def apply(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
         """Delete, make, overwrite, make durable. Everything that could be restored is, whatever failed beside it."""
         intent = self._checked(plan)
@@ -153,8 +163,9 @@ class FilesTarget:
 
     def _created(self, place: Place, manifest: Manifest, already: set[bytes]) -> Iterator[RestoreStep]:
         """What an earlier restore made and an undo takes away again."""
+        before = {item.name for item in manifest.items()} if self._request.undo_created else set()
         for name in self._request.undo_created:
-            gone = not is_sound(name) or name == ROOT or name in already or manifest.item(name) is not None
+            gone = not is_sound(name) or name == ROOT or name in already or name in before
             if not gone and os.path.lexists(os.path.join(os.fsencode(place.path), name)):
                 yield RestoreStep(item=name, kind="entry", action=Action.DELETE, detail="made by the restore")
 
