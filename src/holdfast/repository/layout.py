@@ -47,6 +47,13 @@ def log_path(number: int) -> str:
     return f"{LOG}{number:012d}"
 
 
+def parse_log_path(path: str) -> int:
+    """The number of the log record stored at ``path``, or 0 when ``path`` is not a record's."""
+    digits = path[len(LOG) :]
+    number = int(digits) if digits.isascii() and digits.isdigit() else 0
+    return number if path == log_path(number) else 0
+
+
 def checkpoint_path(number: int) -> str:
     """Where the log folded up to record ``number`` is stored."""
     return f"{CHECKPOINT}{number:012d}"

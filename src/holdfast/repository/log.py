@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from holdfast.crypto.seal import ObjectSealer
 from holdfast.model.errors import Damaged, HoldfastError, ObjectExists, ObjectMissing, StorageError
 from holdfast.repository import records as rec
-from holdfast.repository.layout import CHECKPOINT, LOG, checkpoint_path, log_path
+from holdfast.repository.layout import CHECKPOINT, LOG, checkpoint_path, log_path, parse_log_path
 from holdfast.repository.state import LogState
 from holdfast.storage.base import Storage
 from holdfast.system import clock
@@ -37,7 +37,7 @@ class Log:
         """
         with self._lock:
             names = [stat.name for stat in self._storage.list(LOG)]
-            numbers = sorted(int(name[len(LOG) :]) for name in names if name[len(LOG) :].isdigit())
+            numbers = sorted(number for name in names if (number := parse_log_path(name)))
             if not numbers:
                 raise Damaged("the log is empty", where=LOG, hint="is this the right repository?")
             folded = sorted((n for n in names if n.startswith(CHECKPOINT)), reverse=True) if checkpoints else []

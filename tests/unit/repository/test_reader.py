@@ -6,8 +6,10 @@ import pytest
 from tests.faults.scripted_storage import Scripted
 from tests.unit.repository.opened import cheap, memory, repository, room, rows, touched, world
 
+from holdfast.chunking import codec
 from holdfast.model.errors import Damaged
 from holdfast.repository import reader as reader_module
+from holdfast.repository import writer as writer_module
 from holdfast.repository.layout import pack_path
 from holdfast.repository.pack import DATA
 from holdfast.repository.reader import ChunkReader
@@ -81,6 +83,20 @@ def test_wrong_bytes_given_once_are_read_again(
         reader = ChunkReader(twin, frozenset())
         assert reader.read(chunk) == touched(PLAIN)
         assert reader.read(base) == PLAIN
+
+
+def test_bytes_that_do_not_hash_to_their_id_are_refused(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer with broken memory sealed other bytes under an id: authentic, and still not believed."""
+    encode = codec.encode
+    monkeypatch.setattr(writer_module, "verify_pack", lambda *_arguments: [])
+    monkeypatch.setattr(codec, "encode", lambda data: encode(bytes([data[0] ^ 1]) + bytes(data[1:])))
+    with repository.begin("backup") as session:
+        chunk = session.put_data(PLAIN)
+        session.flush()
+    with pytest.raises(Damaged, match="does not match its id"):
+        repository.reader().read(chunk)
 
 
 def test_what_is_held_is_bounded(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
