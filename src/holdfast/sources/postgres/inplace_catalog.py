@@ -44,7 +44,9 @@ class Column:
 class Living:
     """A relation that exists. ``item``: what a snapshot calls it.
 
-    ``key``: columns and equality operators of a key that no row lacks, empty if none.
+    ``key``: columns and equality operators of a key that no row lacks, empty if none. ``ruled``: it has rules.
+    ``deferrable``: indexes (as SQL) that are unique only at the end of a statement or transaction.
+    ``cascades``: deleting rows changes rows of other tables, and this role cannot keep that from happening.
     """
 
     name: Name
@@ -55,6 +57,15 @@ class Living:
     columns: dict[str, Column] = field(default_factory=dict)
     key: list[tuple[str, str]] = field(default_factory=list)
     triggers: list[tuple[str, str]] = field(default_factory=list)
+    ruled: bool = False
+    deferrable: list[str] = field(default_factory=list)
+    cascades: bool = False
+
+    def meddlers(self, *, may_bypass: bool) -> bool:
+        """Whether a rule or a trigger may fire for rows that a restore writes."""
+        if may_bypass:
+            return self.ruled or any(enabled in "AR" for _, enabled in self.triggers)
+        return self.ruled or bool(self.triggers and not self.owned)
 
     @property
     def sql(self) -> str:
@@ -95,6 +106,11 @@ class Catalog:
             wide |= self.ancestors.get(table, frozenset())
         return [found for found in self.references if found.table in wide or found.other in wide]
 
+    def acting_on(self, table: Name) -> list[Reference]:
+        """The foreign keys through which deleting rows of this table (or of what it is a part of) changes others."""
+        wide = {table, *self.ancestors.get(table, ())}
+        return [found for found in self.references if found.acts and found.other in wide]
+
 
 def read_catalog(connection: Connection) -> Catalog:
     """Read it in one go; nothing is locked."""
@@ -103,14 +119,18 @@ def read_catalog(connection: Connection) -> Catalog:
     _columns(connection, by_oid)
     _keys(connection, by_oid)
     _triggers(connection, by_oid)
+    _deferrable(connection, by_oid)
     count = connection.execute("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata").fetchone()
-    return Catalog(
+    catalog = Catalog(
         relations=relations,
         references=tuple(_references(connection, by_oid)),
         ancestors=_ancestors(connection, by_oid),
         large_objects=int(count[0]) if count else 0,
         may_bypass=may_bypass(connection),
     )
+    for relation in relations.values():
+        relation.cascades = not catalog.may_bypass and bool(catalog.acting_on(relation.name))
+    return catalog
 
 
 def may_bypass(connection: Connection) -> bool:
@@ -132,15 +152,17 @@ def keep_still(connection: Connection, catalog: Catalog) -> None:
 def _relations(connection: Connection) -> dict[Name, Living]:
     rows = connection.execute(
         "SELECT n.nspname, c.relname, c.oid::bigint, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),"
-        " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"
+        " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relhasrules"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> ALL (%s)",
         (["information_schema", CONTINUITY_SCHEMA],),
     ).fetchall()
     codec = "latin-1" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "utf-8"
     return {
-        (schema, name): Living(name=(schema, name), item=label.encode(codec), oid=oid, relkind=kind, owned=owned)
-        for schema, name, oid, kind, owned, label in rows
+        (schema, name): Living(
+            name=(schema, name), item=label.encode(codec), oid=oid, relkind=kind, owned=owned, ruled=ruled
+        )
+        for schema, name, oid, kind, owned, label, ruled in rows
     }
 
 
@@ -199,6 +221,16 @@ def _triggers(connection: Connection, by_oid: dict[int, Living]) -> None:
     ):
         if oid in by_oid and enabled != "D":
             by_oid[oid].triggers.append((name, enabled))
+
+
+def _deferrable(connection: Connection, by_oid: dict[int, Living]) -> None:
+    for oid, schema, name in connection.execute(
+        "SELECT i.indrelid::bigint, n.nspname, c.relname FROM pg_catalog.pg_index i"
+        " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indimmediate ORDER BY 2, 3"
+    ):
+        if oid in by_oid:
+            by_oid[oid].deferrable.append(qualified(schema, name))
 
 
 def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Reference]:

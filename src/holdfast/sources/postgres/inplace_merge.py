@@ -63,6 +63,8 @@ class Staged:
         if len(self._key) != len(living.key):
             self._key = []
         self.lost: list[str] = []
+        self._blocked = 0
+        self._differing = 0
 
     @property
     def _listed(self) -> str:
@@ -116,11 +118,7 @@ class Staged:
         total = self._value(f"SELECT count(*) FROM {self.stage}")
         living = self._value(f"SELECT count(*) FROM ONLY {self._living.sql}")
         if self._key:
-            row = self._connection.execute(
-                f"SELECT count(*), count(*) FILTER (WHERE {self._differs()}) FROM {self.stage} s"
-                f" JOIN ONLY {self._living.sql} t ON {self._same_key()}"
-            ).fetchone() or (0, 0)
-            matched, changed = int(row[0]), int(row[1])
+            matched, changed = self._matched()
         else:
             matched, changed = total - self._value(f"SELECT count(*) FROM ({self._unpaired('stage')}) m"), 0
         return Merged(
@@ -130,6 +128,14 @@ class Staged:
             unchanged=matched - (changed if mode.overwrite else 0),
             lost=tuple(self.lost),
         )
+
+    def _matched(self) -> tuple[int, int]:
+        """Saved rows whose key is there, and how many of them differ."""
+        row = self._connection.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE {self._differs()}) FROM {self.stage} s"
+            f" JOIN ONLY {self._living.sql} t ON {self._same_key()}"
+        ).fetchone() or (0, 0)
+        return int(row[0]), int(row[1])
 
     def delete(self) -> int:
         """Delete the rows the snapshot does not have."""
@@ -142,6 +148,7 @@ class Staged:
 
     def write(self, mode: Mode) -> tuple[int, int, int]:
         """Change what differs (when asked to), add what is missing; (added, changed, blocked)."""
+        self._differing = 0 if mode.overwrite or not self._key else self._matched()[1]
         changed = self._change() if mode.overwrite and self._key else 0
         if self._key:
             missing = (
@@ -152,9 +159,23 @@ class Staged:
             missing = f"SELECT {self._prefixed()} FROM {self.stage} s WHERE s.ctid IN ({self._unpaired('stage')})"
         wanted = self._value(f"SELECT count(*) FROM ({missing}) m")
         listed = f" ({self._listed})" if self._names else ""
-        gentle = "" if mode.exact else " ON CONFLICT DO NOTHING"
+        # the server refuses ON CONFLICT beside rules and keys checked later: there a clash stops everything
+        gentle = "" if mode.exact or self._living.ruled or self._living.deferrable else " ON CONFLICT DO NOTHING"
         added = self._run(f"INSERT INTO {self._living.sql}{listed} OVERRIDING SYSTEM VALUE {missing}{gentle}")
-        return added, changed, wanted - added
+        self._blocked = wanted - added
+        return added, changed, self._blocked
+
+    def confirm(self, mode: Mode) -> None:
+        """Look again, where rules or triggers may have had a say. TargetError when rows are not as written."""
+        left = self.compare(Mode(overwrite=True, exact=mode.exact))
+        if left.create <= self._blocked and left.change <= self._differing and not left.delete:
+            return
+        raise TargetError(
+            "a rule or a trigger changed what was restored; nothing was changed",
+            where=self._item.label,
+            why=f"{left.create} rows are missing, {left.change} differ, {left.delete} were not deleted",
+            hint="switch it off (ALTER TABLE … DISABLE TRIGGER or DISABLE RULE), restore, and switch it on again",
+        )
 
     def drop(self) -> None:
         """Free the staged rows."""
@@ -179,6 +200,12 @@ class Staged:
 
     def _replace(self) -> int:
         """Take the rows that differ out and put the saved ones in; only where nothing hangs on the old ones."""
+        if self._living.cascades:
+            raise TargetError(
+                "rows cannot be replaced: deleting them would change other tables through a foreign key",
+                where=self._item.label,
+                hint="use a role that may set session_replication_role; nothing was changed",
+            )
         if set(self._living.columns) - set(self._names) - self._computed():
             raise TargetError("rows cannot be replaced without losing columns added since", where=self._item.label)
         changed = f'{self.stage.removesuffix(chr(34))}_changed"'

@@ -10,6 +10,7 @@ from holdfast.model.snapshot import Item
 from holdfast.sources.base import RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.inplace_catalog import Catalog, Living
+from holdfast.sources.postgres.inplace_types import rounds
 from holdfast.sources.postgres.target_saved import Saved
 
 
@@ -52,12 +53,12 @@ class Deciding:
                 yield f"{item.label}: {problem}"
         if self.request.exact and not self.catalog.may_bypass:
             names = {self.saved.name(item) for item in self.saved.chosen(kinds.KIND_TABLE)}
-            for reference in self.catalog.references:
-                if reference.acts and reference.other in names:
-                    yield (
-                        f"{'.'.join(reference.other)}: deleting rows would change {'.'.join(reference.table)} through "
-                        f"the foreign key {reference.name}; use a role that may set session_replication_role"
-                    )
+            acting = {reference for name in names for reference in self.catalog.acting_on(name)}
+            for reference in sorted(acting, key=lambda reference: (reference.other, reference.name)):
+                yield (
+                    f"{'.'.join(reference.other)}: deleting rows would change {'.'.join(reference.table)} through "
+                    f"the foreign key {reference.name}; use a role that may set session_replication_role"
+                )
 
     def cautions(self) -> Iterator[str]:
         """What fires, and what is compared how."""
@@ -74,10 +75,24 @@ class Deciding:
         ]
         if stubborn:
             yield f"triggers that fire always will fire for restored rows: {', '.join(stubborn)}"
+        if self.request.exact and not self.request.undo_created:
+            yield from self._newer_partitions()
         if not self.catalog.may_bypass:
             firing = sorted(".".join(table.name) for table in touched if table.triggers and not table.owned)
             if firing:
                 yield f"triggers will fire for restored rows, this role cannot keep them still: {', '.join(firing)}"
+
+    def _newer_partitions(self) -> Iterator[str]:
+        """Partitions made since belong to a table that is made exact, but the snapshot does not know them."""
+        known = {self.saved.name(item) for item in self.saved.relations(kinds.KIND_TABLE)}
+        roots = {(item.notes or {}).get("partition_of") for item in self.saved.chosen(kinds.KIND_TABLE)}
+        labels = {root if isinstance(root, bytes) else str(root).encode() for root in roots if root}
+        for name, above in sorted(self.catalog.ancestors.items()):
+            living = self.catalog.relations[name]
+            if living.relkind != "p" and name not in known and any(
+                self.catalog.relations[root].item in labels for root in above
+            ):
+                yield f"partition {'.'.join(name)} was made since, its rows are left as they are"
 
     def _table(self, item: Item) -> RestoreStep:
         living = self.catalog.relations.get(self.saved.name(item))
@@ -114,7 +129,17 @@ class Deciding:
         computed = [name for name in columns if living.columns[name].generated]
         if computed:
             return f"columns are computed by the server now: {', '.join(computed)}"
-        return self._required(living, columns)
+        return self._coarser(item, living) or self._required(living, columns)
+
+    def _coarser(self, item: Item, living: Living) -> str:
+        """Types that take any value of the saved one, and round it without a word."""
+        saved = zip(self.saved.columns(item) or [], (item.notes or {}).get("types") or [], strict=False)
+        rounding = [
+            f"{name} ({was}, now {living.columns[name].type})"
+            for name, was in saved
+            if rounds(str(was), living.columns[name].type)
+        ]
+        return f"columns are coarser now and would round saved values: {', '.join(rounding)}" if rounding else ""
 
     def _required(self, living: Living, columns: list[str]) -> str:
         required = [

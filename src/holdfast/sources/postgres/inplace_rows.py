@@ -107,6 +107,11 @@ class RowsRun:
         results = [self._write(item, stage, deleted[item.name]) for item, stage in staged]
         for statement in resting:
             self.connection.execute(statement)
+        for item, stage in staged:
+            living = self.catalog.relations[self.saved.name(item)]
+            if living.meddlers(may_bypass=self.catalog.may_bypass):
+                stage.confirm(self._mode(stage))
+            stage.drop()
         self.request.report(PhaseEnded(source=self.place.database, phase="compare and write"))
         return results
 
@@ -116,10 +121,12 @@ class RowsRun:
         self.request.report(Advanced(source=self.place.database, phase="compare and write", amount=item.size))
         return staged
 
+    def _mode(self, staged: Staged) -> Mode:
+        """Nothing is deleted by a snapshot that lost rows."""
+        return Mode(overwrite=self.mode.overwrite, exact=self.mode.exact and not staged.lost)
+
     def _write(self, item: Item, staged: Staged, deleted: int) -> RowsResult:
-        mode = Mode(overwrite=self.mode.overwrite, exact=self.mode.exact and not staged.lost)
-        added, changed, blocked = staged.write(mode)
-        staged.drop()
+        added, changed, blocked = staged.write(self._mode(staged))
         merged = Merged(create=added, change=changed, delete=deleted, blocked=blocked, lost=tuple(staged.lost))
         status = "failed" if merged.lost else "incomplete" if blocked else "ok"
         told = [f"{added} added", f"{changed} changed", f"{deleted} deleted", *merged.lost]

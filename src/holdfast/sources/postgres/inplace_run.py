@@ -15,7 +15,7 @@ from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.definitions import Definition, Definitions
-from holdfast.sources.postgres.inplace_catalog import Catalog, Name
+from holdfast.sources.postgres.inplace_catalog import Catalog, Name, read_catalog
 from holdfast.sources.postgres.inplace_keys import check_references
 from holdfast.sources.postgres.inplace_repair import living_definitions, missing, step_name, take_away
 from holdfast.sources.postgres.inplace_rows import RowsRun
@@ -165,6 +165,8 @@ class InPlaceRun:
         living = repairs.living or living_definitions(self._aim.place, self._aim.server.version, environ)
         names = {name: relation.item for name, relation in self._catalog.relations.items()}
         take_away(self._connection, living, self._request.undo_created, names)
+        if kinds.LARGE_OBJECTS in self._request.undo_created:  # the restore had found none
+            self._connection.execute("SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata")
         for name in self._request.undo_created:
             self._tell(name, "delete", _Result(None))
 
@@ -217,7 +219,12 @@ class InPlaceRun:
         merged = {step.item for step in plan.steps if step.action in _MERGING}
         tables = {self._saved.name(item) for item in self._saved.relations(kinds.KIND_TABLE) if item.name in merged}
         if self._catalog.may_bypass:
-            check_references(self._connection, self._catalog.around(tables))
+            # what checks a deferrable key is a trigger, and those were kept still: building it anew checks it
+            for index in [index for table in sorted(tables) for index in self._catalog.relations[table].deferrable]:
+                self._connection.execute(f"REINDEX INDEX {index}")
+            # keys may have gone with tables taken away; keys made just now were checked as they were made
+            still = set(read_catalog(self._connection).references)
+            check_references(self._connection, [key for key in self._catalog.around(tables) if key in still])
 
     def _finish(
         self,

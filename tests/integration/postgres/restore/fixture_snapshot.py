@@ -141,14 +141,15 @@ def _relations(connection: Any, snapshot: FixtureSnapshot, blocks: int) -> None:
 
 def _table(connection: Any, snapshot: FixtureSnapshot, name: str, oid: int, cut: tuple[int, int, bool]) -> None:
     pages, blocks, part = cut
-    columns = [
-        row[0]
-        for row in connection.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND"
-            " attgenerated = '' ORDER BY attnum",
-            (oid,),
-        )
-    ]
+    columns, types = [], []
+    for column, kind in connection.execute(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND"
+        " attgenerated = '' ORDER BY attnum",
+        (oid,),
+    ):
+        columns.append(column)
+        types.append(kind)
     listed = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
     ranges = [(start, start + blocks) for start in range(0, pages, blocks)] if blocks and pages > blocks else [(0, 0)]
     stretches = []
@@ -168,7 +169,8 @@ def _table(connection: Any, snapshot: FixtureSnapshot, name: str, oid: int, cut:
         if root
         else None
     )
-    snapshot.add(name.encode(), "table", stretches, {"columns": columns, "partition_of": above and above[0]})
+    notes = {"columns": columns, "types": types, "partition_of": above and above[0]}
+    snapshot.add(name.encode(), "table", stretches, notes)
 
 
 def _large_objects(connection: Any, snapshot: FixtureSnapshot) -> None:

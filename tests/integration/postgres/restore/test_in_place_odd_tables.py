@@ -1,0 +1,158 @@
+"""Tables with rules, stubborn triggers, keys checked later, cascades and changed types: right rows, or none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.integration.postgres.restore.applying import Outcome, restore
+from tests.integration.postgres.restore.fixture_snapshot import snapshot_of
+from tests.servers.postgres import PostgresServer, fresh_database, shared_server
+
+from holdfast.model.errors import TargetError
+
+EVERYTHING = {"in_place": True, "overwrite": True, "exact": True}
+
+
+@pytest.fixture
+def server() -> PostgresServer:
+    return shared_server("16")
+
+
+@pytest.fixture
+def shop(server: PostgresServer) -> Iterator[str]:
+    with fresh_database(server) as name:
+        yield name
+
+
+@pytest.fixture
+def owner(server: PostgresServer, shop: str) -> Iterator[str]:
+    """A role that is no superuser and may make things."""
+    server.run(f"CREATE ROLE hf_plain LOGIN PASSWORD 'pw'; GRANT CREATE ON DATABASE {shop} TO hf_plain", shop)
+    server.run("GRANT CREATE ON SCHEMA public TO hf_plain", shop)
+    yield server.url(shop, user="hf_plain", password="pw")
+    server.run("REASSIGN OWNED BY hf_plain TO postgres; DROP OWNED BY hf_plain; DROP ROLE hf_plain", shop)
+
+
+def owned(server: PostgresServer, shop: str, script: str) -> None:
+    server.run(f"SET ROLE hf_plain; {script}", shop)
+
+
+def undone(server: PostgresServer, shop: str, script: str) -> tuple[Outcome, Outcome]:
+    """Damage done by ``script`` is mended, and the mending taken back as undo does it."""
+    saved = snapshot_of(server, shop)
+    server.run(script, shop)
+    before = snapshot_of(server, shop)
+    done = restore(server.url(shop), saved, in_place=True)
+    created = tuple(step.item for step in done.plan.steps if step.action.value == "create")
+    touched = tuple(step.label for step in done.plan.touched())
+    kept = before.only(*(step.item for step in done.plan.touched()))
+    return done, restore(server.url(shop), kept, **EVERYTHING, only=touched or ("-",), undo_created=created)
+
+
+def test_undo_drops_a_table_whose_parent_was_restored_too(server: PostgresServer, shop: str) -> None:
+    """The foreign key went with the table; it is not looked for afterwards."""
+    server.run(
+        "CREATE TABLE event (id int PRIMARY KEY);"
+        "CREATE TABLE booking (id int PRIMARY KEY, event int REFERENCES event);"
+        "INSERT INTO event SELECT generate_series(1, 9); INSERT INTO booking SELECT n, n FROM generate_series(1, 9) n",
+        shop,
+    )
+    done, back = undone(server, shop, "DROP TABLE booking; DELETE FROM event WHERE id < 3")
+    assert done.bad == [] and back.bad == []
+    assert server.run("SELECT to_regclass('booking'), count(*) FROM event", shop) == [(None, 7)]
+
+
+def test_undo_takes_large_objects_away_that_a_restore_made(server: PostgresServer, shop: str) -> None:
+    """There were none before, there are none afterwards."""
+    server.run("CREATE TABLE event (id int PRIMARY KEY); SELECT lo_from_bytea(4711, 'abc')", shop)
+    done, back = undone(server, shop, "SELECT lo_unlink(4711)")
+    assert done.bad == [] and back.bad == []
+    assert server.run("SELECT count(*) FROM pg_largeobject_metadata", shop) == [(0,)]
+
+
+def test_a_key_checked_later_is_checked_before_the_end(server: PostgresServer, shop: str) -> None:
+    """A deferrable unique value that another row took since stops everything; without a clash rows come back."""
+    server.run("CREATE TABLE t (id int PRIMARY KEY DEFERRABLE, n text UNIQUE DEFERRABLE)", shop)
+    server.run("INSERT INTO t VALUES (1, 'a'), (2, 'b')", shop)
+    saved = snapshot_of(server, shop)
+    server.run("DELETE FROM t WHERE id = 1", shop)
+    assert restore(server.url(shop), saved, in_place=True).bad == []
+    for change in ("UPDATE t SET n = 'z' WHERE id = 1", "DELETE FROM t WHERE id = 1"):
+        server.run(f"BEGIN; {change}; INSERT INTO t VALUES (3, 'a'); COMMIT", shop)
+        before = server.run("SELECT * FROM t ORDER BY id", shop)
+        with pytest.raises(TargetError) as caught:
+            restore(server.url(shop), saved, in_place=True, overwrite=True)
+        assert "t_n_key" in caught.value.why
+        assert server.run("SELECT * FROM t ORDER BY id", shop) == before
+        server.run("DELETE FROM t WHERE id = 3", shop)
+
+
+def test_rules_that_swallow_changes_stop_everything(server: PostgresServer, shop: str, owner: str) -> None:
+    """What the server did not do is not reported as done."""
+    owned(server, shop, "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a')")
+    saved = snapshot_of(server, shop)
+    server.run("UPDATE t SET v = 'b'; INSERT INTO t VALUES (2, 'x')", shop)
+    for event in ("DELETE", "UPDATE"):
+        server.run(f"CREATE RULE no_{event} AS ON {event} TO t DO INSTEAD NOTHING", shop)
+    with pytest.raises(TargetError, match="a rule or a trigger changed what was restored"):
+        restore(owner, saved, **EVERYTHING)
+
+
+def test_a_trigger_that_fires_always_and_changes_rows_stops_everything(server: PostgresServer, shop: str) -> None:
+    """Also where rows are only added."""
+    server.run(
+        "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b');"
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.v = 'T'; RETURN NEW; END$$;"
+        "CREATE TRIGGER f BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();"
+        "ALTER TABLE t ENABLE ALWAYS TRIGGER f",
+        shop,
+    )
+    saved = snapshot_of(server, shop)
+    server.run("DELETE FROM t WHERE id = 1; UPDATE t SET v = 'mine'", shop)
+    for mode in ({"in_place": True}, EVERYTHING):
+        with pytest.raises(TargetError, match="a rule or a trigger changed what was restored"):
+            restore(server.url(shop), saved, **mode)
+    assert server.run("SELECT * FROM t", shop) == [(2, "T")]
+
+
+def test_rows_outside_the_plan_are_not_cascaded_away(server: PostgresServer, shop: str, owner: str) -> None:
+    """Neither by replacing a row nor by deleting from a partition, where keys cannot be held."""
+    owned(
+        server,
+        shop,
+        "CREATE TABLE p (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, v text);"
+        "CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE);"
+        "INSERT INTO p (id) VALUES (1), (2); INSERT INTO c VALUES (1), (2);"
+        "CREATE TABLE q (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+        "CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (9);"
+        "CREATE TABLE d (q int REFERENCES q ON DELETE CASCADE);",
+    )
+    saved = snapshot_of(server, shop)
+    server.run("UPDATE p SET v = 'b'; INSERT INTO q VALUES (1); INSERT INTO d VALUES (1)", shop)
+    with pytest.raises(TargetError, match="would change other tables"):
+        restore(owner, saved, in_place=True, overwrite=True, only=("public.p",))
+    assert any("d_q_fkey" in text for text in restore(owner, saved, **EVERYTHING, only=("public.q",)).plan.refusals)
+    assert server.run("SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM d)", shop) == [(2, 1)]
+
+
+def test_values_are_not_rounded_into_coarser_columns(server: PostgresServer, shop: str) -> None:
+    """A column that lost digits since blocks its table; one that gained some does not."""
+    server.run("CREATE TABLE t (n numeric(10,4), day timestamp, f float8)", shop)
+    server.run("CREATE TABLE u (n numeric(5,2), i int)", shop)
+    server.run("INSERT INTO t VALUES (1.2345, '2026-01-01 10:00', 0.1); INSERT INTO u VALUES (1.25, 3)", shop)
+    saved = snapshot_of(server, shop)
+    server.run("DELETE FROM t; ALTER TABLE t ALTER n TYPE numeric(10,2), ALTER day TYPE date, ALTER f TYPE real", shop)
+    server.run("DELETE FROM u; ALTER TABLE u ALTER n TYPE numeric(10,4), ALTER i TYPE bigint", shop)
+    (refused,) = restore(server.url(shop), saved, in_place=True).plan.refusals
+    assert all(column in refused for column in ("n (numeric(10,4)", "day (timestamp", "f (double precision"))
+    assert restore(server.url(shop), saved, in_place=True, only=("public.u",)).bad == []
+
+
+def test_partitions_made_since_are_told(server: PostgresServer, shop: str) -> None:
+    """--exact leaves tables alone that the snapshot does not know, and says so of those inside a table it does."""
+    server.run("CREATE TABLE p (id int) PARTITION BY RANGE (id)", shop)
+    server.run("CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9)", shop)
+    saved = snapshot_of(server, shop)
+    server.run("CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (9) TO (99); INSERT INTO p VALUES (10)", shop)
+    assert any("public.p2" in text for text in restore(server.url(shop), saved, **EVERYTHING).plan.warnings)
