@@ -112,12 +112,14 @@ class CaptureNotes:
 
     ``notes`` is stored in the manifest head and given back through ``Previous.notes``. ``incomplete`` non-empty:
     the snapshot is marked incomplete and the run ends with status 3; each line names what is missing and why.
+    ``unsound`` marks it likewise, for what is damaged in the source while every byte of it was kept.
     """
 
     notes: Notes = field(default_factory=dict)
     not_protected: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
+    unsound: list[str] = field(default_factory=list)
     source_changed_at: str | None = None
     origin: str = ""
 

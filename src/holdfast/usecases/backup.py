@@ -50,10 +50,14 @@ class BackupRequest:
 
 @dataclass(slots=True, kw_only=True)
 class BackupResult:
-    """``snapshots`` that were made; ``failures`` by source: no snapshot exists for those."""
+    """``snapshots`` that were made; ``failures`` by source: no snapshot exists for those.
+
+    ``missing`` by source: what its snapshot does not hold.
+    """
 
     run: str
     snapshots: list[SnapshotInfo] = field(default_factory=list)
+    missing: dict[str, list[str]] = field(default_factory=dict)
     failures: dict[str, HoldfastError] = field(default_factory=dict)
 
 
@@ -68,7 +72,10 @@ def backup(repository: Repository, request: BackupRequest) -> BackupResult:
     with repository.begin("backup") as session:
         for name, source in request.sources.items():
             try:
-                result.snapshots.append(_one(repository, session, request, name, source))
+                info, missing = _one(repository, session, request, name, source)
+                result.snapshots.append(info)
+                if missing:
+                    result.missing[name] = missing
             except (StorageError, SessionExpired):
                 raise
             except HoldfastError as error:
@@ -93,7 +100,7 @@ def check_room(repository: Repository) -> None:
 
 def _one(
     repository: Repository, session: Session, request: BackupRequest, name: str, source: Source
-) -> SnapshotInfo:
+) -> tuple[SnapshotInfo, list[str]]:
     started, created_at = time.monotonic(), clock.stamp()
     new_before, stored_before = session.bytes_new, session.bytes_stored
     snapshot = new_id()
@@ -113,7 +120,7 @@ def _one(
     info.bytes_stored = session.bytes_stored - stored_before
     info.seconds = round(time.monotonic() - started, 3)
     session.commit(info, stored.root)
-    return info
+    return info, stored.notes.incomplete
 
 
 def _describe(stored: Stored, request: BackupRequest, name: str, kind: str) -> SnapshotInfo:
@@ -124,7 +131,7 @@ def _describe(stored: Stored, request: BackupRequest, name: str, kind: str) -> S
         source=name,
         kind=kind,
         trigger=request.trigger,
-        status="incomplete" if notes.incomplete else "complete",
+        status="incomplete" if notes.incomplete or notes.unsound else "complete",
         created_at="",
         rows=totals.rows if totals.counted else None,
         item_count=totals.items,
@@ -134,7 +141,7 @@ def _describe(stored: Stored, request: BackupRequest, name: str, kind: str) -> S
         bytes_stored=0,
         seconds=0.0,
         not_protected=notes.not_protected,
-        warnings=[*notes.incomplete, *notes.warnings],
+        warnings=[*notes.incomplete, *notes.unsound, *notes.warnings],
         name=request.name,
         created_by=request.created_by,
         source_changed_at=notes.source_changed_at,

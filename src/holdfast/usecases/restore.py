@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from holdfast.flow.content import SnapshotContent
-from holdfast.model.errors import TargetError
+from holdfast.model.errors import HoldfastError, TargetError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import new_id, short
 from holdfast.model.plans import Action, ItemResult, RestorePlan
@@ -21,6 +22,7 @@ from holdfast.usecases.protection import protected
 
 # Every reader of the log carries what stands in it: longer lists of patterns go into the manifest.
 _FEW_PATTERNS = 4096
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,15 @@ def _protect(
     for error in made.failures.values():
         error.what = f"the snapshot for undo failed, so nothing was restored: {error.what}"
         raise error
+    for missing in made.missing.values():
+        with contextlib.suppress(HoldfastError):  # it serves no undo: nothing was restored
+            repository.forget([made.snapshots[0].id])
+        raise TargetError(
+            "what the restore would change cannot be saved whole, so nothing was restored",
+            where=plan.target,
+            why="; ".join(missing[:_NAMED]) + (f"; and {len(missing) - _NAMED} more" if missing[_NAMED:] else ""),
+            hint="make it readable, or move it away and restore again, or restore into a new place with --to",
+        )
     return made.snapshots[0].id
 
 

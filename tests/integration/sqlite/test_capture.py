@@ -155,8 +155,8 @@ def test_a_flipped_byte_is_reported_and_marks_the_snapshot_incomplete(tmp_path: 
         data[at] ^= 0xFF
     path.write_bytes(data)
     taken = take(path)
-    assert len(taken.learned.incomplete) == 1
-    assert "bank.db: the database is damaged in the source" in taken.learned.incomplete[0]
+    assert len(taken.learned.unsound) == 1
+    assert "bank.db: the database is damaged in the source" in taken.learned.unsound[0]
     assert taken.image == bytes(data)
     plan, results = bring_back(path, taken, to=str(tmp_path / "back.db"))
     assert "damaged when it was captured" in plan.warnings[0]
@@ -170,7 +170,7 @@ def test_a_truncated_database_is_reported(tmp_path: Path) -> None:
     bank(path, "delete")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    assert "damaged" in take(path).learned.incomplete[0]
+    assert "damaged" in take(path).learned.unsound[0]
 
 
 def test_a_damaged_schema_is_reported(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_damaged_schema_is_reported(tmp_path: Path) -> None:
     data[100:4096] = os.urandom(3996)
     path.write_bytes(data)
     taken = take(path)
-    assert "damaged" in taken.learned.incomplete[0]
+    assert "damaged" in taken.learned.unsound[0]
     assert taken.image == bytes(data)
 
 
@@ -200,7 +200,7 @@ def test_what_sqlite_cannot_read_is_kept_as_bytes_and_said(tmp_path: Path) -> No
     bank(path, "delete")
     readable = take(path)
     path.write_bytes(os.urandom(100_000))
-    assert "readable SQLite database in the previous snapshot" in take(path, readable).learned.incomplete[0]
+    assert "readable SQLite database in the previous snapshot" in take(path, readable).learned.unsound[0]
     Path(f"{path}-wal").write_bytes(b"x" * 100)
     assert "-wal" in take(path).learned.incomplete[0]
 

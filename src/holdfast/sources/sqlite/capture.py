@@ -36,6 +36,7 @@ class SqliteCapture:
         self._stamp = stamp.take(reader.facts)
         self._warnings: list[str] = []
         self._incomplete: list[str] = []
+        self._unsound: list[str] = []
         self._known: dict[str, Any] = dict(request.previous.notes) if request.previous else {}
         self._before = request.previous.item(item) if request.previous else None
         self._chosen = not request.only or any(matches(item, each) for each in request.only)
@@ -99,6 +100,7 @@ class SqliteCapture:
             notes=notes,
             warnings=self._warnings,
             incomplete=self._incomplete,
+            unsound=self._unsound,
             source_changed_at=_iso(max(facts["stat"][3], self._log_changed())),
             origin="sqlite:" + printable(os.path.realpath(self._reader.path)),
         )
@@ -167,7 +169,7 @@ class SqliteCapture:
         label, facts = printable(self._item), self._reader.facts
         if self._integrity == "damaged":
             told = "; ".join(self._findings[:3])
-            self._incomplete.append(f"{label}: the database is damaged in the source: {told}")
+            self._unsound.append(f"{label}: the database is damaged in the source: {told}")
         elif self._integrity == "unknown":
             self.warn(f"{label}: soundness not checked: {'; '.join(self._findings[:3])}")
         if facts["mode"] not in _NOT_OPENED:
@@ -175,7 +177,7 @@ class SqliteCapture:
         if facts["mode"] == "bytes":
             self.warn(f"{label}: {_UNREADABLE}")
         if facts["mode"] == "bytes" and self._known.get("readable"):
-            self._incomplete.append(f"{label}: it was a readable SQLite database in the previous snapshot")
+            self._unsound.append(f"{label}: it was a readable SQLite database in the previous snapshot")
         if _size_of(os.path.realpath(self._reader.path) + b"-wal"):
             self._incomplete.append(f"{label}: its -wal file holds changes that cannot be read; not included")
 
