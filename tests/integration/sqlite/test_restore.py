@@ -116,7 +116,7 @@ def test_in_place_leaves_what_differs_unless_told(tmp_path: Path, mode: str) -> 
     spend(path)
     plan, results = bring_back(path, taken, in_place=True)
     assert plan.steps[0].detail == "differs; --overwrite replaces it"
-    assert [each.status for each in results] == ["skipped"] and total(path) == 99_000
+    assert [each.status for each in results] == ["incomplete"] and total(path) == 99_000
     inode = path.stat().st_ino
     plan, results = bring_back(path, taken, in_place=True, exact=True)
     assert plan.steps[0].action is Action.OVERWRITE
@@ -303,12 +303,12 @@ def test_wrong_bytes_are_not_put_in_place(tmp_path: Path) -> None:
     assert total(path) == 99_000 and os.listdir(tmp_path) == ["bank.db"]
 
 
-def test_patterns_leave_a_database_out(tmp_path: Path) -> None:
-    """--only with another name restores nothing."""
+def test_patterns_that_match_nothing_are_refused(tmp_path: Path) -> None:
+    """--only with another name is told, not reported as a restore."""
     path = tmp_path / "bank.db"
-    bank(path, "delete")
-    plan, results = bring_back(path, take(path), only=("other*",))
-    assert plan.steps == () and results == []
+    bank(path, MODES[0])
+    plan = SqliteSource(path).target(RestoreRequest(label="x", only=("other*",))).plan(take(path))
+    assert (plan.steps, plan.refusals) == ((), ("nothing in the snapshot matches other*",))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -19,6 +19,9 @@ from holdfast.sources.sqlite.settings import Settings
 _SCHEME = "sqlite:"
 _SPARE = 16 << 20
 
+DIFFERS = "differs; --overwrite replaces it"
+"""Told of a database that is left although it is not as the snapshot has it: that restore is not complete."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -44,6 +47,8 @@ def decide(source: bytes, request: RestoreRequest, manifest: Manifest, settings:
         steps = (_step(item, place, request, settings),)
         refusals = tuple(_refusals(item, place, request, steps[0]))
         warnings = tuple(_warnings(item, place, steps[0]))
+    else:
+        refusals = (f"nothing in the snapshot matches {', '.join(request.only)}" if request.only else "it is empty",)
     return RestorePlan(
         target=_SCHEME + printable(place),
         in_place=request.in_place,
@@ -104,7 +109,7 @@ def _action(item: Item, place: bytes, request: RestoreRequest, settings: Setting
             return Action.BLOCKED, f"{error.what} ({error.why})"
     if request.overwrite or request.exact:
         return Action.OVERWRITE, "differs; its whole content is replaced"
-    return Action.LEAVE, "differs; --overwrite replaces it"
+    return Action.LEAVE, DIFFERS
 
 
 def _undo_step(name: bytes, place: bytes) -> RestoreStep:

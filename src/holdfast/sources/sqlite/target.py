@@ -13,7 +13,7 @@ from holdfast.model.plans import Action, ItemResult, RestorePlan
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, Manifest, RestoreRequest, Source
 from holdfast.sources.sqlite import comparing, placing, replacing
-from holdfast.sources.sqlite.deciding import Decision, decide
+from holdfast.sources.sqlite.deciding import DIFFERS, Decision, decide
 from holdfast.sources.sqlite.names import KIND, printable, side_files
 from holdfast.sources.sqlite.settings import Settings
 
@@ -72,7 +72,8 @@ class SqliteTarget:
             if step.action is Action.DELETE:
                 results.append(self._remove(decision.destination, step.label))
             elif step.action is Action.LEAVE or decision.item is None:
-                results.append(_result(step.label, step.action, step.rows, "skipped", step.detail))
+                status = "incomplete" if step.detail == DIFFERS else "skipped"
+                results.append(_result(step.label, step.action, step.rows, status, step.detail))
             else:
                 results += self._write(decision, decision.item, content, step.action)
         return results
