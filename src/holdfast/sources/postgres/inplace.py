@@ -167,8 +167,13 @@ def _repair_steps(repairs: Repairs, saved: Saved) -> Iterator[RestoreStep]:
             yield RestoreStep(item=step_name(entry, names), kind="definition", action=Action.CREATE)
 
 
-def patterns(plan: RestorePlan) -> tuple[str, ...]:
-    """Exact patterns for the items a plan touches: signs that fnmatch would read are bracketed."""
+def patterns(plan: RestorePlan, there: set[bytes] | None = None) -> tuple[str, ...]:
+    """Exact patterns for the items a plan touches: signs that fnmatch would read are bracketed.
+
+    Only those ``there``, when given: an index that will be dropped has no rows to be saved.
+    """
     return tuple(
-        "".join(f"[{letter}]" if letter in "*?[" else letter for letter in step.label) for step in plan.touched()
+        "".join(f"[{letter}]" if letter in "*?[" else letter for letter in step.label)
+        for step in plan.touched()
+        if there is None or step.item in there
     )

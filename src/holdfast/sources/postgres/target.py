@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import count
 
 from holdfast.model.errors import TargetError
 from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
@@ -17,8 +19,10 @@ from holdfast.sources.base import Content, Manifest, RestoreRequest, Source
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.conninfo import Conninfo
+from holdfast.sources.postgres.definitions_choice import RELATIONS
 from holdfast.sources.postgres.inplace import InPlace, patterns
 from holdfast.sources.postgres.inplace_catalog import Catalog
+from holdfast.sources.postgres.names import matches, quote
 from holdfast.sources.postgres.readback_all import Verifying
 from holdfast.sources.postgres.target_checks import Aim, cautions, refusals, room
 from holdfast.sources.postgres.target_new import NewPlace
@@ -76,6 +80,9 @@ class PostgresTarget:
     def preview(self, manifest: Manifest, content: Content) -> RestorePlan:
         """As ``plan``; for a living database with definitions and rows compared."""
         plan = self.plan(manifest)
+        unmatched = self._unmatched(manifest, content) if not plan.refusals else ()
+        if unmatched:
+            return replace(plan, refusals=(f"nothing in the snapshot matches {', '.join(unmatched)}",))
         if not plan.in_place or plan.refusals:
             return plan
         return self._inplace(plan.private).preview(plan, Saved(manifest, self._request.only), content)
@@ -84,9 +91,33 @@ class PostgresTarget:
         return InPlace(aim=aim, request=self._request, environ=self._environ)
 
     def _nothing_chosen(self, saved: Saved) -> Iterator[str]:
-        items = saved.relations(*DATA_KINDS, kinds.KIND_SEQUENCE, kinds.KIND_MATVIEW)
-        if saved.only and not self._request.undo_created and not any(saved.is_chosen(item) for item in items):
+        if saved.only and not self._request.undo_created and not self._chooses_rows(saved):
             yield f"nothing in the snapshot matches {', '.join(saved.only)}"
+
+    def _chooses_rows(self, saved: Saved) -> bool:
+        if self._request.in_place and kinds.LARGE_OBJECTS.decode() in saved.only:
+            return saved.fixed(kinds.LARGE_OBJECTS) is not None
+        items = saved.relations(*DATA_KINDS, kinds.KIND_SEQUENCE, kinds.KIND_MATVIEW)
+        return any(saved.is_chosen(item) for item in items)
+
+    def _unmatched(self, manifest: Manifest, content: Content) -> list[str]:
+        """Patterns that mean nothing: one mistyped name must not pass for a restore of all that were named."""
+        if self._request.undo_created:
+            return []
+        each = [(pattern, Saved(manifest, (pattern,))) for pattern in self._request.only]
+        open_ones = [pattern for pattern, saved in each if not self._chooses_rows(saved)]
+        definitions = Saved(manifest, ()).definitions(content) if open_ones else None
+        if definitions is None:
+            return open_ones
+        return [
+            pattern
+            for pattern in open_ones
+            if not any(
+                matches((pattern,), f"{quote(entry.namespace)}.{quote(entry.tag)}", entry.namespace, entry.tag)
+                for entry in definitions.entries
+                if entry.desc in RELATIONS
+            )
+        ]
 
     def _aim(self, stack: ExitStack) -> tuple[Aim, Connection]:
         """Look at the server through the target database, or through another one where it does not exist."""
@@ -99,6 +130,10 @@ class PostgresTarget:
             connection = stack.enter_context(self._place.named(self._neighbour()).session())
             exists = False
         server = look_at(connection)
+        if exists and self._request.to is None and not self._request.in_place:
+            names = (beside(self._source.database, f"{self._request.label}_{number}") for number in count(2))
+            self._place = self._place.named(next(name for name in names if name not in server.databases))
+            exists = False
         return Aim(place=self._place, server=server, exists=exists, in_place=self._request.in_place), connection
 
     def _neighbour(self) -> str:
@@ -121,7 +156,10 @@ class PostgresTarget:
 
     def touched_source(self, plan: RestorePlan) -> tuple[Source, tuple[str, ...]] | None:
         """The target database as a source, and patterns that mean exactly the tables the plan changes."""
-        chosen = patterns(plan) if plan.in_place else ()
+        there = None
+        if self._held is not None:
+            there = {kinds.LARGE_OBJECTS, *(relation.item for relation in self._held[1].relations.values())}
+        chosen = patterns(plan, there) if plan.in_place else ()
         if not chosen or self._source_at is None:
             return None
         return self._source_at(self._place.url, self._place.conninfo.password), chosen

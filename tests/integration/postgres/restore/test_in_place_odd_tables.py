@@ -10,6 +10,8 @@ from tests.integration.postgres.restore.fixture_snapshot import snapshot_of
 from tests.servers.postgres import PostgresServer, fresh_database, shared_server
 
 from holdfast.model.errors import TargetError
+from holdfast.sources.base import RestoreRequest
+from holdfast.sources.postgres.target import PostgresTarget
 
 EVERYTHING = {"in_place": True, "overwrite": True, "exact": True}
 
@@ -156,3 +158,37 @@ def test_partitions_made_since_are_told(server: PostgresServer, shop: str) -> No
     saved = snapshot_of(server, shop)
     server.run("CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (9) TO (99); INSERT INTO p VALUES (10)", shop)
     assert any("public.p2" in text for text in restore(server.url(shop), saved, **EVERYTHING).plan.warnings)
+
+
+def test_every_pattern_must_mean_something(server: PostgresServer, shop: str) -> None:
+    """One mistyped name is refused, in place and beside; a view is a name like any other."""
+    server.run("CREATE TABLE t (id int PRIMARY KEY); CREATE VIEW w AS SELECT * FROM t", shop)
+    saved = snapshot_of(server, shop)
+    for more in ({"in_place": True}, {}):
+        target = PostgresTarget(
+            server.url(shop), None, RestoreRequest(label="x", only=("public.t", "public.typo"), **more)
+        )
+        assert target.preview(saved, saved).refusals == ("nothing in the snapshot matches public.typo",)
+    target = PostgresTarget(server.url(shop), None, RestoreRequest(label="x", only=("public.t", "public.w")))
+    assert target.preview(saved, saved).refusals == ()
+
+
+def test_large_objects_alone_can_be_chosen_in_place(server: PostgresServer, shop: str) -> None:
+    """As undo does when nothing else was touched."""
+    server.run("CREATE TABLE t (id int PRIMARY KEY); SELECT lo_from_bytea(4711, 'abc'), lo_from_bytea(4712, 'x')", shop)
+    saved = snapshot_of(server, shop)
+    server.run("SELECT lo_unlink(4711)", shop)
+    assert restore(server.url(shop), saved, in_place=True, only=("largeobjects",)).bad == []
+    assert server.run("SELECT count(*) FROM pg_largeobject_metadata", shop) == [(2,)]
+
+
+def test_a_second_restore_in_the_same_minute_gets_a_name_of_its_own(server: PostgresServer, shop: str) -> None:
+    """The first one is not touched."""
+    saved = snapshot_of(server, shop)
+    server.create_database(f"{shop}_restored_x")
+    try:
+        plan = PostgresTarget(server.url(shop), None, RestoreRequest(label="x")).preview(saved, saved)
+        assert plan.refusals == ()
+        assert plan.target.endswith(f"/{shop}_restored_x_2")
+    finally:
+        server.drop_database(f"{shop}_restored_x")
