@@ -28,8 +28,8 @@ class _Match:
 
 
 def newest_first(snapshots: Iterable[SnapshotInfo]) -> list[SnapshotInfo]:
-    """Newest first; snapshots of one instant keep the order in which the log holds them, turned round."""
-    ordered = sorted(snapshots, key=lambda info: info.created_at)
+    """Newest first, for ``snapshots`` in log order: what was committed last is newest, whatever clocks said."""
+    ordered = list(snapshots)
     ordered.reverse()
     return ordered
 

@@ -101,3 +101,12 @@ def test_an_empty_repository_says_so() -> None:
     with pytest.raises(UsageError) as caught:
         names.one("latest", [])
     assert "holdfast backup" in caught.value.hint
+
+
+def test_the_log_decides_what_is_latest_not_the_clock() -> None:
+    """A writer whose clock is a year ahead does not stay "latest" for a year: the order of commits counts."""
+    ahead = _info("eeee66", 59)
+    after = _info("ffff77", 7)
+    assert names.one("latest", [ahead, after]) is after
+    assert names.newest_good([ahead, after], "shop") is after
+    assert names.newest_first([OLD, ahead, after]) == [after, ahead, OLD]
