@@ -90,11 +90,14 @@ class Session:
         self._log.append(body, lambda state: guards.require(guards.may_snapshot(state, self.id)))
 
     def close(self) -> None:
-        """End the session; what was flushed stays, for a later session to reuse."""
+        """End the session; what was flushed stays, for a later session to reuse.
+
+        When the store fails just now, what was done is done: the session stays open in the log until it is expired.
+        """
         self._stop.set()
         try:
             self._writer.close()
-            with contextlib.suppress(SessionExpired):
+            with contextlib.suppress(SessionExpired, StorageError):
                 self._end()
         finally:
             running.discard(self.id)
