@@ -25,7 +25,11 @@ def configuration(face: Face) -> Configuration:
 
 def unopened_app(face: Face) -> App:
     """The objects behind the configuration, none of them open yet; the caller closes it."""
-    return App(configuration(face), ask=lambda url: passphrase_for(face, url))
+    return App(
+        configuration(face),
+        ask=lambda url: passphrase_for(face, url),
+        warn=lambda text: face.loud_note(f"warning: {text}", "yellow"),
+    )
 
 
 @contextlib.contextmanager

@@ -109,6 +109,8 @@ class Examination:
         except HoldfastError as error:
             self._add(error.what, error.where, [error.why] if error.why else [], error.hint)
             return
+        for damage in fresh.damages:
+            self._add(damage.what, damage.where, [damage.why] if damage.why else [], damage.hint)
         for number, reason in fresh.state.voids:
             self._add(f"log record {number} breaks the protocol and counts for nothing", f"log/{number:012d}", [reason])
         for name in fresh.checkpoints():

@@ -12,12 +12,14 @@ from holdfast.crypto.seal import ObjectSealer
 from holdfast.model.errors import Damaged, HoldfastError, NewerFormat, ObjectMissing, UsageError, WrongKey
 from holdfast.model.ids import new_id
 from holdfast.repository import records as rec
-from holdfast.repository.layout import KEYS, key_path, log_path
+from holdfast.repository.layout import KEYS, LOG, key_path, log_path
 from holdfast.repository.state import LogState
 from holdfast.storage.base import Storage
 from holdfast.system import clock
 
 __all__ = ["KeySlot", "check_passphrase", "key_path", "require_known", "unlock", "write", "write_recovery"]
+
+_TRIED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,14 +149,22 @@ def _read(storage: Storage) -> tuple[list[Slot], list[HoldfastError]]:
 
 
 def _opens_log(storage: Storage, keyring: Keyring) -> bool:
-    """Whether this is the master key of the log; an interrupted init leaves slots of a key that never came to be."""
-    name = log_path(1)
-    for _ in range(2):  # damage is believed when it is seen twice
-        try:
-            ObjectSealer(keyring).open("log", name, storage.get(name))
-        except ObjectMissing as error:
-            raise Damaged("the repository has no log", where=name, hint="was init interrupted? run it again") from error
-        except Damaged:
-            continue
+    """Whether this is the master key of the log; an interrupted init leaves slots of a key that never came to be.
+
+    The first record tells; where it is lost, any other does. Damaged when there is none at all.
+    """
+    sealer, first = ObjectSealer(keyring), log_path(1)
+    if any(_opens(storage, sealer, first) for _ in range(2)):  # damage is believed when it is seen twice
         return True
-    return False
+    records = sorted(stat.name for stat in storage.list(LOG) if stat.name[len(LOG) :].isdigit())
+    if not records:
+        raise Damaged("the repository has no log", where=first, hint="was init interrupted? run it again")
+    return any(_opens(storage, sealer, name) for name in (*records[:_TRIED], *records[-_TRIED:]))
+
+
+def _opens(storage: Storage, sealer: ObjectSealer, name: str) -> bool:
+    try:
+        sealer.open("log", name, storage.get(name))
+    except (ObjectMissing, Damaged):
+        return False
+    return True

@@ -16,11 +16,14 @@ from holdfast.storage.base import Storage
 from holdfast.system import clock
 
 CHECKPOINT_EVERY = 64
+# More lost records than this are not damage to a log, they are another log, or a name that is none of ours.
+_MOST_LOST = 10_000
+_MEND = "it can be listed, restored from and checked; bring the object back from a copy of the repository to go on"
 Guard = Callable[[LogState], None]
 
 
 class Log:
-    """One client's view of the log.."""
+    """One client's view of the log. ``damages``: records that are lost; with any of them it can only be read."""
 
     def __init__(self, storage: Storage, sealer: ObjectSealer) -> None:
         self._storage = storage
@@ -29,11 +32,13 @@ class Log:
         self.state = LogState()
         self.hashes: dict[int, bytes] = {}
         self.bytes_written = 0
+        self.damages: list[Damaged] = []
 
     def load(self, *, checkpoints: bool = True) -> None:
-        """Read the newest usable checkpoint and everything after it; Damaged when a record is missing or altered.
+        """Read the newest usable checkpoint and everything after it.
 
-        Without ``checkpoints`` every record is read, from the first.
+        Without ``checkpoints`` every record is read, from the first. A record that is missing or altered is left out
+        and noted in ``damages``; Damaged when there is nothing but such records.
         """
         with self._lock:
             names = [stat.name for stat in self._storage.list(LOG)]
@@ -43,8 +48,13 @@ class Log:
             folded = sorted((n for n in names if n.startswith(CHECKPOINT)), reverse=True) if checkpoints else []
             self.state = self._from_checkpoint(folded, numbers[-1])
             self.hashes = {self.state.number: self.state.hash}
+            self.damages = []
+            if numbers[-1] - len(numbers) > _MOST_LOST:
+                raise _missing(next(number for at, number in enumerate(range(1, numbers[-1])) if numbers[at] != number))
             self._read(self.state.number + 1, numbers[-1])
             self.follow()
+            if len(self.state.gaps) == self.state.number:
+                raise self.damages[0]
 
     def follow(self) -> None:
         """Read what others appended since."""
@@ -55,7 +65,17 @@ class Log:
                     sealed = self._storage.get(log_path(number))
                 except ObjectMissing:
                     return
-                self._take(number, sealed)
+                self._take_or_skip(number, sealed)
+
+    def require_whole(self) -> None:
+        """Damaged when a record is lost: nothing is decided, and nothing deleted, on half the story."""
+        for damage in self.damages:
+            raise Damaged(
+                f"the repository's log is damaged, nothing can be written to it: {damage.what}",
+                where=damage.where,
+                why=damage.why,
+                hint=_MEND,
+            )
 
     def checkpoints(self) -> list[str]:
         """Names of the checkpoints that are there."""
@@ -87,6 +107,7 @@ class Log:
         with self._lock:
             while True:
                 self.follow()
+                self.require_whole()
                 if guard is not None:
                     guard(self.state)
                 number = self.state.number + 1
@@ -109,18 +130,29 @@ class Log:
     def _read(self, first: int, last: int) -> None:
         with ThreadPoolExecutor(max_workers=self._storage.traits.parallel) as pool:
             numbers = range(first, last + 1)
-            for number, sealed in zip(numbers, pool.map(self._get, numbers), strict=True):
-                self._take(number, sealed)
+            for number, sealed in zip(numbers, pool.map(self._fetch, numbers), strict=True):
+                self._take_or_skip(number, sealed)
+
+    def _fetch(self, number: int) -> bytes | Damaged:
+        try:
+            return self._get(number)
+        except Damaged as error:
+            return error
 
     def _get(self, number: int) -> bytes:
         try:
             return self._storage.get(log_path(number))
         except ObjectMissing as error:
-            raise Damaged(
-                f"log record {number} is missing",
-                where=log_path(number),
-                hint="bring the object back from a copy of the repository; what came before it can still be read",
-            ) from error
+            raise _missing(number) from error
+
+    def _take_or_skip(self, number: int, sealed: bytes | Damaged) -> None:
+        try:
+            if isinstance(sealed, Damaged):
+                raise sealed
+            self._take(number, sealed)
+        except Damaged as error:
+            self.damages.append(error)
+            self.state.skip()
 
     def _take(self, number: int, sealed: bytes) -> None:
         name = log_path(number)
@@ -157,3 +189,7 @@ class Log:
             sealed = self._sealer.seal("checkpoint", name, self.state.to_checkpoint())
             self._storage.put_new(name, sealed)
             self.bytes_written += len(sealed)
+
+
+def _missing(number: int) -> Damaged:
+    return Damaged(f"log record {number} is missing", where=log_path(number), hint=_MEND)

@@ -81,26 +81,34 @@ class Repository:
         repository = Repository(storage, keyring, places)
         config = blake3(storage.get(ROOT)).digest()
         keys = [slot.record(), recovery.record()]
-        repository.log.append(rec.Init(repository=identity, config_hash=config, keys=keys), _must_be_empty)
+        try:
+            repository.log.append(rec.Init(repository=identity, config_hash=config, keys=keys), _must_be_empty)
+        except Damaged as error:  # the first record is sealed with another master key
+            raise _too_late() from error
         repository.remember_head()
         return repository, recovery_key
 
     @staticmethod
     def open(storage: Storage, secret: str, places: Places) -> Repository:
-        """Open with a passphrase or recovery key. RepositoryMissing, WrongKey, NewerFormat, RolledBack, Damaged."""
+        """Open with a passphrase or recovery key. RepositoryMissing, WrongKey, NewerFormat, RolledBack, Damaged.
+
+        With a record of the log lost it is opened for reading: ``log.damages`` tells, every write is refused.
+        """
         identity, raw = read_identity(storage)
         unlocked = keyslots.unlock(storage, bytes.fromhex(identity), secret)
         keyring, slot = next(unlocked)
         repository = Repository(storage, keyring, places)
         repository.log.load()
         state = repository.log.state
-        if state.repository != identity or state.config_hash != blake3(raw).digest():
+        init_lost = 1 in state.gaps  # the keys are bound to the identity all the same
+        if not init_lost and (state.repository != identity or state.config_hash != blake3(raw).digest()):
             raise Damaged(
                 "holdfast.json is not the one this repository was made with",
                 where=ROOT,
                 hint="bring holdfast.json back from a copy of the repository",
             )
-        keyslots.require_known(state, slot, unlocked)
+        if not state.gaps:
+            keyslots.require_known(state, slot, unlocked)
         repository.check_head()
         return repository
 
@@ -235,7 +243,7 @@ class Repository:
         path = self._head_file()
         try:
             seen = json.loads(path.read_text())
-            number, digest = int(seen["number"]), str(seen["hash"])
+            number, digest = _positive(int(seen["number"])), str(seen["hash"])
         except (OSError, ValueError, KeyError, TypeError):
             self.remember_head()
             return
@@ -244,6 +252,8 @@ class Repository:
         if number > state.number:
             why = f"this client has seen {number} log records, now there are {state.number}"
             raise RolledBack("the repository was rolled back", where=self.storage.url, why=why, hint=hint)
+        if state.gaps:
+            return
         if self.log.hash_at(number).hex() != digest:
             why = f"log record {number} is not the one this client has seen"
             raise RolledBack("the repository's history was replaced", where=self.storage.url, why=why, hint=hint)
@@ -253,6 +263,8 @@ class Repository:
         """Remember the log's head, so that a later rollback is noticed. Failing to is told by ``doctor``."""
         path = self._head_file()
         state = self.log.state
+        if state.gaps:
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f"{path.name}.{os.getpid()}")
@@ -275,6 +287,16 @@ class Repository:
         self.storage.close()
 
 
+def _positive(number: int) -> int:
+    if number < 1:
+        raise ValueError(number)
+    return number
+
+
 def _must_be_empty(state: LogState) -> None:
     if state.number:
-        raise UsageError("another init made a repository here at the same moment", hint="use that one")
+        raise _too_late()
+
+
+def _too_late() -> UsageError:
+    return UsageError("another init made a repository here at the same moment", hint="use that one")

@@ -6,6 +6,8 @@ never written by a client that keeps the rules, because a writer has read everyt
 the log cannot be unwritten, refusing to read on would lock everybody out of every good snapshot: such a
 record is void. It counts for nothing, every reader agrees on that, and ``voids`` names it for ``check``. The
 one exception is a Sweep: its packs may be deleted already, so they are absent, right or wrong.
+
+A record that is lost (``skip``) leaves a gap: what follows still counts as far as it can, for reading only.
 """
 
 from __future__ import annotations
@@ -29,11 +31,11 @@ class LogState:
     by id in log order; ``open`` the ids of open sessions; ``condemned`` maps a pack to the number of its
     Condemn record; ``swept`` packs are absent for ever; ``last_gain`` is the number of the last record that
     made anything reachable (Snapshot, Unforget); ``voids`` lists records that count for nothing, with the
-    reason.
+    reason; ``gaps`` the numbers of lost records: with any of them nothing may be appended.
     """
 
     __slots__ = (
-        "condemned", "config_hash", "hash", "keys", "last_gain", "number", "open", "repository", "sessions",
+        "condemned", "config_hash", "gaps", "hash", "keys", "last_gain", "number", "open", "repository", "sessions",
         "snapshots", "swept", "voids",
     )  # fmt: skip
 
@@ -50,6 +52,7 @@ class LogState:
         self.keys: dict[str, rec.KeyAdded] = {}
         self.last_gain = 0
         self.voids: list[tuple[int, str]] = []
+        self.gaps: list[int] = []
 
     def living(self) -> list[LoggedSnapshot]:
         """Snapshots that are not forgotten, oldest first in log order."""
@@ -71,7 +74,7 @@ class LogState:
         if envelope.number != self.number + 1:
             raise Damaged(f"log record {envelope.number} stands where {self.number + 1} belongs", where=where,
                           hint="holdfast check")  # fmt: skip
-        if envelope.previous != self.hash:
+        if envelope.previous != self.hash and self.number not in self.gaps[-1:]:
             raise Damaged(
                 f"log record {envelope.number} does not follow record {self.number}",
                 where=where,
@@ -89,6 +92,12 @@ class LogState:
         """The transition itself, for a record whose place in the chain was checked (``apply`` does)."""
         self.number += 1
         _TRANSITIONS[type(body)](self, body)
+
+    def skip(self) -> None:
+        """Move on by a record that cannot be had. Whatever its successor names as predecessor is then believed."""
+        self.number += 1
+        self.hash = rec.NO_HASH
+        self.gaps.append(self.number)
 
     def copy(self) -> LogState:
         """An independent state of the same log; costs the size of the dictionaries, not of their values."""
@@ -131,6 +140,8 @@ class LogState:
 
 
 def _void(state: LogState, reason: str) -> None:
+    if state.gaps:
+        return  # what it refers to may stand in a lost record: nobody broke a rule
     state.voids.append((state.number, reason))
 
 
@@ -149,7 +160,8 @@ def _begin(state: LogState, body: rec.Begin) -> None:
 
 
 def _snapshot(state: LogState, body: rec.Snapshot) -> None:
-    if body.session not in state.open:
+    begin_lost = bool(state.gaps) and body.session not in state.sessions
+    if body.session not in state.open and not begin_lost:
         return _void(state, f"snapshot {body.id} of session {body.session}, which is not open")
     if body.id in state.snapshots:
         return _void(state, f"snapshot {body.id} exists already")

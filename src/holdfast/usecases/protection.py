@@ -17,6 +17,17 @@ def protected(
     repository: Repository, purpose: Purpose, report: Reporter, snapshots: list[str]
 ) -> Iterator[ChunkReader]:
     """A reader within a session that holds ``snapshots``; without one, and saying so, where nothing can be written."""
+    for damage in repository.log.damages:
+        report(
+            Warned(
+                source="",
+                text=f"The log is damaged: {damage.what} ({damage.where}). What that record said is not known, nothing"
+                " can be written, and nothing protects what is being read from a prune.",
+            )
+        )
+    if repository.log.damages:
+        yield repository.reader()
+        return
     try:
         session = repository.begin(purpose)
     except StorageError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from holdfast.flow.content import SnapshotContent
@@ -14,6 +15,7 @@ from holdfast.model.ids import new_id, short
 from holdfast.model.plans import Action, ItemResult, RestorePlan
 from holdfast.model.secret import split_password
 from holdfast.repository.manifest import ManifestReader
+from holdfast.repository.reader import ChunkReader
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Creating, Previewing, RestoreRequest, Source, Target
 from holdfast.usecases.backup import BackupRequest, backup
@@ -56,7 +58,7 @@ class RestoreResult:
 def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
     """Carry out ``order``. TargetError when the plan is refused; then nothing was changed."""
     started = time.monotonic()
-    with protected(repository, "restore", order.report, [order.entry.info.id]) as reader:
+    with _reading(repository, order) as reader:
         manifest = repository.manifest(order.entry, reader)
         content = SnapshotContent(reader, local=repository.storage.traits.local)
         try:
@@ -74,6 +76,13 @@ def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
             content.close()
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def _reading(repository: Repository, order: RestoreOrder) -> AbstractContextManager[ChunkReader]:
+    """A reader that nothing is deleted under; a dry run writes nothing, so it goes without that."""
+    if order.dry_run:
+        return nullcontext(repository.reader())
+    return protected(repository, "restore", order.report, [order.entry.info.id])
 
 
 def _plan(target: Target, manifest: ManifestReader, content: SnapshotContent) -> RestorePlan:

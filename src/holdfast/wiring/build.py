@@ -39,11 +39,17 @@ def _start(work: Callable[[], Repository]) -> Future[Repository]:
 
 
 class App:
-    """What a face works with. ``ask`` is called for a passphrase that is given nowhere; None means nobody answers."""
+    """What a face works with. ``ask`` is called for a passphrase that is given nowhere; None means nobody answers.
 
-    def __init__(self, configuration: Configuration, ask: Ask) -> None:
+    ``warn`` hears what is wrong with the repository when it is opened.
+    """
+
+    def __init__(
+        self, configuration: Configuration, ask: Ask, warn: Callable[[str], None] = lambda _text: None
+    ) -> None:
         self.configuration = configuration
         self._ask = ask
+        self._warn = warn
         self._storage: Storage | None = None
         self._repository: Repository | None = None
         self._opening: Future[Repository] | None = None
@@ -137,6 +143,11 @@ class App:
             opening, self._opening = self._opening, None
             assert opening is not None  # noqa: S101 - begin_opening has just made it
             self._repository = opening.result()
+            for damage in self._repository.log.damages:
+                self._warn(
+                    f"the repository's log is damaged: {damage.what} ({damage.where}). It can be read, not written;"
+                    " snapshots may be missing or back that were forgotten: holdfast check"
+                )
         return self._repository
 
     def _asked_passphrase(self) -> Secret:

@@ -7,16 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.faults.scripted_storage import Scripted
-from tests.faults.world import World
-from tests.unit.repository.opened import cheap, info, memory, repository, room, world
+from tests.faults.world import World, content, require_whole
+from tests.unit.repository.opened import cheap, info, memory, repository, room, rows, world
 
 from holdfast.model.errors import Damaged, SessionExpired, StorageError
 from holdfast.repository import guards, log, session
 from holdfast.repository import records as rec
+from holdfast.repository.expiry import expire_dead
 from holdfast.repository.log import Log
 from holdfast.repository.repository import Repository
 from holdfast.repository.session import Session
 from holdfast.storage.memory import MemoryStorage
+from holdfast.usecases.check import CheckRequest, check
 
 __all__ = ["cheap", "memory", "repository", "room", "world"]
 
@@ -67,13 +69,88 @@ def test_a_refusal_writes_nothing(repository: Repository, memory: MemoryStorage)
     assert sorted(stat.name for stat in memory.list("log/")) == before
 
 
-def test_a_gap_in_the_log_is_damage(repository: Repository, memory: MemoryStorage) -> None:
-    """A record in the middle is missed by name."""
-    with repository.begin("check"):
-        pass
-    memory.delete(log.log_path(2))
+@pytest.mark.parametrize("missing", [True, False])
+@pytest.mark.parametrize("lost", ["first", "begin", "snapshot", "last"])
+def test_one_lost_record_leaves_the_repository_readable(
+    world: World, memory: MemoryStorage, lost: str, missing: bool
+) -> None:
+    """Whatever else the log says still counts: snapshots are listed, read and checked; every write is refused."""
+    for number in range(3):
+        world.back_up(f"s{number}", {"t": [rows(number)]})
+    with world.opened() as repository:
+        begin = repository.log.state.sessions[repository.snapshots()[1].session].begin
+        last = repository.log.state.number
+    number = {"first": 1, "begin": begin, "snapshot": begin + 1, "last": last}[lost]
+    good = memory.get(log.log_path(number))
+    if missing and lost == "last":
+        return  # nobody can miss it who has not seen it
+    memory.delete(log.log_path(number))
+    if not missing:
+        memory.put_new(log.log_path(number), good[:60] + bytes([good[60] ^ 1]) + good[61:])
+    with world.opened() as repository:
+        found = {entry.info.name: content(repository, entry) for entry in repository.snapshots()}
+        assert found == {name: data for name, data in world.model.items() if (lost, name) != ("snapshot", "s1")}
+        with pytest.raises(Damaged, match="nothing can be written") as caught:
+            repository.pin([repository.snapshots()[0].info.id])
+        assert caught.value.where == log.log_path(number)
+        assert "copy" in caught.value.hint
+        heard: list[object] = []
+        result = check(repository, CheckRequest(read_data=1, report=heard.append))
+        assert log.log_path(number) in [finding.where for finding in result.findings]
+        assert log.log_path(number) in str(heard)
+    before = sorted(stat.name for stat in memory.list(""))
+    with pytest.raises(Damaged, match="nothing can be written"):
+        world.back_up("s3", {"t": [rows(3)]})
+    with pytest.raises(Damaged):
+        world.prune()
+    assert sorted(stat.name for stat in memory.list("")) == before
+    memory.delete(log.log_path(number)) if not missing else None
+    memory.put_new(log.log_path(number), good)
+    require_whole(world)
+
+
+def test_two_neighbours_lost_are_both_named(world: World, memory: MemoryStorage) -> None:
+    """Gaps side by side: what comes after them is read, and each is told."""
+    for number in range(2):
+        world.back_up(f"s{number}", {"t": [rows(number)]})
+    for number in (1, 2):
+        memory.delete(log.log_path(number))
+    with world.opened() as repository:
+        assert [damage.where for damage in repository.log.damages] == [log.log_path(1), log.log_path(2)]
+        assert len(repository.snapshots()) == 2
+
+
+def test_a_log_of_nothing_but_damage_is_no_log(repository: Repository, memory: MemoryStorage) -> None:
+    """When no record can be read there is nothing to open."""
+    memory.delete(log.log_path(1))
+    memory.put_new(log.log_path(1), b"x" * 100)
+    with pytest.raises(Damaged):
+        Log(memory, repository.sealer).load()
+    memory.put_new(log.log_path(10**9), b"x" * 100)
     with pytest.raises(Damaged, match="record 2 is missing"):
-        Log(memory, repository.sealer).load(checkpoints=False)
+        Log(memory, repository.sealer).load()
+
+
+def test_work_that_is_done_is_not_lost_when_its_end_cannot_be_noted(
+    repository: Repository, memory: MemoryStorage
+) -> None:
+    """The store fails after the commit: the session closes without an error and is expired by the next run."""
+    with repository.begin("backup") as current:
+        current.commit(info(), current.put_meta(b"root"))
+        repository.log._storage = Scripted(memory, "put_new@log/*:break")
+    repository.log._storage = memory
+    assert [entry.info.id for entry in repository.snapshots()] == [info().id]
+    assert expire_dead(repository.vault) == [current.id]
+
+
+def test_a_failure_inside_a_session_is_told_even_when_its_end_cannot_be_noted(
+    repository: Repository, memory: MemoryStorage
+) -> None:
+    """Only the end is forgiven: what fails before it is raised."""
+    with pytest.raises(StorageError), repository.begin("backup") as current:
+        root = current.put_meta(b"root")
+        repository.log._storage = Scripted(memory, "put_new@log/*:break")
+        current.commit(info(), root)
 
 
 def test_a_session_that_cannot_begin_does_not_stay_open(repository: Repository, memory: MemoryStorage) -> None:

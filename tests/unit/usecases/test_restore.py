@@ -79,6 +79,19 @@ def test_what_cannot_be_saved_whole_is_not_overwritten(world: World) -> None:
     assert "--to" in caught.value.hint
 
 
+def test_a_dry_run_writes_nothing(world: World) -> None:
+    """Not one object is written or deleted by a restore that is only planned, and none of its snapshots is needed."""
+    world.back_up("one", {"t": [rows(1)]})
+    before = world.objects()
+    target = Overwriting(RowsSource({}))  # type: ignore[arg-type]
+    with world.opened() as repository:
+        number = repository.log.state.number
+        assert [item.status for item in overwrite(repository, target, dry_run=True).items] == ["planned"]
+        assert repository.log.state.number == number
+    assert world.objects() == before
+    assert not target.applied
+
+
 def test_a_damaged_database_is_restored_over_and_can_be_had_back(world: World) -> None:
     """Every byte of a corrupt database is saved first, so it does not stand in the way of the restore that mends it."""
     path = world.root / "bank.db"
