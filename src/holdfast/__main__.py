@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.cli.main import main
+from holdfast.cli.main import program as main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -141,6 +141,19 @@ def _version(context: click.Context, _parameter: click.Parameter, value: bool) -
         context.exit()
 
 
+def program() -> None:
+    """Carry out the command line of this process, and end it.
+
+    Everything is closed by then. Taking the interpreter apart object by object would cost a short command a fifth
+    of its time, and free nothing that the system does not free at once.
+    """
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
