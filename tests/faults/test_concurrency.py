@@ -28,7 +28,7 @@ from tests.faults.world import (
     touched,
 )
 
-from holdfast.model.errors import HoldfastError, RepositoryBusy, SessionExpired
+from holdfast.model.errors import HoldfastError, RepositoryBusy, SessionExpired, UsageError
 from holdfast.repository import guards
 from holdfast.repository import records as rec
 from holdfast.storage.local import LocalStorage
@@ -77,6 +77,25 @@ def test_two_writers_of_the_same_new_chunks_both_keep_their_word(room: Path) -> 
     world.prune()
     require_tidy(world)
     require_whole(world, {"a": data, "b": data})
+
+
+def test_two_inits_at_once_make_one_repository(room: Path) -> None:
+    """One of them makes it, the others say that it is there; the winner's secrets open it."""
+    for number in range(6):
+        world = World(room / f"w{number}")
+
+        def make(world: World = world, number: int = number) -> None:
+            with contextlib.suppress(UsageError):
+                (room / f"key{number}-{os.getpid()}").write_text(world.create().recovery_key)
+
+        assert wait_for([fork(make, room / f"failure{n}") for n in range(4)]) == [0] * 4, [
+            path.read_text() for path in room.glob("failure*")
+        ]
+        (winner,) = room.glob(f"key{number}-*")
+        world.open().close()
+        world.open(secret=winner.read_text()).close()
+        world.back_up("one", {"t": [rows(1)]})
+        require_whole(world)
 
 
 def _writer(world: World, seed: int, until: float, journal: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from holdfast.model.errors import Damaged, NewerFormat, ObjectMissing, RepositoryMissing
+from holdfast.model.errors import Damaged, NewerFormat, ObjectExists, ObjectMissing, RepositoryMissing
 from holdfast.model.ids import is_id
 from holdfast.repository.layout import FORMAT, KEYS, MAGIC, ROOT
 from holdfast.storage.base import Storage
@@ -23,7 +23,10 @@ def claim_identity(storage: Storage) -> str:
         pass
     identity = os.urandom(16).hex()
     config = {"magic": MAGIC, "format": FORMAT, "id": identity, "features": []}
-    storage.put_new(ROOT, json.dumps(config, indent=1).encode() + b"\n")
+    try:
+        storage.put_new(ROOT, json.dumps(config, indent=1).encode() + b"\n")
+    except ObjectExists:  # another init at the same moment: the log decides whose it is
+        return read_identity(storage)[0]
     return identity
 
 
