@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Reporter, silent
 from holdfast.repository import rebuild
 from holdfast.repository.check import Examination, Finding
+from holdfast.repository.index import ChunkIndex
 from holdfast.repository.repository import Repository
+from holdfast.repository.vault import Vault
 from holdfast.usecases.protection import protected
 
 
@@ -36,15 +42,14 @@ class CheckResult:
 
 def check(repository: Repository, request: CheckRequest) -> CheckResult:
     """Check structure, and data as far as asked."""
-    repaired, read = 0, 0
-    examination = Examination(repository.vault)
+    repaired, read, findings = 0, 0, list[Finding]()
     if request.repair_index:
+        repository.index.discard()  # what only this client's cache knows is lost for everybody else
         with repository.begin("check") as session:
             repaired, problems = rebuild.repair(repository.vault, session.id)
-        examination.findings += [
-            Finding(what=problem.what, where=problem.where, hint=problem.hint) for problem in problems
-        ]
-    with protected(repository, "check", request.report, []):
+        findings = [Finding(what=problem.what, where=problem.where, hint=problem.hint) for problem in problems]
+    with protected(repository, "check", request.report, []), _fresh(repository.vault) as vault:
+        examination = Examination(vault, findings=findings)
         examination.structure()
         if request.read_data:
             request.report(PhaseStarted(source="repository", phase="read data"))
@@ -58,5 +63,16 @@ def check(repository: Repository, request: CheckRequest) -> CheckResult:
         with repository.begin("check") as session:
             rebuild.drop_lost(repository.vault, session.id, examination.bad, examination.missing)
     repository.remember_head()
-    findings = examination.findings
     return CheckResult(ok=not findings, findings=findings, read=read, repaired=repaired)
+
+
+@contextlib.contextmanager
+def _fresh(vault: Vault) -> Iterator[Vault]:
+    """The same repository with its index read from storage: what a client has in its cache proves nothing."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-check-") as folder:
+        index = ChunkIndex(vault.storage, vault.sealer, Path(folder) / "index")
+        try:
+            index.load()
+            yield replace(vault, index=index)
+        finally:
+            index.close()
