@@ -27,7 +27,8 @@ class PackFacts:
     ``name`` 20 bytes: session and big-endian number. ``size`` of the object in bytes. ``live`` bytes of it
     that living snapshots resolve through this very pack, delta bases included; of several copies of a chunk
     one counts. ``writer`` is the state of the session that wrote it: "open", "closed" or "unknown".
-    ``waits_for`` the open sessions that hold up the sweep of a condemned pack.
+    ``waits_for`` the open sessions that hold up the sweep of a condemned pack. ``unfinished``: of a backup that was
+    interrupted, and none was committed since.
     """
 
     name: bytes
@@ -36,6 +37,7 @@ class PackFacts:
     writer: str = "closed"
     condemned: bool = False
     waits_for: tuple[str, ...] = ()
+    unfinished: bool = False
 
     @property
     def dead(self) -> int:

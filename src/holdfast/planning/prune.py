@@ -39,6 +39,8 @@ def _obvious(pack: PackFacts) -> PackStep | None:
         return PackStep(pack=pack, fate=Fate.KEEP, reason="the session that writes it is still open")
     if pack.writer == "unknown":
         return PackStep(pack=pack, fate=Fate.KEEP, reason="the log does not know its session: see holdfast check")
+    if pack.unfinished:
+        return PackStep(pack=pack, fate=Fate.KEEP, reason="an interrupted backup can go on from it")
     if not pack.live:
         return PackStep(pack=pack, fate=Fate.CONDEMN, reason="no living snapshot needs anything in it")
     return None

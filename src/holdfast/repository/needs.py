@@ -12,6 +12,7 @@ from holdfast.repository.guards import Cover
 from holdfast.repository.reach import chunks_of
 from holdfast.repository.reader import ChunkReader
 from holdfast.repository.rebuild import packs_present
+from holdfast.repository.state import LogState
 from holdfast.repository.vault import Vault
 
 
@@ -109,6 +110,7 @@ class Needs:
 def pack_facts(vault: Vault, present: dict[bytes, int], live: dict[bytes, int]) -> Iterator[PackFacts]:
     """What is known of every pack in storage that was not swept."""
     state = vault.log.state
+    unfinished = _unfinished(state)
     for name, size in present.items():
         if name in state.swept:
             continue
@@ -122,7 +124,19 @@ def pack_facts(vault: Vault, present: dict[bytes, int], live: dict[bytes, int]) 
             writer=writer,
             condemned=condemned,
             waits_for=tuple(state.blockers(name)) if condemned else (),
+            unfinished=session is not None and session.id in unfinished,
         )
+
+
+def _unfinished(state: LogState) -> set[str]:
+    """Backups that ended without a snapshot and began after the last one that made any."""
+    made = {snapshot.session for snapshot in state.snapshots.values()}
+    last = max((state.sessions[session].begin for session in made if session in state.sessions), default=0)
+    return {
+        session.id
+        for session in state.sessions.values()
+        if session.purpose == "backup" and not session.open and session.begin > last
+    }
 
 
 def _missing(chunk: bytes, why: str) -> Damaged:

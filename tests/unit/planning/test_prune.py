@@ -24,6 +24,7 @@ def _pack(line: str) -> PackFacts:
         live=_mib(live),
         writer=next((mark for mark in marks if mark in {"open", "unknown"}), "closed"),
         condemned="condemned" in marks,
+        unfinished="unfinished" in marks,
         waits_for=tuple(mark[6:] for mark in marks if mark.startswith("waits=")),
     )
 
