@@ -147,10 +147,15 @@ def test_a_failure_inside_a_session_is_told_even_when_its_end_cannot_be_noted(
     repository: Repository, memory: MemoryStorage
 ) -> None:
     """Only the end is forgiven: what fails before it is raised."""
-    with pytest.raises(StorageError), repository.begin("backup") as current:
-        root = current.put_meta(b"root")
-        repository.log._storage = Scripted(memory, "put_new@log/*:break")
-        current.commit(info(), root)
+
+    def commit_in_vain() -> None:
+        with repository.begin("backup") as current:
+            root = current.put_meta(b"root")
+            repository.log._storage = Scripted(memory, "put_new@log/*:break")
+            current.commit(info(), root)
+
+    with pytest.raises(StorageError):
+        commit_in_vain()
 
 
 def test_a_session_that_cannot_begin_does_not_stay_open(repository: Repository, memory: MemoryStorage) -> None:

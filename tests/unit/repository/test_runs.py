@@ -53,5 +53,5 @@ def test_a_damaged_run_file_is_refused(tmp_path: Path, damage: str) -> None:
     if damage == "flip":
         data[-100] ^= 4
     path.write_bytes({"flip": data, "truncate": data[:-40], "empty": b"", "extend": data + bytes(40)}[damage])
-    with pytest.raises(ValueError, match="checksum|run file|truncated"):
+    with pytest.raises(ValueError, match=r"checksum|run file|truncated"):
         runs.load(path, 40)
