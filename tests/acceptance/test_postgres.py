@@ -89,6 +89,23 @@ def test_a_damaged_database_is_mended_in_place_and_the_mending_undone(shop: Shop
     assert shop.server.run("SELECT t::text FROM events t ORDER BY 1", shop.database) == broken
 
 
+def test_a_table_that_was_made_again_is_taken_away_again(shop: Shop) -> None:
+    """Undo removes it with its keys, also where the table they point to was restored as well."""
+    shop.server.run("CREATE TABLE booking (id serial PRIMARY KEY, venue int REFERENCES venues)", shop.database)
+    shop.server.run("INSERT INTO booking (venue) SELECT 1 + n % 50 FROM generate_series(1, 99) n", shop.database)
+    shop.site.ok("backup")
+    shop.server.run("DROP TABLE booking; DELETE FROM events WHERE venue < 9", shop.database)
+    shop.server.run("DELETE FROM venues WHERE id < 9", shop.database)
+    broken = shop.content()
+    done = shop.site.ok("restore", "latest:shop", "--in-place", "--yes")
+    assert done["verified"] is True
+    assert shop.server.run("SELECT count(*) FROM booking", shop.database) == [(99,)]
+    back = shop.site.ok("undo", done["run"], "--yes")
+    assert back["verified"] is True
+    assert shop.content() == broken
+    assert shop.server.run("SELECT to_regclass('booking')", shop.database) == [(None,)]
+
+
 def test_no_password_reaches_a_file_or_a_process_list(shop: Shop) -> None:
     """init moved it into a file of its own; backups, failures and children do not show it."""
     secret = shop.server.password

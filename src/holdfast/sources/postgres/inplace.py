@@ -90,6 +90,9 @@ class InPlace:
         counts = merged.counts()
         if merged.lost:
             return replace(step, counts=counts, detail="; ".join([*filter(None, [step.detail]), *merged.lost]))
+        if merged.differing:
+            told = f"{merged.differing} rows differ from the snapshot and are left: --overwrite replaces them"
+            step = replace(step, detail="; ".join(filter(None, [step.detail, told])))
         if not any(counts[what] for what in ("create", "change", "delete")):
             return replace(step, action=Action.LEAVE, counts=counts, detail=step.detail or "already as wanted")
         return replace(step, counts=counts)

@@ -46,7 +46,8 @@ class Living:
 
     ``key``: columns and equality operators of a key that no row lacks, empty if none. ``ruled``: it has rules.
     ``deferrable``: indexes (as SQL) that are unique only at the end of a statement or transaction.
-    ``cascades``: deleting rows changes rows of other tables, and this role cannot keep that from happening.
+    ``cascades``: deleting rows changes rows of other tables, ``followed``: so does updating these columns, and this
+    role cannot keep that from happening.
     """
 
     name: Name
@@ -60,6 +61,7 @@ class Living:
     ruled: bool = False
     deferrable: list[str] = field(default_factory=list)
     cascades: bool = False
+    followed: frozenset[str] = frozenset()
 
     def meddlers(self, *, may_bypass: bool) -> bool:
         """Whether a rule or a trigger may fire for rows that a restore writes."""
@@ -75,7 +77,7 @@ class Living:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A foreign key: ``table`` refers to ``other``. ``acts``: deleting there changes rows here."""
+    """A foreign key of ``table``; deleting (``acts``) or updating (``follows``) in ``other`` changes its rows."""
 
     name: str
     table: Name
@@ -86,6 +88,7 @@ class Reference:
     whole: bool
     other_whole: bool
     acts: bool
+    follows: bool
     checked: bool
 
 
@@ -105,6 +108,12 @@ class Catalog:
         for table in tables:
             wide |= self.ancestors.get(table, frozenset())
         return [found for found in self.references if found.table in wide or found.other in wide]
+
+    def followed(self, table: Name) -> frozenset[str]:
+        """Columns of this table (or of what it is a part of) that rows elsewhere follow when they are updated."""
+        wide = {table, *self.ancestors.get(table, ())}
+        found = (reference.others for reference in self.references if reference.follows and reference.other in wide)
+        return frozenset(column for columns in found for column in columns)
 
     def acting_on(self, table: Name) -> list[Reference]:
         """The foreign keys through which deleting rows of this table (or of what it is a part of) changes others."""
@@ -129,7 +138,9 @@ def read_catalog(connection: Connection) -> Catalog:
         may_bypass=may_bypass(connection),
     )
     for relation in relations.values():
-        relation.cascades = not catalog.may_bypass and bool(catalog.acting_on(relation.name))
+        if not catalog.may_bypass:
+            relation.cascades = bool(catalog.acting_on(relation.name))
+            relation.followed = catalog.followed(relation.name)
     return catalog
 
 
@@ -245,7 +256,8 @@ def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Refer
         " (SELECT array_agg(n.nspname || E'\\n' || o.oprname ORDER BY k.n) FROM unnest(c.conpfeqop) WITH ORDINALITY"
         "   k(op, n) JOIN pg_catalog.pg_operator o ON o.oid = k.op"
         "   JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace),"
-        f" c.confdeltype::text IN ('c', 'n', 'd'), c.convalidated AND {enforced} AND NOT {period}"
+        " c.confdeltype::text IN ('c', 'n', 'd'), c.confupdtype::text IN ('c', 'n', 'd'),"
+        f" c.convalidated AND {enforced} AND NOT {period}"
         " FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0"
     ).fetchall()
     return [
@@ -259,9 +271,10 @@ def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Refer
             whole=by_oid[table].relkind == "p",
             other_whole=by_oid[other].relkind == "p",
             acts=acts,
+            follows=follows,
             checked=checked,
         )
-        for name, table, other, columns, others, operators, acts, checked in rows
+        for name, table, other, columns, others, operators, acts, follows, checked in rows
         if table in by_oid and other in by_oid
     ]
 

@@ -22,13 +22,17 @@ from holdfast.sources.postgres.target_saved import Saved
 
 @dataclass(slots=True, kw_only=True)
 class Merged:
-    """Rows by what became (or would become) of them. ``blocked``: kept out by another row's unique value."""
+    """Rows by what became (or would become) of them. ``blocked``: kept out by another row's unique value.
+
+    ``differing``: left as they are now, because nothing was to be overwritten; ``unchanged`` counts them too.
+    """
 
     create: int = 0
     change: int = 0
     delete: int = 0
     unchanged: int = 0
     blocked: int = 0
+    differing: int = 0
     lost: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
@@ -126,6 +130,7 @@ class Staged:
             change=changed if mode.overwrite else 0,
             delete=living - matched if mode.exact else 0,
             unchanged=matched - (changed if mode.overwrite else 0),
+            differing=0 if mode.overwrite else changed,
             lost=tuple(self.lost),
         )
 
@@ -165,6 +170,11 @@ class Staged:
         self._blocked = wanted - added
         return added, changed, self._blocked
 
+    @property
+    def left_differing(self) -> int:
+        """Rows that were left although the snapshot has them otherwise, as counted before writing."""
+        return self._differing
+
     def confirm(self, mode: Mode) -> None:
         """Look again, where rules or triggers may have had a say. TargetError when rows are not as written."""
         left = self.compare(Mode(overwrite=True, exact=mode.exact))
@@ -182,6 +192,7 @@ class Staged:
         self._run(f"DROP TABLE {self.stage}")
 
     def _change(self) -> int:
+        self._check_followed()
         fixed = [name for name in self._names if self._living.columns[name].identity == "a"]
         settable = [name for name in self._names if name not in fixed]
         key = {name for name, _ in self._key}
@@ -198,14 +209,25 @@ class Staged:
         except (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation):
             return self._replace()  # values that rows swap among themselves clash half way
 
+    def _spreads(self, doing: str) -> TargetError:
+        return TargetError(
+            f"rows cannot be replaced: {doing} them would change other tables through a foreign key",
+            where=self._item.label,
+            hint="use a role that may set session_replication_role; nothing was changed",
+        )
+
+    def _check_followed(self) -> None:
+        columns = [self._living.columns[name] for name in self._names if name in self._living.followed]
+        moved = " OR ".join(column.differs("s", "t") for column in columns)
+        if moved and self._value(
+            f"SELECT count(*) FROM {self.stage} s JOIN ONLY {self._living.sql} t ON {self._same_key()} WHERE {moved}"
+        ):
+            raise self._spreads("updating")
+
     def _replace(self) -> int:
         """Take the rows that differ out and put the saved ones in; only where nothing hangs on the old ones."""
         if self._living.cascades:
-            raise TargetError(
-                "rows cannot be replaced: deleting them would change other tables through a foreign key",
-                where=self._item.label,
-                hint="use a role that may set session_replication_role; nothing was changed",
-            )
+            raise self._spreads("deleting")
         if set(self._living.columns) - set(self._names) - self._computed():
             raise TargetError("rows cannot be replaced without losing columns added since", where=self._item.label)
         changed = f'{self.stage.removesuffix(chr(34))}_changed"'

@@ -130,6 +130,8 @@ class RowsRun:
         merged = Merged(create=added, change=changed, delete=deleted, blocked=blocked, lost=tuple(staged.lost))
         status = "failed" if merged.lost else "incomplete" if blocked else "ok"
         told = [f"{added} added", f"{changed} changed", f"{deleted} deleted", *merged.lost]
+        if staged.left_differing:
+            told.append(f"{staged.left_differing} differ and were left: --overwrite replaces them")
         if blocked:
             told.append(f"{blocked} rows not added: another row has their unique value")
         action = "replace" if self.mode.exact else "overwrite" if self.mode.overwrite else "add"

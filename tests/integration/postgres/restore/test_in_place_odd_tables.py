@@ -138,6 +138,23 @@ def test_rows_outside_the_plan_are_not_cascaded_away(server: PostgresServer, sho
     assert server.run("SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM d)", shop) == [(2, 1)]
 
 
+def test_rows_outside_the_plan_do_not_follow_an_update(server: PostgresServer, shop: str, owner: str) -> None:
+    """ON UPDATE SET NULL would lose what no undo has; other columns may change."""
+    owned(
+        server,
+        shop,
+        "CREATE TABLE p (id int PRIMARY KEY, e text UNIQUE, v text); INSERT INTO p VALUES (1, 'a', 'x');"
+        "CREATE TABLE c (e text REFERENCES p (e) ON UPDATE SET NULL); INSERT INTO c VALUES ('a')",
+    )
+    saved = snapshot_of(server, shop)
+    server.run("UPDATE p SET v = 'y'", shop)
+    assert restore(owner, saved, in_place=True, overwrite=True, only=("public.p",)).bad == []
+    server.run("UPDATE p SET e = 'b'; UPDATE c SET e = 'b'", shop)
+    with pytest.raises(TargetError, match="would change other tables"):
+        restore(owner, saved, in_place=True, overwrite=True, only=("public.p",))
+    assert server.run("SELECT e FROM c", shop) == [("b",)]
+
+
 def test_values_are_not_rounded_into_coarser_columns(server: PostgresServer, shop: str) -> None:
     """A column that lost digits since blocks its table; one that gained some does not."""
     server.run("CREATE TABLE t (n numeric(10,4), day timestamp, f float8)", shop)
@@ -192,3 +209,13 @@ def test_a_second_restore_in_the_same_minute_gets_a_name_of_its_own(server: Post
         assert plan.target.endswith(f"/{shop}_restored_x_2")
     finally:
         server.drop_database(f"{shop}_restored_x")
+
+
+def test_rows_that_differ_and_are_left_are_told(server: PostgresServer, shop: str) -> None:
+    """Adding only is no silence about the rest, whether something is added or not."""
+    server.run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b')", shop)
+    saved = snapshot_of(server, shop)
+    server.run("UPDATE t SET v = 'mine' WHERE id = 1", shop)
+    assert "1 rows differ" in restore(server.url(shop), saved, in_place=True).of("public.t").detail
+    server.run("DELETE FROM t WHERE id = 2", shop)
+    assert "1 differ and were left" in restore(server.url(shop), saved, in_place=True).of("public.t").detail
