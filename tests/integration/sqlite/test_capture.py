@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.integration.sqlite.doubles import bank, bring_back, take
 
-from holdfast.model.errors import SourceError
+from holdfast.model.errors import SourceError, UsageError
 from holdfast.sources.base import CaptureRequest
 from holdfast.sources.sqlite import SqliteSource
 from holdfast.sources.sqlite.settings import SEGMENT, Settings
@@ -305,12 +305,11 @@ def test_large_databases_get_the_quick_check_and_no_counts(tmp_path: Path) -> No
 
 
 def test_patterns_choose_the_database_by_file_name(tmp_path: Path) -> None:
-    """A pattern that does not match captures nothing."""
+    """Its whole name, a pattern, or what it is."""
     path = tmp_path / "bank.db"
     bank(path, "delete")
     assert take(path, only=("bank*",)).only_item.rows == 1000
     assert take(path, only=("database",)).only_item.rows == 1000
-    assert take(path, only=("other",)).found == {}
 
 
 def make_gigabyte(path: Path) -> None:
@@ -346,3 +345,27 @@ def test_a_database_of_more_than_a_gigabyte(tmp_path: Path) -> None:
         with path.open("rb") as file:
             file.seek(begin)
             assert hashlib.sha256(file.read(end - begin)).digest() == found[key][1]
+
+
+def test_tables_cannot_be_chosen_for_a_backup(tmp_path: Path) -> None:
+    """A pattern that names something else is refused in words."""
+    path = tmp_path / "bank.db"
+    bank(path, "wal")
+    with pytest.raises(UsageError, match="no database matches account"):
+        take(path, only=("account",))
+
+
+def test_an_emptied_database_is_no_complete_snapshot(tmp_path: Path) -> None:
+    """Told every time until there is something again; a database that was always empty is one."""
+    path = tmp_path / "bank.db"
+    path.touch()
+    assert take(path, take(path)).learned.unsound == []
+    bank(path, "wal")
+    taken = take(path)
+    os.truncate(path, 0)
+    for _ in range(3):
+        taken = take(path, taken)
+        assert taken.learned.unsound == ["bank.db: the database is empty now, it had 2 tables before"]
+    path.unlink()
+    bank(path, "wal")
+    assert take(path, taken).learned.unsound == []

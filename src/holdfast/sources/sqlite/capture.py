@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from holdfast.model.errors import SourceError
+from holdfast.model.errors import SourceError, UsageError
 from holdfast.model.events import Warned
 from holdfast.model.snapshot import Notes, Segment
 from holdfast.sources.base import Block, CaptureNotes, CaptureRequest, Cut, Piece, PieceResult
@@ -39,9 +39,9 @@ class SqliteCapture:
         self._unsound: list[str] = []
         self._known: dict[str, Any] = dict(request.previous.notes) if request.previous else {}
         self._before = request.previous.item(item) if request.previous else None
-        self._chosen = not request.only or any(matches(item, each) for each in request.only)
+        _refuse_other(item, request.only)
         self._width = reader.serve()
-        self._kept = self._chosen and self._is_unchanged()
+        self._kept = self._is_unchanged()
         self._findings: list[str] = []
         self._quick = False
         self._integrity = str(self._known.get("integrity", "")) if self._kept else ""
@@ -49,7 +49,7 @@ class SqliteCapture:
     @property
     def needs_bytes(self) -> bool:
         """Whether the image will be read."""
-        return self._chosen and not self._kept
+        return not self._kept
 
     def begin(self) -> None:
         """Look at tables and soundness from now on, beside the reading."""
@@ -60,7 +60,7 @@ class SqliteCapture:
     @property
     def estimate(self) -> int | None:
         """The image's bytes; nothing when it is kept."""
-        return 0 if self._kept or not self._chosen else self._reader.size
+        return 0 if self._kept else self._reader.size
 
     def opening_notes(self) -> Notes:
         """Nothing is kept from an interrupted run: its bytes are found again by content."""
@@ -68,8 +68,6 @@ class SqliteCapture:
 
     def lanes(self) -> Sequence[Iterator[Piece]]:
         """Segments dealt out in turn; kept as one piece when nothing changed."""
-        if not self._chosen:
-            return []
         if self._kept and self._before is not None:
             kept = Piece(item=self._item, kind=KIND, kept=self._before.segments, item_notes=self._before.notes)
             return [iter([kept])]
@@ -86,9 +84,14 @@ class SqliteCapture:
                 retryable=True,
             )
         facts = self._reader.facts
-        if self._chosen and not self._kept:
+        if not self._kept:
             self._judge()
+        emptied = 0 if self._reader.size else self._tables_before()
+        if emptied:
+            told = f"the database is empty now, it had {emptied} tables before"
+            self._unsound.append(f"{printable(self._item)}: {told}")
         notes: Notes = {
+            "emptied": emptied,
             "stamp": self._stamp,
             "sample": int(self._known.get("sample", 0)) + 1,
             "integrity": self._integrity,
@@ -181,6 +184,12 @@ class SqliteCapture:
         if _size_of(os.path.realpath(self._reader.path) + b"-wal"):
             self._incomplete.append(f"{label}: its -wal file holds changes that cannot be read; not included")
 
+    def _tables_before(self) -> int:
+        """Tables the last snapshot had; as long as the database stays empty, those it had before that."""
+        if self._before is not None and self._before.size:
+            return len((self._before.notes or {}).get("tables", []))
+        return int(self._known.get("emptied", 0))
+
     # -- what need not be read
 
     def _is_unchanged(self) -> bool:
@@ -215,6 +224,16 @@ class SqliteCapture:
         except OSError:
             return 0
         return log.st_mtime_ns if log.st_size else 0
+
+
+def _refuse_other(item: bytes, only: tuple[str, ...]) -> None:
+    if only and not any(matches(item, each) for each in only):
+        raise UsageError(
+            f"no database matches {', '.join(only)}",
+            where=printable(item),
+            why="a SQLite source is backed up as a whole, tables cannot be chosen",
+            hint=f"leave --only out, or say --only '{printable(item)}'",
+        )
 
 
 def matches(item: bytes, pattern: str) -> bool:

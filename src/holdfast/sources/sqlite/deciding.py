@@ -48,7 +48,7 @@ def decide(source: bytes, request: RestoreRequest, manifest: Manifest, settings:
         refusals = tuple(_refusals(item, place, request, steps[0]))
         warnings = tuple(_warnings(item, place, steps[0]))
     else:
-        refusals = (f"nothing in the snapshot matches {', '.join(request.only)}" if request.only else "it is empty",)
+        refusals = (_nothing_chosen(manifest, request),)
     return RestorePlan(
         target=_SCHEME + printable(place),
         in_place=request.in_place,
@@ -79,6 +79,14 @@ def destination(source: bytes, request: RestoreRequest, name: bytes) -> bytes:
         number += 1
         tried = first + b"-%d" % number + suffix
     return tried
+
+
+def _nothing_chosen(manifest: Manifest, request: RestoreRequest) -> str:
+    there = ", ".join(item.label for item in manifest.items() if item.kind == KIND)
+    if not there:
+        return "the snapshot holds no database"
+    asked = ", ".join(request.only)
+    return f"nothing in the snapshot matches {asked}: only whole databases can be restored, it holds {there}"
 
 
 def _wanted(item: Item, request: RestoreRequest) -> bool:
