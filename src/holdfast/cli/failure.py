@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import click
 
-from holdfast.model.errors import Exit, HoldfastError, UsageError
+from holdfast.model.errors import Damaged, Exit, HoldfastError, UsageError
 
+SEE_DAMAGE = "holdfast check --read-data tells what is damaged, whom it hurts and what heals it"
 SEE_TRACE = "run again with -vv to see where it happened"
 
 
@@ -42,7 +43,7 @@ def failure_of(error: BaseException) -> Failure:
             what=error.what,
             where=error.where,
             why=error.why,
-            hint=error.hint,
+            hint=error.hint or (SEE_DAMAGE if isinstance(error, Damaged) else ""),
             status=int(error.exit),
         )
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):

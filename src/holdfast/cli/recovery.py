@@ -7,6 +7,7 @@ from typing import Any
 
 from holdfast.cli import words
 from holdfast.cli.face import Face
+from holdfast.cli.failure import SEE_DAMAGE
 from holdfast.model.errors import Exit
 from holdfast.model.events import Reporter
 from holdfast.model.ids import short
@@ -152,6 +153,8 @@ def _tell_outcome(face: Face, result: RestoreResult) -> None:
         f"restored {short(result.snapshot)} into {result.target} in {words.seconds(result.seconds)}, {verified}",
         "green" if result.verified else "red",
     )
+    if any(item.status == "failed" for item in result.items):
+        face.note(f"if backup data is damaged: {SEE_DAMAGE}")
     if result.undo:
         face.note(f"to take it back: holdfast undo {short(result.run)}")
 

@@ -26,7 +26,11 @@ from holdfast.repository.vault import DeadPacks, Vault
 from holdfast.repository.writer import verify_pack
 
 _REPAIR_INDEX = "holdfast check --repair-index rebuilds the index from the packs"
-_REPLACE = "the data is lost in this copy; back up again while the source still has it, or use another copy"
+HEALS = (
+    "holdfast check --read-data --repair-index, then holdfast backup while the source still has the data;"
+    " or bring the object back from a copy"
+)
+_CLEARED = "no living snapshot needs it: holdfast check --repair-index takes it out of the index"
 _NAMED_ITEMS = 20
 
 
@@ -51,6 +55,7 @@ class Examination:
     missing: set[bytes] = field(default_factory=set)
     baseless: set[bytes] = field(default_factory=set)
     living: list[LoggedSnapshot] = field(default_factory=list)
+    unread: bool = False
 
     def structure(self) -> None:
         """Log, index, packs and manifests agree; every chunk a living snapshot names can be found."""
@@ -64,6 +69,7 @@ class Examination:
         reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
         for snapshot in self.living:
             self._snapshot(reader, snapshot, present)
+        self._missing_packs()
         if (self.bad or self.findings) and unindexed(self.vault):
             self._add("packs are there that the index does not know", "index/", hint=_REPAIR_INDEX)
 
@@ -93,7 +99,7 @@ class Examination:
             chunks = [chunk for chunk, place in self.bad.items() if place == where]
             names = list(dict.fromkeys(name for chunk in chunks for name in victims.get(chunk, ())))
             if names:
-                self._add(f"{len(chunks)} chunks cannot be read", where, names, _REPLACE)
+                self._add(f"{len(chunks)} chunks cannot be read", where, names, HEALS)
             elif not self.baseless.issuperset(chunks):
                 self._add(
                     f"{len(chunks)} chunks cannot be read, no living snapshot needs them", where, hint="holdfast prune"
@@ -148,9 +154,13 @@ class Examination:
                 self.vault.log.follow()  # a prune may be at work
                 if name not in state.swept:
                     self.missing.add(name)
-                    self._add("a pack is missing", pack_path(name), hint=_REPLACE)
             elif present[name] < size:
-                self._add("a pack is truncated", pack_path(name), hint=_REPLACE)
+                self._add("a pack is truncated", pack_path(name), hint=HEALS)
+
+    def _missing_packs(self) -> None:
+        """After the snapshots: only they tell whether a missing pack is a loss."""
+        for name in sorted(self.missing):
+            self._add("a pack is missing", pack_path(name), hint=HEALS if self.bad or self.unread else _CLEARED)
 
     def _snapshot(self, reader: ChunkReader, snapshot: LoggedSnapshot, present: dict[bytes, int]) -> None:
         bad: dict[bytes, str] = {}
@@ -164,8 +174,9 @@ class Examination:
         except (Damaged, ObjectMissing) as error:
             if not self._still_wanted(snapshot):
                 return
+            self.unread = True
             what, affected = f"a manifest cannot be read: {error.what}", [_describe(snapshot)]
-            self._add(what, error.where, affected, error.hint or _REPLACE)
+            self._add(what, error.where, affected, error.hint or HEALS)
 
     def _uses(self, reader: ChunkReader, snapshot: LoggedSnapshot) -> Iterator[tuple[bytes, str]]:
         """(chunk, item) for every chunk a snapshot needs."""
