@@ -90,8 +90,12 @@ class Face:
                 self.loud_note(text, "" if failure.trace else "dim")
 
     def without_secrets(self, document: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-        """An error's document, cleaned."""
-        return {key: {k: self.redactor.clean(v) for k, v in fields.items()} for key, fields in document.items()}
+        """An error's document, cleaned; ``code`` is for programs and stays, whatever the secrets are."""
+
+        def cleaned(name: str, text: str) -> str:
+            return text if name == "code" else self.redactor.clean(text)
+
+        return {key: {name: cleaned(name, text) for name, text in fields.items()} for key, fields in document.items()}
 
     def _styled(self, stream: Any, text: str, style: str) -> str:
         if not style or not self.colours(stream):

@@ -11,6 +11,7 @@ _USERINFO = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^:/@\s]*):\S*@")
 _QUERY = re.compile(r"(?i)(?P<name>[?&][^=&\s]*(?:password|passwd|passphrase|secret|token|key|sig)[^=&\s]*=)[^&\s]*")
 
 HIDDEN = "***"
+_SHORT = 4  # anything shorter is part of many words; it is taken out where it stands alone
 
 
 class Secret:
@@ -51,7 +52,10 @@ class Redactor:
     def clean(self, text: str) -> str:
         """``text`` without the secrets learned and without passwords in URLs."""
         for value in sorted(self._values, key=len, reverse=True):
-            text = text.replace(value, HIDDEN)
+            if len(value) < _SHORT:
+                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", HIDDEN, text)
+            else:
+                text = text.replace(value, HIDDEN)
         return without_passwords(text)
 
 

@@ -64,3 +64,10 @@ def test_learned_secrets_are_taken_out_of_text_in_every_spelling() -> None:
     redactor = Redactor()
     redactor.learn(Secret("p@ss/word 1"))
     assert "word" not in redactor.clean("it was p@ss/word 1 or p%40ss%2Fword%201 or p%40ss/word%201")
+
+
+def test_a_short_secret_does_not_tear_words_apart() -> None:
+    """Taken out where it stands alone, whatever it is part of stays."""
+    redactor = Redactor()
+    redactor.learn(Secret("as"))
+    assert redactor.clean("last pass: as") == "last pass: ***"
