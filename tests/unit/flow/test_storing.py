@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.faults.test_fuzz import Chunks
 
-from holdfast.flow.assembly import OrderedAssembly, UnorderedAssembly
+from holdfast.flow import assembly as assembly_module
+from holdfast.flow.assembly import OrderedAssembly, UnorderedAssembly, progress_pages
 from holdfast.flow.previous import Living
 from holdfast.flow.storing import Bases, ChunkPool, Lane, Pending
 from holdfast.model.errors import StorageFull
@@ -180,4 +182,83 @@ def test_an_ordered_capture_is_written_as_it_comes() -> None:
     assert [item.label for item in items] == ["a", "b", "c", "d", "e"]
     assert plain(store, items[0].segments[0]) == b"one"
     assert assembly.totals.size == 3 + 8
+    pool.close()
+
+
+class Pages:
+    """A manifest writer that only counts and keeps."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+
+    def add(self, item: Item) -> None:
+        self.items.append(item)
+
+    def extend(self, items: list[Item]) -> None:
+        self.items += items
+
+
+def test_what_waits_behind_an_open_chunk_is_bounded_in_items() -> None:
+    """One small new file, then a big unchanged tree in runs: the chunk is closed after some thousand items."""
+    store = Store()
+    pool = ChunkPool(store)  # type: ignore[arg-type]
+    lane = Lane(pool)
+    pages = Pages()
+    assembly = OrderedAssembly(pages, lane.end_stream)  # type: ignore[arg-type]
+    assembly.stored(lane.store(piece("a", b"one", Cut.STREAM)))
+    for run in range(20):
+        same = [Item(b"b%03d-%04d" % (run, n), "file", 0, 1, []) for n in range(500)]
+        assembly.kept(Piece(item=b"", kind="", same=same))
+        assert 1 + 500 * (run + 1) - len(pages.items) <= 4096 + 500
+    assembly.finish()
+    assert len(pages.items) == 1 + 20 * 500
+    assert [item.name for item in pages.items] == sorted(item.name for item in pages.items)
+    pool.close()
+
+
+def test_finished_segments_are_taken_over_on_the_way() -> None:
+    """Of thousands of stored segments only the last few are still held with their futures."""
+    store = Store()
+    pool = ChunkPool(store)  # type: ignore[arg-type]
+    lane = Lane(pool)
+    assembly = UnorderedAssembly(Pages(), store.chunks.put)  # type: ignore[arg-type]
+    for number in range(3_000):
+        pending = _stored("t", number, b"%d" % number, lane)
+        for part in pending.parts:
+            part.chunk.result()
+        assembly.stored(pending)
+    assert len(assembly._open) < 600
+    assembly.finish()
+    (item,) = assembly.manifest.items  # type: ignore[attr-defined]
+    assert [segment.key for segment in item.segments] == [str(number) for number in range(3_000)]
+    assert plain(store, item.segments[2_999]) == b"2999"
+    pool.close()
+
+
+def test_pages_of_progress_stay_small() -> None:
+    """Everything finished is in some page, none is larger than a MiB; what is too large alone is left out."""
+    items = [Item(b"t%d" % n, "x", 1, 1, [Segment("0", 1, 1, [Slice(b"%032d" % n, 0, 1)] * 800)]) for n in range(100)]
+    huge = Item(b"huge", "x", 1, 1, [Segment("0", 1, 1, [Slice(b"%032d" % 1, 0, 1)] * 40_000)])
+    pages = list(progress_pages([*items[:50], huge, *items[50:]]))
+    assert len(pages) > 2
+    assert max(map(len, pages)) <= 1 << 20
+    assert [item for page in pages for item in msgspec.msgpack.decode(page, type=list[Item])] == items
+
+
+def test_a_file_of_very_many_chunks_is_stored_in_several_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page holds more than it can: the segments joined give the file, and are numbered."""
+    monkeypatch.setattr(assembly_module, "PART_SLICES", 3)
+    store = Store()
+    pool = ChunkPool(store)  # type: ignore[arg-type]
+    lane = Lane(pool)
+    pages = Pages()
+    data = Random(5).randbytes(6 << 20)
+    assembly = OrderedAssembly(pages, lane.end_stream)  # type: ignore[arg-type]
+    assembly.stored(lane.store(piece("big", data, Cut.PAGES, block=1 << 20)))
+    assembly.finish()
+    (item,) = pages.items
+    assert [segment.key for segment in item.segments] == [str(n) for n in range(8)]
+    assert b"".join(plain(store, segment) for segment in item.segments) == data
+    assert sum(segment.size for segment in item.segments) == item.size == len(data)
+    assert sum(segment.rows for segment in item.segments) == item.rows == 7
     pool.close()

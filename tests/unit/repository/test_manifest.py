@@ -95,3 +95,15 @@ def test_a_manifest_of_another_version_is_refused() -> None:
     chunk = chunks.put(manifest.msgspec.msgpack.encode(root))
     with pytest.raises(Damaged, match="version 9"):
         ManifestReader(chunks, chunk)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("keys", [1, 2])
+def test_big_notes_make_pages_smaller_not_larger(at_once: bool, keys: int) -> None:
+    """A thousand items with 40 kB of attributes each: no page comes near what a chunk may hold, all come back."""
+    notes = [{str(k): b"%09d" % n * 4_000 for k in range(keys)} for n in range(1000)]
+    items = [Item(b"f%07d" % n, "file", 0, 0, [], note) for n, note in enumerate(notes)]
+    chunks, reader = written(items, at_once=at_once)
+    assert max(map(len, chunks.plain.values())) <= 8 << 20
+    assert [(one.name, one.notes) for one in reader.items()] == [(one.name, one.notes) for one in items]
+    assert reader.item(b"f0000777").notes == items[777].notes  # type: ignore[union-attr]
