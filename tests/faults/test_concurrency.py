@@ -209,6 +209,7 @@ def test_a_writer_stopped_across_expire_condemn_and_sweep_cannot_commit(room: Pa
             body = rec.Expire(session=session, reason="by the test")
             repository.log.append(body, lambda state: guards.require(guards.may_close(state, session)))
         world.forget("one", client="pruner")
+        world.back_up("later", {"v": [rows(9)]}, "pruner")  # nobody goes on from the stopped one's work any more
         world.prune(EAGER, "pruner")
         world.prune(EAGER, "pruner")
         os.kill(pid, signal.SIGCONT)
