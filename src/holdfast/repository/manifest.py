@@ -24,6 +24,10 @@ _PAGE_BYTES = 1 << 20
 # Items with so few slices count by number alone; both ways of adding must cut pages alike.
 _FEW_SLICES = 4
 _DIRECTORY_PAGES = 2048
+# Notes (extended attributes) from this size on count towards a page's weight; nearly all items have next to none.
+_BIG_NOTES = 4096
+# A page that came out larger is stored as two.
+_PAGE_LIMIT = 8 << 20
 # An item with more segments than this goes on in a further part, so that no page grows without bound.
 PART_SEGMENTS = 1024
 PART_SLICES = 16_384
@@ -84,6 +88,12 @@ def _part(item: Item, segments: list[Segment], number: int) -> Item:
     return Item(item.name, item.kind, item.rows, item.size, segments, notes, number)
 
 
+def _weight(notes: Notes) -> int:
+    """Bytes of big notes, 0 for others. One fact alone (what nearly every file has) is not looked at."""
+    size = len(msgspec.msgpack.encode(notes)) if len(notes) > 1 else 0
+    return size if size >= _BIG_NOTES else 0
+
+
 class ManifestWriter:
     """Takes items in manifest order, writes pages as they fill. ``put`` stores a META chunk, returns its id."""
 
@@ -109,7 +119,8 @@ class ManifestWriter:
         """Take many items in order; quicker than one by one for small ones."""
         self._items += len(items)
         for item in items:
-            if len(item.segments) > 1 or (item.segments and len(item.segments[0].slices) > _FEW_SLICES):
+            few = len(item.segments) < 2 and (not item.segments or len(item.segments[0].slices) <= _FEW_SLICES)
+            if not few or (item.notes is not None and _weight(item.notes)):
                 for part in split_parts(item):
                     self._take(part)
                 continue
@@ -124,6 +135,8 @@ class ManifestWriter:
         page.append(item)
         if len(item.segments) > 1 or (item.segments and len(item.segments[0].slices) > _FEW_SLICES):
             self._weight += 100 * len(item.segments) + 48 * sum([len(s.slices) for s in item.segments])
+        if item.notes is not None:
+            self._weight += _weight(item.notes)
         count = len(page)
         if count < _PAGE_LEAST and self._weight < _PAGE_BYTES:
             return
@@ -132,7 +145,15 @@ class ManifestWriter:
 
     def _close_page(self) -> None:
         page, self._page, self._weight = self._page, [], 0
-        chunk = self._put(msgspec.msgpack.encode(page))
+        self._store_page(page)
+
+    def _store_page(self, page: list[Item]) -> None:
+        encoded = msgspec.msgpack.encode(page)
+        if len(encoded) > _PAGE_LIMIT and len(page) > 1:
+            self._store_page(page[: len(page) // 2])
+            self._store_page(page[len(page) // 2 :])
+            return
+        chunk = self._put(encoded)
         self._refs.append(PageRef(page[0].name, chunk, len(page)))
         self._written.append(chunk)
         if len(self._refs) >= _DIRECTORY_PAGES:

@@ -231,4 +231,9 @@ def _add_xattrs(notes: Notes, xattrs: inode.Xattrs) -> None:
 
 
 def _base(old: Item | None) -> Segment | None:
-    return old.segments[0] if old is not None and old.segments else None
+    """What a new version is compared with: the whole file, also where it is stored in several segments."""
+    if old is None or not old.segments:
+        return None
+    if len(old.segments) == 1:
+        return old.segments[0]
+    return Segment("", 0, old.size, [piece for segment in old.segments for piece in segment.slices])
