@@ -28,6 +28,7 @@ class Face:
         self.repository: str | None = None
         self.around = of_process()
         self._documented = False
+        self._warned: set[str] = set()
 
     @property
     def redactor(self) -> Redactor:
@@ -66,6 +67,19 @@ class Face:
         """One line on stderr: advice, warnings. Not with ``-q``."""
         if not self.quiet:
             self.loud_note(text, style)
+
+    def warning(self, text: str, source: str = "") -> None:
+        """A warning on stderr; what was said already in this call is not said again. Not with ``-q``."""
+        if told := self.unsaid(text, source):
+            self.note(told, "yellow")
+
+    def unsaid(self, text: str, source: str) -> str:
+        """A warning in full the first time it comes up, "" from then on."""
+        told = f"warning: {source}: {text}" if source else f"warning: {text}"
+        if told in self._warned:
+            return ""
+        self._warned.add(told)
+        return told
 
     def loud_note(self, text: str, style: str = "") -> None:
         """One line on stderr that must be seen."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import click
 
+from holdfast.cli import words
 from holdfast.model.errors import Damaged, Exit, HoldfastError, UsageError
 
 SEE_DAMAGE = "holdfast check --read-data tells what is damaged, whom it hurts and what heals it"
@@ -31,8 +32,10 @@ class Failure:
 
     def lines(self) -> list[str]:
         """For people; the first line says it all."""
-        rest = (("where", self.where), ("why", self.why), ("hint", self.hint))
-        return [f"error: {self.what}", *(f"  {name}: {text}" for name, text in rest if text)]
+        rest = (("where", self.where), ("why", self.why))
+        hint, *more = words.statements(self.hint)
+        told = [f"error: {self.what}", *(f"  {name}: {text}" for name, text in rest if text)]
+        return [*told, f"  hint: {hint}", *(f"    {line}" for line in more)] if self.hint else told
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -42,7 +42,7 @@ class _Lines:
         with self._lock:
             match event:
                 case Warned(source=source, text=text):
-                    self._face.note(f"warning: {source}: {text}" if source else f"warning: {text}", "yellow")
+                    self._face.warning(text, source)
                 case PhaseStarted(source=source, phase=phase):
                     self._running[source, phase] = _Phase(event.unit)
                     self._say(f"{source}: {phase}")
@@ -88,8 +88,9 @@ class _Bars:
         with self._lock:
             match event:
                 case Warned(source=source, text=text):
-                    plain = words.printable(self._face.redactor.clean(text))
-                    self._progress.console.print(f"warning: {source}: {plain}", style="yellow", markup=False)
+                    if told := self._face.unsaid(text, source):
+                        plain = words.printable(self._face.redactor.clean(told))
+                        self._progress.console.print(plain, style="yellow", markup=False)
                 case PhaseStarted(source=source, phase=phase, total=total, unit=unit):
                     self._tasks[source, phase] = self._progress.add_task(
                         words.printable(f"{source}: {phase}"), total=total, unit=unit, amount="", rate=""

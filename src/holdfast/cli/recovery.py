@@ -126,7 +126,7 @@ def tell_plan(face: Face, result: RestoreResult) -> None:
     face.line(f"into {result.target}", "bold")
     face.lines(_item_lines(face, result.items))
     for text in result.plan.warnings:
-        face.note(f"warning: {text}", "yellow")
+        face.warning(text)
     for text in result.plan.refusals:
         face.loud_note(f"refused: {text}", "red")
     counted: dict[str, int] = {}
@@ -147,7 +147,7 @@ def _item_lines(face: Face, items: list[ItemResult]) -> list[str]:
 def _tell_outcome(face: Face, result: RestoreResult) -> None:
     face.lines(_item_lines(face, result.items))
     for text in result.plan.warnings:
-        face.note(f"warning: {text}", "yellow")
+        face.warning(text)
     verified = "verified" if result.verified else "NOT fully restored, see above"
     face.line(
         f"restored {short(result.snapshot)} into {result.target} in {words.seconds(result.seconds)}, {verified}",

@@ -75,7 +75,7 @@ def tell_backup(face: Face, result: BackupResult) -> None:
         if info.status != "complete":
             face.loud_note(f"{info.source}: snapshot {short(info.id)} is incomplete:", "yellow")
         for text in info.warnings:
-            face.note(f"warning: {info.source}: {text}", "yellow")
+            face.warning(text, info.source)
     for name, error in result.failures.items():
         face.loud_note(f"{name}: no snapshot was made", "red")
         for text in failure_of(error).lines():

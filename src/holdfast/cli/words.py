@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_OUTSIDE_QUOTES = re.compile(r'\n(?=(?:[^"]*"[^"]*")*[^"]*\Z)')
 
 
 def printable(text: str) -> str:
@@ -22,6 +24,11 @@ def _harmless(char: str) -> bool:
 
 def _escaped(char: str) -> str:
     return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char) or char.encode("unicode_escape").decode()
+
+
+def statements(text: str) -> list[str]:
+    """Commands as the lines they are pasted in; a line break within quotes belongs to a name and is escaped."""
+    return [printable(line) for line in _OUTSIDE_QUOTES.split(text)]
 
 
 def size(count: int | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from holdfast.cli.face import Face
 from holdfast.cli.failure import failure_of
 from holdfast.model.errors import Damaged, WrongKey
@@ -21,3 +23,16 @@ def test_damage_without_advice_leads_to_what_heals_it() -> None:
     """Whatever command met it."""
     assert "holdfast check --read-data" in failure_of(Damaged("a chunk is damaged")).hint
     assert failure_of(Damaged("a chunk is damaged", hint="do this")).hint == "do this"
+
+
+def test_a_hint_of_several_statements_is_several_lines() -> None:
+    """It is there to be pasted."""
+    assert failure_of(Damaged("x", hint="one;\ntwo;")).lines()[1:] == ["  hint: one;", "    two;"]
+
+
+def test_a_warning_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """While the work goes on, and not again in the summary; another source's own is another."""
+    face = Face()
+    for source in ("shop", "shop", "media"):
+        face.warning("half of it", source)
+    assert capsys.readouterr().err.splitlines() == ["warning: shop: half of it", "warning: media: half of it"]

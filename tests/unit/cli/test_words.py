@@ -42,3 +42,8 @@ def test_sizes_counts_and_durations_read_well() -> None:
     ]
     assert words.instant("2026-11-20T05:20:07.123+01:00") == "2026-11-20 04:20:07"
     assert words.instant("soon") == "soon"
+
+
+def test_statements_keep_their_lines_and_names_do_not_make_new_ones() -> None:
+    """What is proposed can be pasted; a line break inside a quoted name stays an escape."""
+    assert words.statements('GRANT x TO "a\nb";\nALTER ROLE y;') == ['GRANT x TO "a\\nb";', "ALTER ROLE y;"]

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 
+from holdfast.cli import words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import unopened_app
 from holdfast.cli.options import verb
@@ -29,7 +30,8 @@ def doctor(face: Face) -> int:
         lines.append(line)
         face.line(f"{line.level:4}  {line.area}: {line.what}", _STYLES.get(line.level, ""))
         if line.mend and line.level != "ok":
-            face.line(f"      mend: {line.mend}")
+            first, *more = words.statements(line.mend)
+            face.lines([f"      mend: {first}", *(f"            {text}" for text in more)])
     bad = sum(line.level == "fail" for line in lines)
     face.document({"ok": not bad, "checks": [dataclasses.asdict(line) for line in lines]})
     face.line(f"{bad} to mend" if bad else "nothing to mend", "bold")

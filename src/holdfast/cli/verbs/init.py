@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from holdfast.cli import ask
+from holdfast.cli import ask, words
 from holdfast.cli.face import Face
 from holdfast.cli.options import verb
 from holdfast.model.errors import UsageError
@@ -153,7 +153,8 @@ def _tell_findings(face: Face, name: str, findings: Sequence[Finding]) -> None:
         colour = {"ok": "green", "warn": "yellow", "fail": "red"}.get(finding.level, "")
         face.note(f"{finding.level:4}  {name}: {finding.what}", colour)
         if finding.mend and finding.level != "ok":
-            face.note(f"      {finding.mend}")
+            for text in words.statements(finding.mend):
+                face.note(f"      {text}")
 
 
 def _tell_next(face: Face, preparation: Preparation) -> None:
