@@ -19,6 +19,7 @@ from holdfast.system import files
 from holdfast.usecases.setup import examine
 
 _LITTLE_SPACE = 1 << 30
+LEAST_ROOM = 64 << 20  # as backup has it
 _CLOCK_SECONDS = 60
 _TRIALS = "probe/"
 
@@ -71,9 +72,7 @@ def store(storage: Storage) -> Iterator[Line]:
     """Room, whether it refuses to overwrite, and its clock. Writes and removes a few tiny objects."""
     free = storage.free_space()
     if free is not None:
-        level = "ok" if free >= _LITTLE_SPACE else "warn"
-        mend = "" if level == "ok" else "free some space, or: holdfast forget ID, then holdfast prune"
-        yield Line(area="repository", level=level, what=f"{free >> 20:,} MiB free at {storage.url}", mend=mend)
+        yield _room_line(free, storage.url)
     try:
         tried = probe(storage)
     except HoldfastError as error:
@@ -87,6 +86,17 @@ def store(storage: Storage) -> Iterator[Line]:
         mend = "never run two at the same time, or move to a store that can (any local folder, S3, GCS, Azure)"
         yield Line(area="repository", level="warn", what="the store lets one writer overwrite another", mend=mend)
     yield _clock_line(tried.clock_ahead)
+
+
+def _room_line(free: int, url: str) -> Line:
+    what = f"{free >> 20:,} MiB free at {url}"
+    if free >= _LITTLE_SPACE:
+        return Line(area="repository", level="ok", what=what)
+    mend = "free some space there, or: holdfast forget ID, then holdfast prune"
+    if free >= LEAST_ROOM:
+        return Line(area="repository", level="warn", what=what, mend=mend)
+    refused = f"{what}; below {LEAST_ROOM >> 20} MiB every backup is refused"
+    return Line(area="repository", level="fail", what=refused, mend=mend)
 
 
 def _clock_line(ahead: float) -> Line:

@@ -10,7 +10,7 @@ from holdfast.model.errors import SourceError
 from holdfast.repository.keyslots import KeySlot
 from holdfast.sources.base import Source
 from holdfast.storage.memory import MemoryStorage
-from holdfast.usecases import doctor
+from holdfast.usecases import backup, doctor
 
 
 def test_a_secret_that_others_can_read_is_a_warning_with_the_command(tmp_path: Path) -> None:
@@ -68,3 +68,20 @@ def test_a_store_is_tried_for_real() -> None:
     lines = list(doctor.store(storage))
     assert {line.level for line in lines} == {"ok"}
     assert list(storage.list("")) == []
+
+
+@pytest.mark.parametrize(("free", "level"), [(2 << 30, "ok"), (200 << 20, "warn"), ((64 << 20) - 1, "fail")])
+def test_a_store_without_room_for_a_backup_is_a_failure(free: int, level: str) -> None:
+    """Because every backup is refused there."""
+
+    class Full(MemoryStorage):
+        def free_space(self) -> int:
+            return free
+
+    line = next(iter(doctor.store(Full("full"))))
+    assert line.level == level
+
+
+def test_the_doctor_and_the_backup_agree_on_what_is_too_little() -> None:
+    """One refuses below what the other calls a failure."""
+    assert doctor.LEAST_ROOM == backup._LEAST_ROOM
