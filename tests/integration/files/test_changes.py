@@ -12,7 +12,7 @@ import pytest
 from tests.doubles_files import restore, take, troubles
 from tests.integration.files.trees import age, make_rich, portrait, write
 
-from holdfast.model.errors import SourceError
+from holdfast.model.errors import SourceError, UsageError
 from holdfast.sources.base import CaptureRequest
 from holdfast.sources.files import FilesSource
 from holdfast.sources.files.names import ROOT
@@ -395,3 +395,17 @@ def test_a_read_error_in_the_middle_of_a_big_file_is_no_good_content(tmp_path: P
     _, results = restore(source, taken.tree, in_place=True, overwrite=True, exact=True)
     assert os.stat(tree / "a-big").st_size == 9 << 20, "good content is not replaced by broken"
     assert take(source, taken.tree).read == [b"a-big"]
+
+
+def test_a_pattern_that_matches_nothing_is_an_error_naming_what_is_there(tmp_path: Path) -> None:
+    """Not a snapshot of nothing that calls itself complete; a single entry that is gone is no mistake of a person."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    write(tree / "file", b"x")
+    source = FilesSource(str(tree))
+    with pytest.raises(UsageError) as caught:
+        take(source, only=("zzz",))
+    assert "zzz" in caught.value.what
+    assert "file" in caught.value.why
+    take(source, only=("gone/.",))
+    assert str(take(source).learned.source_changed_at).endswith("Z")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from holdfast.model.errors import SourceError
+from holdfast.model.errors import SourceError, UsageError
 from holdfast.model.snapshot import Item, Notes
 from holdfast.sources.base import CaptureNotes, CaptureRequest, Piece
 from holdfast.sources.files import inode
@@ -20,7 +20,8 @@ from holdfast.sources.files.admission import Admission
 from holdfast.sources.files.before import Before
 from holdfast.sources.files.links import Links
 from holdfast.sources.files.losses import Losses
-from holdfast.sources.files.only import Only, with_parents
+from holdfast.sources.files.names import printable
+from holdfast.sources.files.only import Only, is_exact, with_parents
 from holdfast.sources.files.pieces import Pieces
 from holdfast.sources.files.rules import Rules
 from holdfast.sources.files.tally import Tally
@@ -29,6 +30,7 @@ from holdfast.sources.files.walk import IFMT, Visit, Walk
 _FOLDER = 0o040000
 _REGULAR = 0o100000
 _RUN = 512
+_NAMED = 5
 
 _S, _MODE, _NLINK, _SIZE = inode.FACTS, inode.MODE, inode.NLINK, inode.SIZE  # looked up once: asked for every entry
 
@@ -73,9 +75,21 @@ class FilesCapture:
         """The one lane."""
         if not self._only:
             return [self._found(_RUN)]
-        only = Only(self._only, root=self._root)
+        return [self._chosen(Only(self._only, root=self._root))]
+
+    def _chosen(self, only: Only) -> Iterator[Piece]:
+        matched = False
         one_by_one = ((piece.item, piece) for piece in self._found(1))
-        return [(piece for piece, _ in with_parents(one_by_one, only))]
+        for piece, _ in with_parents(one_by_one, only):
+            matched = True
+            yield piece
+        if not matched and not self._losses.lines() and not all(map(is_exact, self._only)):
+            there = ", ".join(printable(os.fsencode(name)) for name in sorted(os.listdir(self._root_fd))[:_NAMED])
+            raise UsageError(
+                f"nothing in the folder matches {', '.join(self._only)}", where=self._root,
+                why=f"there are, for example: {there}" if there else "the folder is empty",
+                hint="patterns are paths relative to the folder; * also matches /",
+            )
 
     def close(self) -> None:
         """Give back every descriptor."""
@@ -172,4 +186,4 @@ def _content_is_there(old: Item, facts: list[int], kind: int) -> bool:
 
 
 def _iso(ns: int) -> str | None:
-    return datetime.fromtimestamp(ns / 1e9, UTC).isoformat() if ns else None
+    return datetime.fromtimestamp(ns / 1e9, UTC).isoformat().replace("+00:00", "Z") if ns else None

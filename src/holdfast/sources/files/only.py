@@ -25,6 +25,11 @@ def exactly(name: bytes) -> str:
     return escape(label(name)) + _ALONE
 
 
+def is_exact(pattern: str) -> bool:
+    """Whether a pattern stands for one entry, as ``exactly`` writes it; that entry may be gone by now."""
+    return pattern.endswith(_ALONE)
+
+
 class Only:
     """The chosen part of one tree, asked about in manifest order. No patterns: everything is chosen."""
 
