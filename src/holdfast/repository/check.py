@@ -15,6 +15,7 @@ from holdfast.chunking import codec
 from holdfast.crypto.keys import parse_slot
 from holdfast.model.errors import Damaged, HoldfastError, ObjectMissing
 from holdfast.model.ids import short
+from holdfast.model.snapshot import Item
 from holdfast.repository.checkpoint import LoggedSnapshot
 from holdfast.repository.fragments import Location, decode_row
 from holdfast.repository.layout import key_path, pack_path
@@ -56,6 +57,8 @@ class Examination:
     baseless: set[bytes] = field(default_factory=set)
     living: list[LoggedSnapshot] = field(default_factory=list)
     unread: bool = False
+    examined: set[bytes] = field(default_factory=set)
+    broken: dict[bytes, Damaged] = field(default_factory=dict)
 
     def structure(self) -> None:
         """Log, index, packs and manifests agree; every chunk a living snapshot names can be found."""
@@ -82,6 +85,7 @@ class Examination:
         with ThreadPoolExecutor(max_workers=2) as pool:
             for _ in pool.map(self._read_pack, packs):
                 pass
+        self._broken_packs()
         return sum(size for _, size in packs)
 
     def name_victims(self) -> None:
@@ -90,11 +94,11 @@ class Examination:
             return
         reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
         victims: dict[bytes, list[str]] = {}
+        known: dict[bytes, list[tuple[bytes, str]]] = {}
         for snapshot in filter(self._still_wanted, self.living):
             with contextlib.suppress(Damaged):  # a manifest that cannot be read is a finding of its own
-                for chunk, item in self._uses(reader, snapshot):
-                    if chunk in self.bad:
-                        victims.setdefault(chunk, []).append(f"{_describe(snapshot)}: {item}")
+                for chunk, item in self._bad_uses(ManifestReader(reader, snapshot.root), snapshot.root, known):
+                    victims.setdefault(chunk, []).append(f"{_describe(snapshot)}: {item}")
         for where in dict.fromkeys(self.bad.values()):
             chunks = [chunk for chunk, place in self.bad.items() if place == where]
             names = list(dict.fromkeys(name for chunk in chunks for name in victims.get(chunk, ())))
@@ -164,13 +168,15 @@ class Examination:
 
     def _snapshot(self, reader: ChunkReader, snapshot: LoggedSnapshot, present: dict[bytes, int]) -> None:
         bad: dict[bytes, str] = {}
+        pages: list[bytes] = []
         try:
-            for chunk, _ in self._uses(reader, snapshot):
+            for chunk in self._uses(ManifestReader(reader, snapshot.root), snapshot.root, pages):
                 if chunk not in self.bad and not self._resolves(chunk, present):
                     places = self.vault.index.locations(chunk)
                     bad[chunk] = pack_path(places[0].pack) if places else "no pack the index knows"
-            if bad and self._still_wanted(snapshot):
+            if not bad or self._still_wanted(snapshot):
                 self.bad |= bad
+                self.examined.update(pages)
         except (Damaged, ObjectMissing) as error:
             if not self._still_wanted(snapshot):
                 return
@@ -178,18 +184,23 @@ class Examination:
             what, affected = f"a manifest cannot be read: {error.what}", [_describe(snapshot)]
             self._add(what, error.where, affected, error.hint or HEALS)
 
-    def _uses(self, reader: ChunkReader, snapshot: LoggedSnapshot) -> Iterator[tuple[bytes, str]]:
-        """(chunk, item) for every chunk a snapshot needs."""
-        manifest = ManifestReader(reader, snapshot.root)
-        for chunk in manifest.chunks(snapshot.root):
-            yield chunk, "its manifest"
-        for item in manifest.items():
-            last = b""
-            for segment in item.segments:
-                for piece in segment.slices:
-                    if piece.chunk != last:
-                        last = piece.chunk
-                        yield last, item.label
+    def _uses(self, manifest: ManifestReader, root: bytes, pages: list[bytes]) -> Iterator[bytes]:
+        """Every chunk a snapshot needs, but for those of pages examined before; the others go to ``pages``."""
+        yield from manifest.chunks(root)
+        for ref in manifest.pages():
+            if ref.chunk not in self.examined:
+                yield from (chunk for chunk, _ in _named(manifest.page(ref)))
+                pages.append(ref.chunk)
+
+    def _bad_uses(
+        self, manifest: ManifestReader, root: bytes, known: dict[bytes, list[tuple[bytes, str]]]
+    ) -> Iterator[tuple[bytes, str]]:
+        """(chunk, item) for every bad chunk a snapshot needs. ``known``: what was found in pages seen before."""
+        yield from ((chunk, "its manifest") for chunk in manifest.chunks(root) if chunk in self.bad)
+        for ref in manifest.pages():
+            if ref.chunk not in known:
+                known[ref.chunk] = [use for use in _named(manifest.page(ref)) if use[0] in self.bad]
+            yield from known[ref.chunk]
 
     def _resolves(self, chunk: bytes, present: dict[bytes, int]) -> bool:
         swept = self.vault.log.state.swept
@@ -227,14 +238,27 @@ class Examination:
                     self.baseless.add(chunk)
                     self.bad.setdefault(chunk, where)
         except Damaged as error:
-            self._damaged(name, reader, error)
+            self.broken[name] = error
         self.advance(size)
 
-    def _damaged(self, name: bytes, reader: ChunkReader, error: Damaged) -> None:
+    def _broken_packs(self) -> None:
+        """What became of the chunks of damaged packs; their rows are found in one pass over the index."""
+        if not self.broken:
+            return
+        places: dict[bytes, list[Location]] = {name: [] for name in self.broken}
+        rows, _ = self.vault.index.merged()
+        for row in rows.rows():
+            if row[32:52] in places:
+                places[row[32:52]].append(decode_row(row))
+        reader = ChunkReader(self.vault, DeadPacks(self.vault.log, ""))
+        for name, error in sorted(self.broken.items()):
+            self._damaged(name, places[name], reader, error)
+
+    def _damaged(self, name: bytes, places: list[Location], reader: ChunkReader, error: Damaged) -> None:
         """Which chunks of a damaged pack are really lost: those without another copy."""
         where = pack_path(name)
         lost = 0
-        for place in self._rows_of(name):
+        for place in places:
             try:
                 reader.read_copy(place)
             except (Damaged, ObjectMissing):
@@ -256,10 +280,6 @@ class Examination:
                 return True
         return False
 
-    def _rows_of(self, name: bytes) -> Iterable[Location]:
-        rows, _ = self.vault.index.merged()
-        return (decode_row(row) for row in rows.rows() if row[32:52] == name)
-
     def _still_wanted(self, snapshot: LoggedSnapshot) -> bool:
         """Whether nobody forgot it since the check began: a prune may have freed what it held."""
         self.vault.log.follow()
@@ -271,6 +291,17 @@ class Examination:
         if len(names) > _NAMED_ITEMS:
             names = [*names[:_NAMED_ITEMS], f"… and {len(names) - _NAMED_ITEMS} more"]
         self.findings.append(Finding(what=what, where=where, affects=tuple(names), hint=hint))
+
+
+def _named(page: list[Item]) -> Iterator[tuple[bytes, str]]:
+    """(chunk, item) for every chunk a page names."""
+    for item in page:
+        last = b""
+        for segment in item.segments:
+            for piece in segment.slices:
+                if piece.chunk != last:
+                    last = piece.chunk
+                    yield last, item.label
 
 
 def _describe(snapshot: LoggedSnapshot) -> str:

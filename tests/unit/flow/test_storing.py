@@ -199,7 +199,7 @@ class Pages:
 
 
 def test_what_waits_behind_an_open_chunk_is_bounded_in_items() -> None:
-    """One small new file, then a big unchanged tree in runs: the chunk is closed after some thousand items."""
+    """One small new file, then a big unchanged tree: the chunk is closed after some thousand items."""
     store = Store()
     pool = ChunkPool(store)  # type: ignore[arg-type]
     lane = Lane(pool)

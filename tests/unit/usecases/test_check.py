@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from tests.faults.world import World, cheap, content, room, rows  # noqa: F401
 
+from holdfast.repository.layout import pack_path
+from holdfast.repository.manifest import ManifestReader
 from holdfast.storage.memory import MemoryStorage
 from holdfast.usecases.check import CheckRequest, check
 
@@ -75,3 +77,31 @@ def test_a_missing_pack_that_nothing_needs_is_no_loss(world: World, memory: Memo
     with world.opened() as repository:
         check(repository, CheckRequest(repair_index=True))
         assert check(repository, CheckRequest()).ok
+
+
+def test_pages_that_snapshots_share_are_examined_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six snapshots of the same tables cost one reading of their pages, and of damage every one of them is named."""
+    read: list[bytes] = []
+    page = ManifestReader.page
+    for number in range(6):
+        world.back_up(f"s{number}", {f"t{n:04d}": [b"x%d" % n] for n in range(300)}, "client")
+    monkeypatch.setattr(ManifestReader, "page", lambda self, ref: read.append(ref.chunk) or page(self, ref))
+    with world.opened() as repository:
+        assert check(repository, CheckRequest()).ok
+        assert len(read) == len(set(read))
+
+
+def test_all_snapshots_that_share_a_lost_chunk_are_named(world: World, memory: MemoryStorage) -> None:
+    """Damage in a pack that three snapshots use is told with all three."""
+    for name in ("one", "two", "three"):
+        world.back_up(name, {"t": [rows(1)]}, "client")
+    with world.opened() as repository:
+        entries = repository.snapshots()
+        ids = [entry.info.id[:8] for entry in entries]
+        (item,) = repository.manifest(entries[0]).items()
+        (place,) = repository.vault.index.locations(item.segments[0].slices[0].chunk)
+    damage(memory, pack_path(place.pack), place.offset + place.length // 2)
+    with world.opened() as repository:
+        findings = check(repository, CheckRequest(read_data=1)).findings
+    affected = " ".join(name for finding in findings for name in finding.affects)
+    assert all(name in affected for name in ids), findings
