@@ -157,7 +157,7 @@ def test_undo_of_created_folders_keeps_what_somebody_put_there_since(tmp_path: P
     )
     assert (tree / "a" / "b" / "mine").read_bytes() == b"precious"
     assert os.listdir(tree / "a" / "b") == ["mine"]
-    assert troubles(results)["a/b"] == ("skipped", "kept: other things are in it")
+    assert troubles(results)["a/b"] == ("incomplete", "kept: other things are in it")
 
 
 def test_exact_spares_what_a_backup_leaves_out(tmp_path: Path) -> None:
@@ -260,3 +260,26 @@ def test_a_failed_overwrite_leaves_the_old_file_whole(tmp_path: Path) -> None:
     _, results = restore(source, taken.tree, in_place=True, overwrite=True)
     assert troubles(results)["file"][0] == "failed"
     assert os.listdir(tree) == ["file"] and (tree / "file").read_bytes() == b"newer content"
+
+
+def test_undo_takes_away_folders_deeper_than_a_path_may_be_long(tmp_path: Path) -> None:
+    """Everything the restore made goes, not only what a path reaches."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    source = FilesSource(str(tree))
+    names, fd = [], os.open(tree, os.O_RDONLY)
+    for level in range(300):
+        part = f"L{level:03}-{'x' * 20}"
+        names.append(part)
+        os.mkdir(part, dir_fd=fd)
+        inner = os.open(part, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    created = tuple("/".join(names[:end]).encode() for end in range(len(names), 0, -1))
+    before = take(source, only=("./.",))
+    _, results = restore(
+        source, before.tree, in_place=True, overwrite=True, only=("./.",), undo_created=created
+    )
+    assert troubles(results) == {}
+    assert os.listdir(tree) == []

@@ -70,7 +70,10 @@ class BatchWriter:
             if error.errno in _FATAL:
                 raise TargetError(
                     "the restore stopped", where=printable(item.name), why=os.strerror(error.errno or 0),
-                    hint="make room in the target and restore again",
+                    hint="make room in the target, then " + (
+                        "add --in-place to finish in this folder, or remove it and restore again"
+                        if self._fresh else "restore again"
+                    ),
                 ) from error
             why = "something of that name is there already" if isinstance(error, FileExistsError) else (
                 os.strerror(error.errno) if error.errno else str(error)

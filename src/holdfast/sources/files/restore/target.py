@@ -25,7 +25,7 @@ from holdfast.sources.files.restore.intent import LISTED, Draft, Intent
 from holdfast.sources.files.restore.joining import Joining
 from holdfast.sources.files.restore.outcome import Outcome
 from holdfast.sources.files.restore.place import Place, find_place
-from holdfast.sources.files.restore.remove import remove
+from holdfast.sources.files.restore.remove import present, remove
 from holdfast.sources.files.restore.survey import Survey, chosen_items, survey_fresh
 from holdfast.sources.files.restore.verify import Verifier
 from holdfast.sources.files.restore.write import Writer
@@ -164,10 +164,16 @@ class FilesTarget:
     def _created(self, place: Place, manifest: Manifest, already: set[bytes]) -> Iterator[RestoreStep]:
         """What an earlier restore made and an undo takes away again."""
         before = {item.name for item in manifest.items()} if self._request.undo_created else set()
-        for name in self._request.undo_created:
-            gone = not is_sound(name) or name == ROOT or name in already or name in before
-            if not gone and os.path.lexists(os.path.join(os.fsencode(place.path), name)):
+        made = (
+            name for name in self._request.undo_created
+            if is_sound(name) and name != ROOT and name not in already and name not in before
+        )
+        root_fd = _open(place.path)
+        try:
+            for name in present(root_fd, made):
                 yield RestoreStep(item=name, kind="entry", action=Action.DELETE, detail="made by the restore")
+        finally:
+            os.close(root_fd)
 
     def _build(
         self, root_fd: int, intent: Intent, manifest: Manifest, content: Content, outcome: Outcome
