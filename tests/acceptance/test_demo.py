@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.acceptance.program import Site
 
 
@@ -10,6 +12,9 @@ def test_the_demo_brings_everything_back_and_stores_little_the_second_time(empty
     done = empty_site.run("demo", HOLDFAST_PASSPHRASE=None)
     assert done.status == 0, done
     assert "equal to the row and byte" in done.out
+    assert "so that the shell finds" in done.out
+    overwritten = re.findall(r"overwrite (\d+)", done.out)
+    assert overwritten[:len(overwritten) // 2] == overwritten[len(overwritten) // 2:], done.out
     again = empty_site.ok("demo", HOLDFAST_CONFIG="elsewhere.toml", HOLDFAST_PASSPHRASE="is not used")
     assert again["equal"] is True
     assert again["differences"] == []

@@ -134,6 +134,7 @@ def _back_up(play: Play, title: str, step: str) -> dict[str, int]:
             f"  {each['source']:8}{words.size(each['bytes_source']):>11}, of which "
             f"{words.size(each['bytes_new'])} new, {words.size(each['bytes_stored'])} stored"
         )
+    play.say("  (new data is stored compressed, and as the difference to what stood there before)", "dim")
     return totals
 
 
@@ -157,15 +158,18 @@ def _disaster(play: Play, before: Fingerprint) -> int:
 
 def _bring_back(play: Play) -> int:
     play.scene("what would a restore do? (dry run: nothing is written)")
+    planned: dict[str, set[str]] = {}
     for source in _SOURCES:
         plan = play.command("restore", f"latest:{source}", "--in-place", "--exact", "--dry-run", step="dry run")
+        planned[source] = {item["name"] for item in plan["items"]}
         play.say(f"  {_counted(plan['items'])}")
     play.scene("restore")
     items = 0
     for source in _SOURCES:
         done = play.command("restore", f"latest:{source}", "--in-place", "--exact", "--yes")
-        items += sum(item["action"] != "leave" for item in done["items"])
-        play.say(f"  {_counted(done['items'])}; to take it back: holdfast undo {done['run'][:8]}")
+        whole = [item for item in done["items"] if item["name"] in planned[source]]  # a database, not its tables
+        items += sum(item["action"] != "leave" for item in whole)
+        play.say(f"  {_counted(whole)}; to take it back: holdfast undo {done['run'][:8]}")
     return items
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,8 +42,19 @@ def demo(face: Face, folder: str) -> int:
         _summary(face, outcome.document)
         face.line()
         face.line(f"Look around: cd {folder}, then", "bold")
+        face.lines(_to_the_program(face))
         face.lines(f"  {command:34} {text}" for command, text in _LOOK_AROUND)
     return int(Exit.PROBLEMS_FOUND if outcome.differences else Exit.OK)
+
+
+def _to_the_program(face: Face) -> list[str]:
+    """How the shell finds the program, where it would not by itself."""
+    if shutil.which("holdfast", path=face.around.environ.get("PATH", "")):
+        return []
+    activate = Path(sys.prefix) / "bin" / "activate"
+    if activate.exists():
+        return [f"  {f'. {shlex.quote(str(activate))}':34} so that the shell finds holdfast"]
+    return [f"  {f'alias holdfast={shlex.quote(str(Path(sys.argv[0]).resolve()))}':34} so that the shell finds it"]
 
 
 def _environ(face: Face) -> dict[str, str]:
