@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from holdfast.cli import ask, words
@@ -9,6 +11,7 @@ from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.cli.progress import shown
+from holdfast.model.errors import StorageFull
 from holdfast.model.prune import Fate, PrunePlan
 from holdfast.usecases.prune import PruneRequest, PruneResult
 from holdfast.usecases.prune import prune as tidy_up
@@ -26,7 +29,7 @@ def prune(face: Face) -> None:
     Only what forget dropped is freed; it may run beside backups and restores, which then hold back what they
     might need until a later prune.
     """
-    with opened(face) as app, shown(face) as report:
+    with opened(face) as app, shown(face) as report, _told_when_full():
         result = tidy_up(app.repository, PruneRequest(dry_run=True, report=report))
         face.lines(result.plan.summary())
         if face.verbosity > 0:
@@ -37,6 +40,16 @@ def prune(face: Face) -> None:
     face.document(_document(result, dry_run=face.dry_run))
     if not face.dry_run and not result.plan.idle:
         face.line(f"freed {words.size(result.freed)}", "green")
+
+
+@contextlib.contextmanager
+def _told_when_full() -> Iterator[None]:
+    """A full store: advice to prune would lead in a circle."""
+    try:
+        yield
+    except StorageFull as error:
+        error.hint = "free some space there by other means and prune again: it makes notes before it deletes"
+        raise
 
 
 def _confirm(face: Face, plan: PrunePlan) -> None:
