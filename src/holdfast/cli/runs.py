@@ -39,6 +39,7 @@ def take(app: App, wishes: BackupWishes, report: Reporter) -> BackupResult:
         created_by=clock.user(),
         width=app.width,
         report=report,
+        config=app.configuration.text,
     )
     return backup(app.repository, request)
 

@@ -35,11 +35,12 @@ class Stored:
 
 
 def back_up(
-    source: Source, request: CaptureRequest, session: Session, snapshot: str, *, undo: Sequence[bytes] = ()
-) -> Stored:
+    source: Source, request: CaptureRequest, session: Session, snapshot: str, *, undo: Sequence[bytes] = (),
+    config: str = "",
+) -> Stored:  # fmt: skip
     """Store one consistent image of ``source``. Nothing is visible until the session commits it.
 
-    ``undo``: pages for an undo that the manifest root names (repository.undoing).
+    ``undo``: pages for an undo that the manifest root names (repository.undoing). ``config`` goes into the head.
     Whatever goes wrong in the source or in storage raises, and there is no snapshot.
     """
     manifest = ManifestWriter(session.put_meta)
@@ -53,7 +54,7 @@ def back_up(
             intake.drain(lane)
             notes = image.finish()
         assembly.finish()
-        head = SnapshotHead(kind=source.kind, notes=notes.notes)
+        head = SnapshotHead(kind=source.kind, notes=notes.notes, config=config)
         root = manifest.finish(snapshot, head, undo)
     finally:
         pool.close()

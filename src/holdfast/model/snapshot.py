@@ -93,8 +93,12 @@ class SnapshotInfo(msgspec.Struct, kw_only=True, omit_defaults=False):
     undo: Notes | None = None
 
 
-class SnapshotHead(msgspec.Struct, kw_only=True):
-    """The part of a manifest the source wrote about itself: version, position, guards, definitions."""
+class SnapshotHead(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The part of a manifest the source wrote about itself: version, position, guards, definitions.
+
+    ``config``: the text of the configuration the backup was made with, so that a bare machine has it too.
+    """
 
     kind: str
     notes: Notes
+    config: str = ""

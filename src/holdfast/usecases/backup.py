@@ -12,7 +12,8 @@ from holdfast.flow.backup import Stored, back_up
 from holdfast.flow.previous import PreviousProgress, PreviousSnapshot, Progress
 from holdfast.model.errors import Damaged, HoldfastError, SessionExpired, StorageError, StorageFull
 from holdfast.model.events import Reporter, Warned, silent
-from holdfast.model.ids import new_id
+from holdfast.model.ids import new_id, short
+from holdfast.model.secret import without_passwords
 from holdfast.model.snapshot import Notes, SnapshotInfo
 from holdfast.repository.expiry import expire_dead
 from holdfast.repository.index import read_progress
@@ -31,7 +32,7 @@ class BackupRequest:
     """``sources`` by name. ``name`` labels the snapshots; ``pin`` protects them; ``only`` limits the items.
 
     ``undo`` is what a restore notes in the snapshot it takes first; ``touched`` (patterns) and ``created`` (names) are
-    the parts of that which may be long.
+    the parts of that which may be long. ``config``: text of the configuration, kept in each snapshot without passwords.
     """
 
     sources: Mapping[str, Source]
@@ -46,6 +47,7 @@ class BackupRequest:
     undo: Notes | None = None
     touched: tuple[str, ...] = ()
     created: Iterable[bytes] = ()
+    config: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,7 +78,8 @@ def backup(repository: Repository, request: BackupRequest) -> BackupResult:
                 result.snapshots.append(info)
                 if missing:
                     result.missing[name] = missing
-            except (StorageError, SessionExpired):
+            except (StorageError, SessionExpired) as error:
+                error.why = "; ".join(filter(None, (error.why, _made(result.snapshots))))
                 raise
             except HoldfastError as error:
                 result.failures[name] = error
@@ -84,6 +87,12 @@ def backup(repository: Repository, request: BackupRequest) -> BackupResult:
         repository.pin([info.id for info in result.snapshots])
     repository.remember_head()
     return result
+
+
+def _made(snapshots: list[SnapshotInfo]) -> str:
+    """What stays although the run fails."""
+    names = ", ".join(f"{short(info.id)} of {info.source}" for info in snapshots)
+    return f"made before and kept: snapshot {names}" if names else ""
 
 
 def check_room(repository: Repository) -> None:
@@ -112,7 +121,8 @@ def _one(
         report=request.report,
     )
     undo = store_undo(session.put_meta, request.touched, request.created)
-    stored = back_up(source, capture, session, snapshot, undo=undo)
+    config = "\n".join(map(without_passwords, request.config.split("\n")))
+    stored = back_up(source, capture, session, snapshot, undo=undo, config=config)
     session.flush()
     info = _describe(stored, request, name, source.kind)
     info.id, info.created_at = snapshot, created_at

@@ -12,10 +12,14 @@ from holdfast.repository.repository import Repository, SnapshotEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A snapshot; ``items`` reads the manifest while it is drained, in the manifest's order."""
+    """A snapshot; ``items`` reads the manifest while it is drained, in the manifest's order.
+
+    ``config``: the text of the configuration it was made with; may be empty.
+    """
 
     entry: SnapshotEntry
     items: Iterator[Item]
+    config: str
 
 
 def show(repository: Repository, name: str) -> Shown:
@@ -23,4 +27,5 @@ def show(repository: Repository, name: str) -> Shown:
     entries = {entry.info.id: entry for entry in repository.snapshots()}
     info = names.one(name, [entry.info for entry in entries.values()])
     entry = entries[info.id]
-    return Shown(entry=entry, items=repository.manifest(entry).items())
+    manifest = repository.manifest(entry)
+    return Shown(entry=entry, items=manifest.items(), config=manifest.root.head.config)

@@ -12,6 +12,7 @@ from holdfast.cli import opening
 from holdfast.cli.face import Face
 from holdfast.cli.options import Family, verb
 from holdfast.usecases.config_view import view
+from holdfast.usecases.show import show as show_snapshot
 from holdfast.wiring import load
 
 
@@ -20,9 +21,20 @@ def config() -> None:
     """Show, check or locate the configuration."""
 
 
-@verb("show", examples="holdfast config show\nholdfast config show --json")
-def show(face: Face) -> None:
+_EXAMPLES = """
+holdfast config show
+holdfast config show --json
+holdfast --repository s3://backups/shop config show --from latest > holdfast.toml
+"""
+
+
+@verb("show", examples=_EXAMPLES)
+@click.option("--from", "snapshot", metavar="ID", help="Print the file a snapshot was made with instead.")
+def show(face: Face, snapshot: str | None) -> None:
     """Show the configuration in force. References are shown, secrets never."""
+    if snapshot is not None:
+        _show_kept(face, snapshot)
+        return
     configuration = opening.configuration(face)
     settings = view(configuration.settings.model_dump(mode="json", exclude_none=True))
     face.document(settings)
@@ -32,6 +44,15 @@ def show(face: Face) -> None:
         for name, value in table.items():
             face.line(f"{name} = {json.dumps(value, ensure_ascii=False)}")
         face.line()
+
+
+def _show_kept(face: Face, snapshot: str) -> None:
+    with opening.opened(face) as app:
+        shown = show_snapshot(app.repository, snapshot)
+    face.document({"id": shown.entry.info.id, "config": shown.config})
+    if not shown.config:
+        face.note("that snapshot was made without a configuration file")
+    face.lines(shown.config.splitlines())
 
 
 def _sources(settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
