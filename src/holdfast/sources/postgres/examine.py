@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from holdfast.sources.postgres.opening import Options
 
 _MAY_WRITE = (
-    "SELECT coalesce(has_schema_privilege(to_regnamespace(%(schema)s)::oid, 'CREATE') "
-    "OR has_table_privilege(to_regclass(%(schema)s || '.token')::oid, 'INSERT, DELETE'), "
-    "has_database_privilege(current_database(), 'CREATE'))"
+    # looked up in the catalogs: naming a table in a schema one may not use is an error of its own
+    "SELECT CASE WHEN n.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE') "
+    "WHEN c.oid IS NULL THEN has_schema_privilege(n.oid, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE') "
+    "ELSE has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') "
+    "AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'DELETE') END, n.oid, c.oid "
+    "FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = %(schema)s "
+    "LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'token'"
 )
 
 
@@ -49,7 +53,7 @@ def _findings(connection: Connection, options: Options) -> Iterator[Finding]:
     yield _version(facts, options)
     yield from _programs(facts)
     yield from _tables(connection, options)
-    yield from _role(facts, options)
+    yield from _role(connection, facts, options)
     yield _continuity(connection, facts, options)
     yield _size(connection)
     if facts.extensions:
@@ -96,10 +100,11 @@ def _tables(connection: Connection, options: Options) -> Iterator[Finding]:
         yield Finding(level="ok", what=f"all {len(tables)} tables can be read")
 
 
-def _role(facts: Facts, options: Options) -> Iterator[Finding]:
+def _role(connection: Connection, facts: Facts, options: Options) -> Iterator[Finding]:
+    exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'holdfast'").fetchone() is not None
     if facts.superuser:
         yield Finding(level="warn", what=f"the role {facts.role} is a superuser; reading needs far less",
-                      mend=least_privilege(options.conninfo, role="holdfast"))
+                      mend=least_privilege(options.conninfo, role="holdfast", exists=exists))
     else:
         yield Finding(level="ok", what=f"the role {facts.role} is no superuser (role passwords stay unsaved)")
 
@@ -110,10 +115,19 @@ def _continuity(connection: Connection, facts: Facts, options: Options) -> Findi
     row = connection.execute(_MAY_WRITE, {"schema": CONTINUITY_SCHEMA}).fetchone()
     if row and row[0]:
         return Finding(level="ok", what=f"a continuity token can be kept in {CONTINUITY_SCHEMA}.token")
-    role = quote(options.conninfo.user or "holdfast")
+    role = quote(options.conninfo.user or facts.role)
+    _, schema, table = row or (False, None, None)
+    if schema is None:
+        mend = f"CREATE SCHEMA {CONTINUITY_SCHEMA} AUTHORIZATION {role};"
+    elif table is None:
+        mend = f"GRANT USAGE, CREATE ON SCHEMA {CONTINUITY_SCHEMA} TO {role};"
+    else:
+        mend = (
+            f"GRANT USAGE ON SCHEMA {CONTINUITY_SCHEMA} TO {role}; "
+            f"GRANT SELECT, INSERT, DELETE ON {CONTINUITY_SCHEMA}.token TO {role};"
+        )
     return Finding(
-        level="warn", what="no continuity token can be written: after a restart everything is read again",
-        mend=f"CREATE SCHEMA {CONTINUITY_SCHEMA} AUTHORIZATION {role};",
+        level="warn", what="no continuity token can be written: after a restart everything is read again", mend=mend
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 _BATCH = 250
 _ATTEMPTS = 8
 _LOCK_WAIT = "2s"
-_FIRST_WORDS = re.compile(r"\s*(\w+(?:\s+\w+)?)")
+_MOMENT = 5.0
 
 
 class _ChangedError(Exception):
@@ -34,10 +33,36 @@ class _ChangedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What to lock: ``choose`` picks tables out of everything found; ``patience`` seconds for their locks."""
+    """What to lock: ``choose`` picks tables out of everything found; ``patience`` seconds for their locks.
+
+    ``tell`` is called once when that takes longer than a moment, with who is in the way.
+    """
 
     choose: Callable[[list[Relation]], list[Relation]]
     patience: float = 60.0
+    tell: Callable[[str], None] = lambda _: None
+
+
+class _Waiting:
+    """How long locks were waited for, and whom that was said to."""
+
+    def __init__(self, observer: Connection, wanted: Wanted) -> None:
+        self._observer = observer
+        self._tell = wanted.tell
+        self._patience = wanted.patience
+        self._begin = time.monotonic()
+        self._told = False
+
+    def over(self) -> bool:
+        """Whether to give up; on the way to that, says once who is in the way."""
+        waited = time.monotonic() - self._begin
+        if waited >= _MOMENT and not self._told:
+            self._told = True
+            self._tell(
+                f"waiting for a lock to read a table, for {self._patience:.0f} s at most: "
+                + (_who_blocks(self._observer) or "another session holds it")
+            )
+        return waited >= self._patience
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,11 +82,11 @@ def hold_snapshot(connection: Connection, observer: Connection, conninfo: Connin
     Starts over when a table was truncated, rewritten or altered in between. ``observer`` is a second session,
     which sees the present. SourceError when locks cannot be had (it names who holds them).
     """
-    deadline = time.monotonic() + wanted.patience
+    waiting = _Waiting(observer, wanted)
     attempt = 0
     while attempt < _ATTEMPTS:
         try:
-            return _attempt(connection, observer, wanted, deadline)
+            return _attempt(connection, observer, wanted, waiting)
         except _ChangedError:
             connection.execute("ROLLBACK")
             time.sleep(0.05 * attempt)
@@ -69,11 +94,13 @@ def hold_snapshot(connection: Connection, observer: Connection, conninfo: Connin
         except psycopg.errors.LockNotAvailable as error:
             blocked = _who_blocks(observer)
             connection.execute("ROLLBACK")
-            if time.monotonic() < deadline:
+            if not waiting.over():
                 continue
             raise SourceError(
-                "a table could not be locked for reading", where=conninfo.url, why=blocked or str(error),
-                hint="wait until that session is done, or end it with SELECT pg_terminate_backend(pid)",
+                f"a table could not be locked for reading within {wanted.patience:.0f} s",
+                where=conninfo.url, why=blocked or "another session holds a lock",
+                hint="run the backup again when that session is done, or end it: "
+                "SELECT pg_terminate_backend(pid);",
                 retryable=True,
             ) from error
         except psycopg.Error as error:
@@ -84,7 +111,7 @@ def hold_snapshot(connection: Connection, observer: Connection, conninfo: Connin
     )
 
 
-def _attempt(connection: Connection, observer: Connection, wanted: Wanted, deadline: float) -> Held:
+def _attempt(connection: Connection, observer: Connection, wanted: Wanted, waiting: _Waiting) -> Held:
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     # asking for a table's size waits for its lock as well
     connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'".encode())
@@ -96,7 +123,7 @@ def _attempt(connection: Connection, observer: Connection, wanted: Wanted, deadl
         )
     relations = read_relations(connection)
     tables = wanted.choose(relations)
-    _lock(connection, tables, deadline)
+    _lock(connection, tables, waiting)
     oids = [table.oid for table in tables]
     columns = read_columns(connection, oids)
     doubtful = altered(observer, facts.xmin, oids)
@@ -118,7 +145,7 @@ def lock_statements(tables: Iterable[Relation], *, ascii_only: bool = False) -> 
     ]
 
 
-def _lock(connection: Connection, tables: Sequence[Relation], deadline: float) -> None:
+def _lock(connection: Connection, tables: Sequence[Relation], waiting: _Waiting) -> None:
     """Lock them all; a batch that has to wait too long is given up and tried again until the deadline."""
     for statement in lock_statements(tables):
         while True:
@@ -126,7 +153,7 @@ def _lock(connection: Connection, tables: Sequence[Relation], deadline: float) -
             try:
                 connection.execute(statement.encode(connection.info.encoding))
             except psycopg.errors.LockNotAvailable:
-                if time.monotonic() > deadline:
+                if waiting.over():
                     raise
                 connection.execute("ROLLBACK TO SAVEPOINT holdfast_lock")
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName,
@@ -141,17 +168,11 @@ def _who_blocks(observer: Connection) -> str:
     """The sessions that hold or wait for an exclusive lock on a table, for an error."""
     rows = observer.execute(
         "SELECT DISTINCT a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), "
-        "l.relation::regclass::text, coalesce(a.query, '') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
+        "l.relation::regclass::text FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
         "WHERE l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation' AND l.relation >= 16384 "
         "AND a.pid <> pg_backend_pid() LIMIT 5"
     ).fetchall()
     return "; ".join(
-        f"process {pid} ({user}, {application or 'unnamed'}: {_first_words(query)}) locks {table}"
-        for pid, user, application, table, query in rows
+        f"process {pid} ({user}, {application or 'unnamed'}) locks {table}"
+        for pid, user, application, table in rows
     )
-
-
-def _first_words(query: str) -> str:
-    """What kind of statement it is; the rest may hold values nobody else should see."""
-    found = _FIRST_WORDS.match(query)
-    return found.group(1) if found else "no statement"

@@ -22,7 +22,7 @@ from holdfast.sources.postgres.stream import Session
 from holdfast.sources.postgres.tools import Tool, tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _LOCKED_BY_LANES = 1000
 
@@ -67,8 +67,13 @@ class Opened:
 
 
 @contextmanager
-def open_snapshot(options: Options, only: tuple[str, ...] = ()) -> Iterator[Opened]:
-    """Hold a snapshot of the chosen tables as long as the context lasts; SourceError when it cannot be had."""
+def open_snapshot(
+    options: Options, only: tuple[str, ...] = (), tell: Callable[[str], None] = lambda _: None
+) -> Iterator[Opened]:
+    """Hold a snapshot of the chosen tables as long as the context lasts; SourceError when it cannot be had.
+
+    ``tell`` hears what it is waited for.
+    """
     with ExitStack() as stack:
         leader = stack.enter_context(_closing(options.conninfo))
         conninfo = options.conninfo.settled(leader)
@@ -79,7 +84,7 @@ def open_snapshot(options: Options, only: tuple[str, ...] = ()) -> Iterator[Open
         _prepare(observer, options)
         choice = _Choice(options, only)
         held = hold_snapshot(
-            leader, observer, conninfo, Wanted(choose=choice.tables, patience=options.lock_patience)
+            leader, observer, conninfo, Wanted(choose=choice.tables, patience=options.lock_patience, tell=tell)
         )
         bytes_only = held.facts.encoding == "SQL_ASCII"
         few = len(held.tables) <= _LOCKED_BY_LANES

@@ -24,15 +24,20 @@ _REFUSED_AT_DOOR = (
     "password authentication failed", "no password supplied", "pg_hba.conf", "role ", "peer authentication",
     "not permitted to log in", "permission denied for database",
 )
+_ENDED = ("57P01", "57P02", "57P03")
+_ENDED_WORDS = (
+    "server closed the connection", "connection to server was lost", "SSL connection has been closed",
+    "terminating connection", "could not receive data from server", "could not send data to server",
+)
 _PASSING = ("08", "53", "57", "40", "55")
 
 
-def least_privilege(conninfo: Conninfo, *, role: str = "") -> str:
-    """SQL that makes a role which may read everything in the database and nothing else."""
+def least_privilege(conninfo: Conninfo, *, role: str = "", exists: bool = True) -> str:
+    """SQL that lets a role read everything in the database and nothing else; it makes the role unless it ``exists``."""
     name = quote(role or conninfo.user or "holdfast")
     database = quote(conninfo.database)
     return (
-        f"CREATE ROLE {name} LOGIN PASSWORD '...';\n"
+        ("" if exists else f"CREATE ROLE {name} LOGIN PASSWORD '...';\n") +
         f"GRANT CONNECT ON DATABASE {database} TO {name};\n"
         f"GRANT pg_read_all_data TO {name};   -- PostgreSQL 14 and later\n"
         f"ALTER ROLE {name} BYPASSRLS;   -- only when tables have row security\n"
@@ -63,6 +68,12 @@ def explained(
     state: str, why: str, conninfo: Conninfo, kind: type[HoldfastError] = SourceError, *, doing: str
 ) -> HoldfastError:
     """An error from SQLSTATE and message, however they arrived."""
+    if state in _ENDED or state.startswith("08") or any(phrase in why for phrase in _ENDED_WORDS):
+        return kind(
+            "the server ended the connection", where=conninfo.url, why=f"{doing}: {' '.join(why.split())}",
+            hint="was the server stopped or restarted, or did it run out of memory? its log tells; then run again",
+            retryable=True,
+        )
     hint = _hint(state, why, conninfo)
     return kind(doing, where=conninfo.url, why=why, hint=hint, retryable=state[:2] in _PASSING)
 
@@ -82,7 +93,7 @@ def unreachable(
     if any(phrase in why for phrase in _REFUSED_AT_DOOR) and "FATAL" in why:
         return kind(
             "PostgreSQL refused the role", where=conninfo.url, why=why,
-            hint="as a superuser:\n" + least_privilege(conninfo),
+            hint="as a superuser:\n" + least_privilege(conninfo, exists="does not exist" not in why),
         )
     return kind(
         "PostgreSQL cannot be reached", where=conninfo.url, why=why,
@@ -97,7 +108,7 @@ def from_child(text: str, conninfo: Conninfo, *, doing: str) -> HoldfastError:
         if found:
             why = scrubbed(found.group(3), conninfo)
             return explained(found.group(2) or "", why, conninfo, doing=doing)
-    last = text.strip().splitlines()[-3:]
+    last = [line for line in text.strip().splitlines() if not line.startswith("LOCATION:")][-3:]
     why = scrubbed(" ".join(last), conninfo) or "the program ended without saying why"
     return explained("", why, conninfo, doing=doing)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import MappingProxyType
 
+from holdfast.model.events import Warned
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
 from holdfast.sources.postgres.capture import PostgresCapture
 from holdfast.sources.postgres.conninfo import Conninfo
@@ -69,7 +70,10 @@ class PostgresSource:
 
     @contextmanager
     def _capture(self, request: CaptureRequest) -> Iterator[Capture]:
-        with open_snapshot(self.options, request.only) as opened:
+        def tell(text: str) -> None:
+            request.report(Warned(source=request.source, text=text))
+
+        with open_snapshot(self.options, request.only, tell) as opened:
             with translating(opened.conninfo, doing="the catalogs could not be read"):
                 image = PostgresCapture(opened, self.options, request)
             try:

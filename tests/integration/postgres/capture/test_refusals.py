@@ -214,3 +214,36 @@ def test_a_pooler_is_refused_before_anything_is_set(pooled: str, place: tuple[Po
         [place[0].bin / "psql", "-XAtw", pooled, "-c", "SHOW search_path"], capture_output=True, check=True
     )
     assert b"public" in shown.stdout
+
+
+def test_doctor_names_tables_and_grants_although_the_token_schema_is_closed(place: tuple[PostgresServer, str]) -> None:
+    """A schema made by another role is a warning with its grants; no role that exists is made again."""
+    server, name = place
+    server.run(
+        "CREATE SCHEMA holdfast_continuity; CREATE TABLE holdfast_continuity.token"
+        " (token text PRIMARY KEY, written timestamptz NOT NULL DEFAULT now())", name,
+    )
+    findings = as_reader(place).examine()
+    (bad,) = [one for one in findings if one.level == "fail"]
+    assert "public.hidden" in bad.what and "CREATE ROLE" not in bad.mend
+    (closed,) = [one for one in findings if "continuity" in one.what]
+    assert closed.level == "warn" and closed.mend.count("GRANT") == 2
+    server.run(f'GRANT pg_read_all_data TO "{READER}"; ' + closed.mend, name)
+    findings = as_reader(place).examine()
+    assert [one.level for one in findings if "continuity" in one.what] == ["ok"]
+    assert capture(as_reader(place)).learned.notes["token"]
+    server.run(f'DROP OWNED BY "{READER}"', name)
+
+
+def test_a_connection_the_server_ends_is_told_in_words(place: tuple[PostgresServer, str]) -> None:
+    """What, why and what to do; nothing of how psql prints errors."""
+    server, name = place
+    server.run("INSERT INTO open_to_all SELECT generate_series(1, 300000)", name)
+
+    def end() -> None:
+        server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    with pytest.raises(SourceError, match="the server ended the connection") as caught:
+        capture(PostgresSource(server.url(name)), between=end)
+    assert caught.value.why and caught.value.hint and caught.value.retryable
+    assert "LOCATION" not in str(caught.value)

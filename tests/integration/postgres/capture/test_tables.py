@@ -11,10 +11,14 @@ from tests.integration.postgres.capture.draining import Saved, capture
 from tests.servers.postgres import PostgresServer, fresh_database, shared_server
 
 from holdfast.model.errors import SourceError
+from holdfast.model.events import Warned
+from holdfast.sources.base import CaptureRequest
 from holdfast.sources.postgres import PostgresSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from holdfast.model.events import Event
 
 VERSIONS = ("15", "16", "18")
 ROWS = 4000
@@ -213,8 +217,25 @@ def test_a_lock_that_never_comes_is_an_error_that_names_its_holder(place: tuple[
         other.execute("SELECT 'secret-value'; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(SourceError, match="could not be locked") as caught:
             capture(source)
-    assert "migration" in caught.value.why
+    assert "migration" in caught.value.why and "postgres" in caught.value.why and "LOCK" not in caught.value.why
     assert "secret-value" not in str(caught.value)
+
+
+def test_a_backup_that_waits_for_a_lock_says_so_and_goes_on(place: tuple[PostgresServer, str]) -> None:
+    """The one in the way is named while there is still time."""
+    server, name = place
+    with server.connect(name, autocommit=False, application_name="migration") as other:
+        other.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        told: list[str] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Warned):
+                told.append(event.text)
+                other.rollback()
+
+        with of(place).capture(CaptureRequest(source="t", report=listen)):
+            pass
+    assert "waiting for a lock" in told[0] and "migration" in told[0] and "60 s" in told[0]
 
 
 def test_types_changed_while_reading_fail_the_capture(place: tuple[PostgresServer, str]) -> None:
