@@ -16,6 +16,8 @@ from holdfast.storage.base import Storage
 from holdfast.system import clock
 
 CHECKPOINT_EVERY = 64
+# One more than is read: for readers that listed it a moment ago, or find the newer one damaged.
+_CHECKPOINTS_KEPT = 2
 # More lost records than this are not damage to a log, they are another log, or a name that is none of ours.
 _MOST_LOST = 10_000
 _MEND = "it can be listed, restored from and checked; bring the object back from a copy of the repository to go on"
@@ -85,6 +87,8 @@ class Log:
         """Whether the checkpoint can be read and agrees with the log."""
         try:
             return self._agrees(self._folded(name))
+        except ObjectMissing:
+            return True  # a newer one took its place a moment ago
         except HoldfastError:
             return False
 
@@ -189,6 +193,8 @@ class Log:
             sealed = self._sealer.seal("checkpoint", name, self.state.to_checkpoint())
             self._storage.put_new(name, sealed)
             self.bytes_written += len(sealed)
+            for old in self.checkpoints()[:-_CHECKPOINTS_KEPT]:
+                self._storage.delete(old)
 
 
 def _missing(number: int) -> Damaged:

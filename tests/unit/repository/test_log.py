@@ -193,3 +193,16 @@ def test_heartbeats_come_while_a_session_lasts_and_go_with_it(
         assert repository.sealer.open("heartbeat", names[0], memory.get(names[0])) == b""
     with contextlib.suppress(StopIteration):
         pytest.fail(f"left over: {next(memory.list('heartbeat/')).name}")
+
+
+def test_only_the_last_two_checkpoints_are_kept(
+    repository: Repository, memory: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long life does not leave a folded log for every few dozen records; a reader arrives at the same state."""
+    monkeypatch.setattr(log, "CHECKPOINT_EVERY", 4)
+    for number in range(30):
+        repository.log.append(rec.KeyAdded(slot=str(number), slot_kind="recovery", label="", time=""))
+    assert len(repository.log.checkpoints()) == 2
+    reader = Log(memory, repository.sealer)
+    reader.load()
+    assert reader.state.to_checkpoint() == repository.log.state.to_checkpoint()
