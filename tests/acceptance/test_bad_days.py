@@ -146,3 +146,28 @@ def test_hostile_names_survive_and_cannot_steer_the_terminal(site: Site) -> None
     for name in names:
         with open(os.path.join(os.fsencode(site.folder / "again"), name), "rb") as file:
             assert file.read() == name
+
+
+def test_status_says_that_the_last_run_failed_until_one_succeeds(site: Site) -> None:
+    """Whether one source failed or the whole run; a wrong passphrase in the note is no secret told."""
+    site.ok("backup")
+    gone = site.folder / "gone"
+    site.media.rename(gone)
+    assert site.run("backup").status == 1
+    told = {each["source"]: each["last_failure"] for each in site.ok("status")["sources"]}
+    assert told["notes"] is None
+    assert told["media"]["what"]
+    assert "last run failed" in site.run("status").out
+    gone.rename(site.media)
+    site.ok("backup")
+    assert site.run("backup", HOLDFAST_PASSPHRASE="not the right one").status == 12
+    told = {each["source"]: each["last_failure"] for each in site.ok("status")["sources"]}
+    assert {each["code"] for each in told.values()} == {"wrong-key"}
+    site.ok("backup")
+    assert not any(each["last_failure"] for each in site.ok("status")["sources"])
+
+
+def test_a_source_nobody_knows_is_status_2(site: Site) -> None:
+    """An empty list would look like lost snapshots."""
+    _told(site.run("list", "--source", "nope", "--json"), 2, "nope", "media", "notes")
+    assert site.ok("list", "--source", "media") == []

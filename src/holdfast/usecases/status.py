@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.repository.repository import SnapshotEntry
 from holdfast.storage.base import Storage
+from holdfast.usecases.last_failure import LastFailure
+
+_NO_FAILURES: Mapping[str, LastFailure] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,7 @@ class SourceStatus:
 
     ``reach``: how far back the oldest good snapshot lies. ``failed_since``: incomplete snapshots after the newest
     good one. ``configured`` False: snapshots exist, but the configuration does not name the source any more.
+    ``last_failure``: why this client's last run made no snapshot.
     """
 
     source: str
@@ -28,6 +32,7 @@ class SourceStatus:
     snapshots: int
     pinned: int
     failed_since: int
+    last_failure: LastFailure | None = None
 
     @property
     def not_protected(self) -> Sequence[str]:
@@ -35,10 +40,26 @@ class SourceStatus:
         return self.newest.not_protected if self.newest else ["everything: there is no complete snapshot"]
 
 
-def status_of(entries: Sequence[SnapshotEntry], configured: Sequence[str], now: datetime) -> list[SourceStatus]:
-    """One line for each source of the configuration, then for those that only the repository knows."""
+def status_of(
+    entries: Sequence[SnapshotEntry],
+    configured: Sequence[str],
+    now: datetime,
+    failures: Mapping[str, LastFailure] = _NO_FAILURES,
+) -> list[SourceStatus]:
+    """One line for each source of the configuration, then for those that only the repository knows.
+
+    A failure that a good snapshot followed, from whatever client, counts no more.
+    """
     known = dict.fromkeys([*configured, *sorted({entry.info.source for entry in entries})])
-    return [_of_source(name, entries, name in configured, now) for name in known]
+    found = [_of_source(name, entries, name in configured, now) for name in known]
+    return [replace(each, last_failure=_standing(failures.get(each.source), each.newest)) for each in found]
+
+
+def _standing(failure: LastFailure | None, newest: SnapshotInfo | None) -> LastFailure | None:
+    if failure is None or newest is None:
+        return failure
+    later = datetime.fromisoformat(newest.created_at) > datetime.fromisoformat(failure.at)
+    return None if later else failure
 
 
 def _of_source(source: str, entries: Sequence[SnapshotEntry], configured: bool, now: datetime) -> SourceStatus:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import SnapshotEntry
+from holdfast.usecases.last_failure import LastFailure
 from holdfast.usecases.status import status_of
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -50,3 +51,12 @@ def test_sources_that_left_the_configuration_are_still_told() -> None:
     """Their snapshots exist."""
     found = status_of([_entry(3, "old")], ["shop"], NOW)
     assert [(each.source, each.configured) for each in found] == [("shop", True), ("old", False)]
+
+
+def test_a_failure_counts_until_a_good_snapshot_follows_it() -> None:
+    """From whatever client that came."""
+    failure = {"shop": LastFailure(at="2026-11-20T09:00:00.000Z", code="source", what="x")}
+    (found,) = status_of([_entry(8)], ["shop"], NOW, failure)
+    assert found.last_failure == failure["shop"]
+    (found,) = status_of([_entry(8), _entry(10)], ["shop"], NOW, failure)
+    assert found.last_failure is None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from holdfast.cli import runs
+from holdfast.cli import remembering, runs
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
@@ -40,7 +40,7 @@ def backup(face: Face, sources: Sequence[str], name: str | None, pin: bool, trig
         check_label(name)
     wishes = runs.BackupWishes(sources=tuple(sources), name=name, pin=pin, trigger=trigger, only=tuple(only))
     with opened(face) as app, shown(face) as report:
-        result = runs.take(app, wishes, report)
+        result = remembering.take(face, app, wishes, report)
     face.document(runs.backup_document(face, result))
     runs.tell_backup(face, result)
     return int(runs.status_of(result))

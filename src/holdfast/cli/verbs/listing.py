@@ -26,7 +26,8 @@ holdfast list --json
 def list_(face: Face, sources: Sequence[str], limit: int | None, forgotten: bool) -> None:
     """List snapshots, newest first."""
     with opened(face) as app:
-        request = ListRequest(sources=tuple(sources), limit=limit, forgotten=forgotten)
+        configured = tuple(app.settings.sources)
+        request = ListRequest(sources=tuple(sources), limit=limit, forgotten=forgotten, configured=configured)
         entries = list_snapshots(app.repository, request)
     face.document([shapes.entry_document(entry) for entry in entries])
     if entries:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from holdfast.cli import runs
+from holdfast.cli import remembering, runs
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
@@ -36,7 +36,7 @@ def run(face: Face, name: str, sources: Sequence[str], allow_incomplete: bool, c
     check_label(name)
     wishes = runs.BackupWishes(sources=tuple(sources), name=name, trigger=TRIGGER)
     with opened(face) as app, shown(face) as report:
-        result = runs.take(app, wishes, report)
+        result = remembering.take(face, app, wishes, report)
     document = runs.backup_document(face, result)
     status = runs.status_of(result)
     if not face.as_json:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from holdfast.cli import words
+import msgspec
+
+from holdfast.cli import remembering, words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.system import clock
+from holdfast.usecases.last_failure import LastFailure
 from holdfast.usecases.status import SourceStatus, status_of, stored_bytes
 
 
@@ -18,7 +22,9 @@ def status(face: Face) -> None:
     """Say, for each source, what would be lost if it died now."""
     with opened(face) as app:
         now = clock.now()
-        found = status_of(app.repository.snapshots(), tuple(app.settings.sources), now)
+        configured = tuple(app.settings.sources)
+        failures = remembering.notes_of(app).of(configured)
+        found = status_of(app.repository.snapshots(), configured, now, failures)
         size, url = stored_bytes(app.storage), app.storage.url
         identifier = app.repository.id
     face.document(
@@ -29,7 +35,7 @@ def status(face: Face) -> None:
         }
     )
     for each in found:
-        face.line(_sentence(each), _colour(each))
+        face.line(_sentence(each, now), _colour(each))
     if found:
         face.line()
         face.lines(_table(found))
@@ -55,11 +61,21 @@ def _document(each: SourceStatus) -> dict[str, Any]:
         "snapshots": each.snapshots,
         "pinned": each.pinned,
         "incomplete_since_newest": each.failed_since,
+        "last_failure": msgspec.to_builtins(each.last_failure),
         "not_protected": list(each.not_protected),
     }
 
 
-def _sentence(each: SourceStatus) -> str:
+def _sentence(each: SourceStatus, now: datetime) -> str:
+    return f"{_loss(each)}; {_failure(each.last_failure, now)}" if each.last_failure else _loss(each)
+
+
+def _failure(last: LastFailure, now: datetime) -> str:
+    ago = (now - datetime.fromisoformat(last.at)).total_seconds()
+    return f"last run failed {words.seconds(max(0.0, ago))} ago: {last.what}"
+
+
+def _loss(each: SourceStatus) -> str:
     if each.age is None:
         return f"{each.source}: everything would be lost, there is no complete snapshot"
     sentence = f"{each.source}: changes of the last {words.seconds(each.age)} would be lost"
@@ -69,7 +85,7 @@ def _sentence(each: SourceStatus) -> str:
 
 
 def _colour(each: SourceStatus) -> str:
-    if each.newest is None:
+    if each.newest is None or each.last_failure:
         return "red"
     return "yellow" if each.failed_since or each.newest.not_protected or not each.configured else "green"
 
