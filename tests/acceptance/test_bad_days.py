@@ -171,3 +171,10 @@ def test_a_source_nobody_knows_is_status_2(site: Site) -> None:
     """An empty list would look like lost snapshots."""
     _told(site.run("list", "--source", "nope", "--json"), 2, "nope", "media", "notes")
     assert site.ok("list", "--source", "media") == []
+
+
+def test_a_log_that_is_gone_is_brought_back_not_made_anew(site: Site) -> None:
+    """With data there, init would bury it."""
+    site.ok("backup")
+    (site.folder / "backups" / "log").rename(site.folder / "log")
+    _told(site.run("list", "--json"), 1, "bring log/ back")

@@ -75,7 +75,7 @@ def _create_or_adopt(request: SetupRequest) -> tuple[str, str, str | None]:
     storage = request.open_storage()
     with contextlib.closing(storage):
         secret, recovery_key = request.passphrase.reveal(), None
-        there = _is_there(storage)
+        there = is_there(storage)
         if not there:
             _require_promises(storage, single_writer=request.single_writer)
         if there:
@@ -104,10 +104,10 @@ def _require_promises(storage: Storage, *, single_writer: bool) -> None:
         )
 
 
-def _is_there(storage: Storage) -> bool:
+def is_there(storage: Storage) -> bool:
     """Whether a whole repository is there; a half-made one (no log yet) is completed by creating it.
 
-    Data without a log is no half-made repository but a broken one, which a new log would bury.
+    Damaged: data without a log is no half-made repository but a broken one, which a new log would bury.
     """
     if next(storage.list(LOG), None) is not None:
         return True

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
 
-from holdfast.model.errors import ObjectMissing, RepositoryMissing, UsageError
+from holdfast.model.errors import Damaged, ObjectMissing, RepositoryMissing, UsageError
 from holdfast.model.secret import Secret, split_password
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.layout import ROOT
@@ -16,6 +16,7 @@ from holdfast.repository.repository import Places, Repository
 from holdfast.sources.base import Source
 from holdfast.storage.base import Storage
 from holdfast.storage.registry import open_storage
+from holdfast.usecases.setup import is_there
 from holdfast.wiring import kinds, places
 from holdfast.wiring.load import Configuration
 from holdfast.wiring.settings import Settings, SourceSettings
@@ -142,7 +143,11 @@ class App:
             self.begin_opening()
             opening, self._opening = self._opening, None
             assert opening is not None  # noqa: S101 - begin_opening has just made it
-            self._repository = opening.result()
+            try:
+                self._repository = opening.result()
+            except Damaged:
+                is_there(self.storage)  # a log that is gone is no init that was cut off
+                raise
             for damage in self._repository.log.damages:
                 self._warn(
                     f"the repository's log is damaged: {damage.what} ({damage.where}). It can be read, not written;"

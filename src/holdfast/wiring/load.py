@@ -106,9 +106,25 @@ def parse(document: dict[str, Any], where: str) -> Settings:
     except ValidationError as error:
         raise _in_words(error, where) from error
     places.refuse_password(settings.repository.url, "[repository]", "REPOSITORY_PASSWORD")
+    _refuse_memory(settings.repository.url, where)
     for name, source in settings.sources.items():
         _check_source(name, source, where)
     return settings
+
+
+def doubts(settings: Settings) -> list[str]:
+    """What is allowed but hardly meant."""
+    groups = places.shared({name: source.url for name, source in settings.sources.items()})
+    return [f"the sources {' and '.join(names)} are the same place: it is saved {len(names)} times" for names in groups]
+
+
+def _refuse_memory(url: str, where: str) -> None:
+    if url.partition(":")[0].lower() == "memory":
+        raise UsageError(
+            "a repository in memory is gone when the command ends",
+            where=where,
+            hint='name a folder or a store: url = "./backups"',
+        )
 
 
 def _check_source(name: str, source: SourceSettings, where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -91,6 +92,16 @@ def table_inside(repository: str, source: str) -> str | None:
     if kept is None or kept != protected:
         return None
     return dict(parse_qsl(urlsplit(repository).query)).get("table")
+
+
+def shared(urls: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Names of (absolute) URLs that stand for one and the same place, in groups of two and more."""
+    groups: dict[object, list[str]] = {}
+    for name, url in urls.items():
+        path = local_path(url)
+        place = os.path.realpath(path) if path is not None else database_of(url) or url
+        groups.setdefault(place, []).append(name)
+    return [tuple(names) for names in groups.values() if len(names) > 1]
 
 
 def database_of(url: str) -> tuple[str, int, str] | None:

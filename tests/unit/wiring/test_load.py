@@ -144,3 +144,22 @@ def test_a_repository_inside_the_protected_database_is_recognised(
 ) -> None:
     """Its table is left out of the source; a table of that name elsewhere is not."""
     assert places.table_inside(repository, source) == table
+
+
+def test_two_sources_with_one_place_are_doubted(place: Place) -> None:
+    """However each of them is spelled; different ones are not."""
+    (place.folder / "m").mkdir()
+    (place.folder / "link").symlink_to("m")
+    text = (
+        REPOSITORY + '[sources.a]\nurl = "files:m"\n[sources.b]\nurl = "files:./link/"\n'
+        '[sources.c]\nurl = "postgresql://u@localhost/x"\n[sources.d]\nurl = "postgres://v@127.0.0.1:5432/x"\n'
+        '[sources.e]\nurl = "postgresql://u@localhost/y"\n[sources.f]\nurl = "sqlite:m/x"\n'
+    )
+    first, second = load.doubts(_load(place, text).settings)
+    assert "a and b" in first
+    assert "c and d" in second
+
+
+def test_a_repository_in_memory_is_refused_in_words(place: Place) -> None:
+    """It would be gone with the command."""
+    assert "gone" in _refused(place, '[repository]\nurl = "memory:"\n').what

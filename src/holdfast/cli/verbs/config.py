@@ -65,7 +65,11 @@ def validate(face: Face) -> None:
     with contextlib.closing(opening.unopened_app(face)) as app:
         references = app.resolve_references()
     path = app.configuration.path
-    face.document({"valid": True, "path": str(path) if path else None, "references": references})
+    warnings = load.doubts(app.settings)
+    for text in warnings:
+        face.warning(text)
+    place = str(path) if path else None
+    face.document({"valid": True, "path": place, "references": references, "warnings": warnings})
     face.line(f"{path or '--repository'} is valid")
 
 

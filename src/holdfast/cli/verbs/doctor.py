@@ -14,6 +14,7 @@ from holdfast.cli.options import verb
 from holdfast.model.errors import Exit, HoldfastError
 from holdfast.usecases import doctor as look
 from holdfast.usecases.doctor import Line
+from holdfast.wiring import load
 from holdfast.wiring.build import App
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -47,6 +48,8 @@ def _look(face: Face) -> Iterator[Line]:
     with contextlib.closing(app):
         where = app.configuration.path or "--repository"
         yield Line(area="configuration", level="ok", what=f"{where} is valid")
+        for text in load.doubts(app.settings):
+            yield Line(area="configuration", level="warn", what=text, mend="take one of them out of holdfast.toml")
         yield from _secrets(app)
         yield look.folder("cache", app.places.cache, "HOLDFAST_CACHE_DIR")
         yield look.folder("state", app.places.state, "HOLDFAST_STATE_DIR")
