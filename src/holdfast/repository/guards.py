@@ -134,7 +134,10 @@ def may_unforget(
     """Forgotten snapshots whose every chunk resolves within the packs ``needed``, of which none is swept."""
     for snapshot_id in snapshots:
         snapshot = state.snapshots.get(snapshot_id)
-        if snapshot is None or not snapshot.forgotten:
+        if snapshot is None:
+            reason = f"snapshot {short(snapshot_id)} cannot be brought back: it is not there, or its data was pruned"
+            yield Refusal(Rule.SENSE, reason)
+        elif not snapshot.forgotten:
             yield Refusal(Rule.SENSE, f"there is no forgotten snapshot {short(snapshot_id)}")
     lost = sum(pack in state.swept for pack in needed)
     if lost:

@@ -97,11 +97,25 @@ class Sweeper:
             try:
                 self._take_back([pack for pack in state.condemned if pack in needs.live])
                 for part in map(list, rec.split_packs(free)):
-                    self._append(rec.Sweep(packs=part), partial(_may_sweep, part, needs.cover))
+                    last = part[-1] == free[-1]
+                    body = rec.Sweep(packs=part, gone=self._beyond_recovery(free) if last else [])
+                    self._append(body, partial(_may_sweep, part, needs.cover))
             except RepositoryBusy:
                 continue
             return
         self._warn("Other clients were busy all the time; the next prune frees what is condemned.")
+
+    def _beyond_recovery(self, going: list[bytes]) -> list[str]:
+        """Forgotten snapshots of which the last known copy of the manifest's root goes with these packs."""
+        state, lost = self._vault.log.state, set(going)
+        gone = []
+        for snapshot in state.snapshots.values():
+            if not snapshot.forgotten:
+                continue
+            packs = {place.pack for place in self._vault.index.locations(snapshot.root)}
+            if packs and all(pack in lost or pack in state.swept for pack in packs):
+                gone.append(snapshot.info.id)
+        return gone
 
     def _count(self, avoid: set[bytes]) -> Needs:
         reader = ChunkReader(self._vault, DeadPacks(self._vault.log, ""))
