@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import psycopg
 
-from holdfast.model.errors import Damaged
+from holdfast.model.errors import HoldfastError
 from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
 from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
@@ -150,8 +150,9 @@ class InPlace:
             return run.run(plan, content, self.environ)
         except psycopg.Error as error:
             raise self.aim.place.refused("the restore was refused by the server; nothing was changed", error) from error
-        except Damaged as error:
-            error.hint = "; ".join(part for part in (error.hint, "nothing was changed") if part)
+        except HoldfastError as error:
+            if not run.committing and "nothing was changed" not in str(error):
+                error.hint = "; ".join(part for part in (error.hint, "nothing was changed") if part)
             raise
 
 

@@ -45,6 +45,7 @@ class Living:
     """A relation that exists. ``item``: what a snapshot calls it.
 
     ``key``: columns and equality operators of a key that no row lacks, empty if none. ``ruled``: it has rules.
+    ``member``: it belongs to an extension.
     ``deferrable``: indexes (as SQL) that are unique only at the end of a statement or transaction.
     ``cascades``: deleting rows changes rows of other tables, ``followed``: so does updating these columns, and this
     role cannot keep that from happening.
@@ -59,6 +60,7 @@ class Living:
     key: list[tuple[str, str]] = field(default_factory=list)
     triggers: list[tuple[str, str]] = field(default_factory=list)
     ruled: bool = False
+    member: bool = False
     deferrable: list[str] = field(default_factory=list)
     cascades: bool = False
     followed: frozenset[str] = frozenset()
@@ -163,7 +165,9 @@ def keep_still(connection: Connection, catalog: Catalog) -> None:
 def _relations(connection: Connection) -> dict[Name, Living]:
     rows = connection.execute(
         "SELECT n.nspname, c.relname, c.oid::bigint, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),"
-        " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relhasrules"
+        " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relhasrules,"
+        " EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass"
+        "  AND d.objid = c.oid AND d.deptype = 'e')"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> ALL (%s)",
         (["information_schema", CONTINUITY_SCHEMA],),
@@ -171,9 +175,15 @@ def _relations(connection: Connection) -> dict[Name, Living]:
     codec = "latin-1" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "utf-8"
     return {
         (schema, name): Living(
-            name=(schema, name), item=label.encode(codec), oid=oid, relkind=kind, owned=owned, ruled=ruled
+            name=(schema, name),
+            item=label.encode(codec),
+            oid=oid,
+            relkind=kind,
+            owned=owned,
+            ruled=ruled,
+            member=member,
         )
-        for schema, name, oid, kind, owned, label, ruled in rows
+        for schema, name, oid, kind, owned, label, ruled, member in rows
     }
 
 

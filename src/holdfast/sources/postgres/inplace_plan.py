@@ -11,7 +11,10 @@ from holdfast.sources.base import RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.inplace_catalog import Catalog, Living
 from holdfast.sources.postgres.inplace_types import rounds
+from holdfast.sources.postgres.names import matches
 from holdfast.sources.postgres.target_saved import Saved
+
+NOT_OURS = "not in the snapshot; holdfast does not drop tables it did not make"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,8 @@ class Deciding:
         large = self.saved.fixed(kinds.LARGE_OBJECTS)
         if large is not None and (not self.saved.only or kinds.LARGE_OBJECTS.decode() in self.saved.only):
             yield self._step(large, self.mode if self.catalog.large_objects else Action.CREATE)
+        if self.request.exact and not self.request.undo_created:
+            yield from self._newer_tables()
         for name in self.request.undo_created:
             yield RestoreStep(item=name, kind="created", action=Action.DELETE, detail="was made by the restore")
 
@@ -81,6 +86,14 @@ class Deciding:
             firing = sorted(".".join(table.name) for table in touched if table.triggers and not table.owned)
             if firing:
                 yield f"triggers will fire for restored rows, this role cannot keep them still: {', '.join(firing)}"
+
+    def _newer_tables(self) -> Iterator[RestoreStep]:
+        """Tables the snapshot does not have stay, whatever "exact" means for rows: dropping them loses too much."""
+        known = {self.saved.name(item) for item in self.saved.relations(kinds.KIND_TABLE, kinds.KIND_EXTENSION_CONFIG)}
+        for name, living in sorted(self.catalog.relations.items()):
+            extra = living.relkind == "r" and not living.member and name not in known
+            if extra and (not self.saved.only or matches(self.saved.only, living.item.decode(errors="replace"), *name)):
+                yield RestoreStep(item=living.item, kind=kinds.KIND_TABLE, action=Action.LEAVE, detail=NOT_OURS)
 
     def _newer_partitions(self) -> Iterator[str]:
         """Partitions made since belong to a table that is made exact, but the snapshot does not know them."""
@@ -125,7 +138,10 @@ class Deciding:
         columns = self.saved.columns(item) or []
         gone = [name for name in columns if name not in living.columns]
         if gone:
-            return f"columns of the snapshot are missing now: {', '.join(gone)}"
+            return (
+                f"columns of the snapshot are missing now: {', '.join(gone)}; restore beside and copy them over, or "
+                f"ALTER TABLE {living.sql} RENAME TO … so that it is made anew, or choose other tables with --only"
+            )
         computed = [name for name in columns if living.columns[name].generated]
         if computed:
             return f"columns are computed by the server now: {', '.join(computed)}"

@@ -15,11 +15,14 @@ from holdfast.sources.postgres.definitions_choice import RELATIONS
 from holdfast.sources.postgres.definitions_sql import first_line, printable, split_statements
 from holdfast.sources.postgres.inplace_catalog import Catalog
 from holdfast.sources.postgres.items import CONTINUITY_SCHEMA
+from holdfast.sources.postgres.names import qualified
 from holdfast.sources.postgres.target_place import Place, reason
 from holdfast.sources.postgres.target_schema import about_database
 from holdfast.sources.postgres.tools import tool
 
 _LABELS = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+_ATTACHING = frozenset({"TABLE ATTACH", "INDEX ATTACH"})
+_KEYS = frozenset({"INDEX", "CONSTRAINT", "INDEX ATTACH"})
 
 
 def living_definitions(place: Place, server_version: int, environ: Mapping[str, str]) -> Definitions:
@@ -73,6 +76,35 @@ def missing(
     return found
 
 
+def in_phases(wanted: Sequence[Definition], saved: Definitions | None) -> dict[str, list[Definition]]:
+    """The definitions by phase, partitions attached to a living table only once they have their own keys.
+
+    The server makes missing keys when a partition is attached, and takes those that are there.
+    """
+    made = {entry.id for entry in wanted}
+
+    def ends(entry: Definition) -> set[int]:
+        return {end.id for end in _ends(entry, saved)} if saved else set()
+
+    late = [entry for entry in wanted if entry.desc in _ATTACHING and not made.issuperset(ends(entry))]
+    late.sort(key=lambda entry: entry.desc == "INDEX ATTACH")
+    later = {entry.id for entry in late}
+    phases: dict[str, list[Definition]] = {"pre-data": [], "post-data": [], "access": [], "last": []}
+    for entry in wanted:
+        if entry.id not in later and entry.phase in phases:
+            phases[entry.phase].append(entry)
+    post = phases["post-data"]
+    place = max((number for number, entry in enumerate(post, 1) if entry.desc in _KEYS), default=0)
+    post[place:place] = late
+    return phases
+
+
+def _ends(entry: Definition, definitions: Definitions) -> list[Definition]:
+    """The partition and its parent; pg_dump names them last, after what their indexes need."""
+    found = [definitions.get(need) for need in entry.needs]
+    return [end for end in found if end is not None and end.desc in {"TABLE", "FOREIGN TABLE"}][-2:]
+
+
 def _has_default(entry: Definition, catalog: Catalog, saved: Definitions) -> bool:
     for need in entry.needs:
         table = saved.get(need)
@@ -102,6 +134,29 @@ def step_name(entry: Definition, names: Mapping[tuple[str, str], bytes]) -> byte
     return printable(entry).encode("utf-8", "backslashreplace")
 
 
+def _called(entry: Definition, names: Mapping[tuple[str, str], bytes], wanted: set[bytes]) -> bytes | None:
+    """Its name among those wanted: a view is no item of a snapshot, so the restore had called it in words."""
+    return next((name for name in (step_name(entry, names), step_name(entry, {})) if name in wanted), None)
+
+
+def _goes_with_table(
+    entry: Definition, living: Definitions, names: Mapping[tuple[str, str], bytes], wanted: set[bytes]
+) -> bool:
+    """Keys and places of a table that is dropped as well; a partition's keys could not be dropped alone."""
+    if entry.desc not in {"INDEX", "CONSTRAINT", "TABLE ATTACH"}:
+        return False
+    tables = [need for number in entry.needs if (need := living.get(number)) is not None and need.desc == "TABLE"]
+    return any(_called(table, names, wanted) for table in tables)
+
+
+def _dropping(entry: Definition, living: Definitions) -> list[str]:
+    """The statements that take it away; pg_dump has none for an attachment, because it goes with its table."""
+    if entry.desc != "TABLE ATTACH":
+        return split_statements(entry.drop)
+    child, parent = (qualified(end.namespace, end.tag) for end in _ends(entry, living))
+    return [f"ALTER TABLE {parent} DETACH PARTITION {child}"]
+
+
 def take_away(
     connection: Connection,
     living: Definitions,
@@ -117,10 +172,10 @@ def take_away(
     backwards = living.entries[::-1]
     # sequences last: most of them go with their table
     for entry in sorted(backwards, key=lambda entry: entry.desc == "SEQUENCE"):
-        name = step_name(entry, names)
-        if name not in wanted or not entry.drop:
+        name = _called(entry, names, wanted)
+        if name is None or _goes_with_table(entry, living, names, wanted):
             continue
-        for statement in split_statements(entry.drop):
+        for statement in _dropping(entry, living):
             try:
                 with connection.transaction():
                     connection.execute(living.encode(statement))

@@ -15,9 +15,11 @@ from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.definitions import Definition, Definitions
+from holdfast.sources.postgres.definitions_choice import Choice
+from holdfast.sources.postgres.definitions_sql import printable
 from holdfast.sources.postgres.inplace_catalog import Catalog, Name, read_catalog
 from holdfast.sources.postgres.inplace_keys import check_references
-from holdfast.sources.postgres.inplace_repair import living_definitions, missing, step_name, take_away
+from holdfast.sources.postgres.inplace_repair import in_phases, living_definitions, missing, step_name, take_away
 from holdfast.sources.postgres.inplace_rows import RowsRun
 from holdfast.sources.postgres.load_largeobjects import LargeObjectsRules, load_large_objects
 from holdfast.sources.postgres.names import quote
@@ -56,9 +58,15 @@ def find_repairs(aim: Aim, saved: Saved, content: Content, catalog: Catalog, env
         definitions=definitions,
         entries=tuple(missing(wanted, living, catalog, definitions)),
         relations=relations,
-        left_out=choice.left_out if choice else (),
+        left_out=_not_there(choice, living) if choice else (),
         living=living,
     )
+
+
+def _not_there(choice: Choice, living: Definitions) -> tuple[str, ...]:
+    """What was left out, but for what the living database has anyway."""
+    there = {printable(entry) for entry in living.entries}
+    return tuple(line for line in choice.left_out if line.partition(": it needs ")[0] not in there)
 
 
 @dataclass(slots=True)
@@ -80,6 +88,7 @@ class InPlaceRun:
         self._saved = saved
         self._request = request
         self._results: dict[bytes, ItemResult] = {}
+        self.committing = False
         self._names = {saved.name(item): item.name for item in saved.relations("table", "sequence", "matview")}
 
     def run(self, plan: RestorePlan, content: Content, environ: Mapping[str, str]) -> list[ItemResult]:
@@ -88,8 +97,8 @@ class InPlaceRun:
         planned = {step.item: step for step in plan.steps}
         self._take_away(repairs, environ)
         making = self._making(repairs, content)
-        wanted = self._planned_repairs(plan, repairs)
-        self._make(wanted, making, "pre-data")
+        wanted = in_phases(self._planned_repairs(plan, repairs), repairs.definitions)
+        self._make(wanted["pre-data"], making)
         if not self._catalog.may_bypass:
             self._connection.execute("SET CONSTRAINTS ALL DEFERRED")
         created = self._items(planned, Action.CREATE)
@@ -107,7 +116,7 @@ class InPlaceRun:
         self._large_objects(planned, making, content)
         self._sequences(repairs, planned)
         roomy(self._connection)
-        self._make(wanted, making, "post-data")
+        self._make(wanted["post-data"], making)
         self._check(plan)
         self._finish(wanted, making, repairs)
         self._commit()
@@ -115,6 +124,7 @@ class InPlaceRun:
 
     def _commit(self) -> None:
         """Commit, and believe it only when the server says so."""
+        self.committing = True
         try:
             said = self._connection.execute("COMMIT").statusmessage
         except psycopg.OperationalError as error:
@@ -152,10 +162,10 @@ class InPlaceRun:
         self._connection.execute(f"SET client_encoding = {quote(repairs.definitions.encoding)}")
         return preparing.making(repairs.definitions, repairs.entries, content, every_role=False)
 
-    def _make(self, wanted: Sequence[Definition], making: Making | None, phase: str) -> None:
+    def _make(self, wanted: Sequence[Definition], making: Making | None) -> None:
         if making is None:
             return
-        for entry in making.wanted(entry for entry in wanted if entry.phase == phase):
+        for entry in making.wanted(wanted):
             make(self._connection, entry, making, self._aim.place)
             self._tell(step_name(entry, self._names), "create", _Result(None))
 
@@ -228,20 +238,20 @@ class InPlaceRun:
 
     def _finish(
         self,
-        wanted: Sequence[Definition],
+        wanted: Mapping[str, Sequence[Definition]],
         making: Making | None,
         repairs: Repairs,
     ) -> None:
         if making is None or repairs.definitions is None:
             return
         if self._request.acl:
-            for line in grant(self._connection, [e for e in wanted if e.phase == "access"], making):
+            for line in grant(self._connection, wanted["access"], making):
                 self._warn(f"not granted: {line}")
-        made = {(entry.namespace, entry.tag) for entry in wanted}
+        made = {(entry.namespace, entry.tag) for entries in wanted.values() for entry in entries}
         views = [item for item in self._saved.relations(kinds.KIND_MATVIEW) if self._saved.name(item) in made]
         for result in refresh(self._connection, self._saved, views, repairs.definitions):
             self._results[result.name.encode()] = result
-        self._make(wanted, making, "last")
+        self._make(wanted["last"], making)
 
     def _untouched(self, plan: RestorePlan) -> list[ItemResult]:
         return [

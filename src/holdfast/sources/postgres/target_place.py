@@ -25,6 +25,12 @@ _SESSION = {
     "application_name": "holdfast restore",
 }
 
+# materialized views are filled by reading the application's views; readers of its tables must not
+_VIEWS_TOO = (
+    "SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', false)"
+    " WHERE pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -55,6 +61,7 @@ class Place:
         ]
         try:
             connection.execute("SELECT " + ", ".join(calls))
+            connection.execute(_VIEWS_TOO)
         except psycopg.Error as error:
             connection.close()
             raise self.refused("the session could not be set up", error) from error
