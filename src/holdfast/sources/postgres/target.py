@@ -25,6 +25,7 @@ from holdfast.sources.postgres.inplace_catalog import Catalog
 from holdfast.sources.postgres.names import matches, quote
 from holdfast.sources.postgres.readback_all import Verifying
 from holdfast.sources.postgres.target_checks import Aim, cautions, refusals, room
+from holdfast.sources.postgres.target_create import unfinished
 from holdfast.sources.postgres.target_new import NewPlace
 from holdfast.sources.postgres.target_place import Place, look_at, place_of
 from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved, total_size
@@ -68,6 +69,7 @@ class PostgresTarget:
             warnings = [*cautions(aim, saved), *_little_room(saved, connection)]
             if aim.in_place and aim.exists:
                 return self._inplace(aim).plan(saved, connection, stopping, warnings)
+            warnings += _left_behind(connection)
         return RestorePlan(
             target=self._place.url,
             in_place=aim.in_place,
@@ -207,6 +209,11 @@ def _creations(saved: Saved) -> Iterator[RestoreStep]:
             size=item.size,
             counts={"create": item.rows} if rows is not None else {},
         )
+
+
+def _left_behind(connection: Connection) -> Iterator[str]:
+    for name in unfinished(connection):
+        yield f"the database {name} holds an unfinished restore; remove it with: DROP DATABASE {quote(name)};"
 
 
 def _little_room(saved: Saved, connection: Connection) -> Iterator[str]:

@@ -43,6 +43,17 @@ def mark(connection: Connection, place: Place, label: str) -> bool:
     return _comment(connection, place, literal(f"{UNFINISHED} {label}"))
 
 
+def unfinished(connection: Connection) -> list[str]:
+    """Databases of the server that a restore began and did not finish, and that nobody is connected to."""
+    rows = connection.execute(
+        "SELECT d.datname::text FROM pg_catalog.pg_database d"
+        " WHERE pg_catalog.shobj_description(d.oid, 'pg_database') LIKE %s AND NOT EXISTS"
+        " (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid AND a.pid <> pg_backend_pid()) ORDER BY 1",
+        [f"{UNFINISHED}%"],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
 def unmark(connection: Connection, place: Place) -> None:
     """Take the mark away; the comment of the saved database follows with its other properties."""
     current = value(

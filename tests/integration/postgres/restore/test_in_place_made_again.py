@@ -112,3 +112,24 @@ def test_keys_that_are_there_are_not_called_left_out(server: PostgresServer, sho
     server.run("ALTER TABLE fa DROP CONSTRAINT ring", shop)
     (told,) = restore(server.url(shop), saved, in_place=True, only=("fa",)).plan.warnings
     assert "fa ring" in told
+
+
+def test_a_second_restore_goes_beside_the_first_and_names_what_was_not_finished(
+    server: PostgresServer, shop: str
+) -> None:
+    """Same snapshot, same minute, another name; a marked database comes with the statement that drops it."""
+    server.run("CREATE TABLE t (id int); INSERT INTO t VALUES (1)", shop)
+    saved = snapshot_of(server, shop)
+    first = restore(server.url(shop), saved)
+    second = restore(server.url(shop), saved)
+    names = [outcome.plan.target.rpartition("/")[2] for outcome in (first, second)]
+    try:
+        assert names == [f"{shop}_restored_then", f"{shop}_restored_then_2"] and second.bad == []
+        assert not any("unfinished" in text for text in second.plan.warnings)
+        server.run(f"COMMENT ON DATABASE {names[0]} IS 'holdfast: unfinished restore then'")
+        third = restore(server.url(shop), saved)
+        names.append(third.plan.target.rpartition("/")[2])
+        assert any(f'DROP DATABASE "{names[0]}";' in text for text in third.plan.warnings)
+    finally:
+        for name in names:
+            server.drop_database(name)
