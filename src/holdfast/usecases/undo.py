@@ -14,6 +14,9 @@ from holdfast.repository.undoing import read_undo
 from holdfast.sources.base import RestoreRequest, Source
 from holdfast.usecases.restore import RestoreOrder, RestoreResult, restore
 
+# Fewer could mean a run that somebody else made a moment ago.
+_DIGITS = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoOrder:
@@ -62,6 +65,8 @@ def undo(repository: Repository, order: UndoOrder) -> RestoreResult:
 
 
 def _before(repository: Repository, run: str) -> SnapshotEntry:
+    if len(run) < _DIGITS:
+        raise UsageError("that is too little to name a run", hint=f"give at least {_DIGITS} digits: holdfast list")
     found = [
         entry
         for entry in repository.snapshots()

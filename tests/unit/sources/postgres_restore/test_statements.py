@@ -121,6 +121,7 @@ def test_tables_come_after_those_they_refer_to_and_rings_do_not_hang() -> None:
             whole=False,
             other_whole=False,
             acts=False,
+            follows=False,
             checked=True,
         )
 
