@@ -7,7 +7,7 @@ READY  := $(VENV)/.installed
 TOOLS  := $(VENV)/.installed-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench model docs clean
 
 help:            ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ lint: $(TOOLS)   ## ruff, mypy --strict, import-linter
 
 bench: $(TOOLS)  ## measure speed and memory side by side with other tools, into bench/RESULTS.md
 	$(BIN)/python -m bench
+
+model: $(TOOLS)  ## explore the log protocol for hours instead of seconds
+	$(BIN)/python -m tests.model.long_run
 
 docs: $(READY)   ## write docs/cli.md anew from the verbs themselves
 	$(BIN)/python -m holdfast.cli.reference > docs/cli.md.new
