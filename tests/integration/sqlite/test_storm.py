@@ -21,7 +21,7 @@ from holdfast.sources.sqlite.opening import open_reader
 from holdfast.sources.sqlite.settings import Settings
 
 WRITER = """
-import random, sqlite3, sys, os
+import random, sqlite3, sys, os, time
 path, number, checkpoint = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 random.seed(number)
 c = sqlite3.connect(path, timeout=5, isolation_level=None)
@@ -44,6 +44,8 @@ while os.getppid() == parent:
         c.execute("DELETE FROM log WHERE id % 3 = ?", (number % 3,))
     c.execute("ROLLBACK" if random.random() < 0.1 else "COMMIT")
     done += 1
+    if number == 0 or random.random() < 0.5:
+        time.sleep(random.random() / 500)  # a writer that never pauses can keep the others out for minutes
     if random.random() < 0.1 and checkpoint != "none":
         try:
             c.execute(f"PRAGMA wal_checkpoint({checkpoint})").fetchall()
