@@ -9,7 +9,8 @@ import pytest
 from tests.faults.scripted_storage import Scripted
 from tests.faults.world import (
     EAGER,
-    Rows,
+    ONE,
+    TWO,
     RowsSource,
     World,
     cheap,
@@ -18,7 +19,6 @@ from tests.faults.world import (
     require_whole,
     room,
     rows,
-    touched,
 )
 
 from holdfast.model.errors import Damaged, HoldfastError
@@ -28,10 +28,6 @@ from holdfast.usecases.check import CheckRequest, check
 from holdfast.usecases.prune import PruneRequest, prune
 
 __all__ = ["cheap", "room"]
-
-ONE: Rows = {"t": [rows(1), rows(2)], "u": [rows(3, 2_000)]}
-TWO: Rows = {"t": [touched(rows(1)), rows(2)], "u": [rows(4, 2_000)]}
-
 
 def made(room: Path) -> tuple[World, MemoryStorage]:
     memory = MemoryStorage("odd")

@@ -13,6 +13,8 @@ import pytest
 from tests.faults.scripted_storage import Script, Scripted
 from tests.faults.world import (
     EAGER,
+    ONE,
+    TWO,
     Rows,
     RowsSource,
     World,
@@ -34,10 +36,6 @@ from holdfast.usecases.protection import protected
 from holdfast.usecases.prune import PruneRequest, prune
 
 __all__ = ["cheap", "room"]
-
-ONE: Rows = {"t": [rows(1), rows(2)], "u": [rows(3, 2_000)]}
-TWO: Rows = {"t": [touched(rows(1)), rows(2)], "u": [rows(4, 2_000)]}
-
 
 def scripted(world: World, text: str) -> Script:
     script = Script(text)

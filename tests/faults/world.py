@@ -75,6 +75,11 @@ def touched(data: bytes, number: int = 1) -> bytes:
     return data.replace(b"name 3", b"NAME %d" % number, 5)
 
 
+# Two states of one small source: the second changes a few rows of one stretch and replaces another.
+ONE: Rows = {"t": [rows(1), rows(2)], "u": [rows(3, 2_000)]}
+TWO: Rows = {"t": [touched(rows(1)), rows(2)], "u": [rows(4, 2_000)]}
+
+
 @dataclass
 class RowsSource:
     """A source over a dictionary. ``read`` counts the bytes it gave out; unchanged segments are kept by ``stamp``."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.unit.repository.state_world import MemoryLog, begin, snapshot
 
 from holdfast.model.errors import HoldfastError, SessionExpired, UsageError
-from holdfast.repository import guards
+from holdfast.repository import guards, layout
 from holdfast.repository import records as rec
 from holdfast.repository.guards import Cover
 from holdfast.repository.state import LogState
@@ -96,7 +96,7 @@ class History:
             others = [base for base in bases if base != chunk]
             delta = others and self.rng.random() < 0.5
             pack[chunk] = self.rng.choice(others) if delta else None
-        name = rec.pack_name(client.id, client.written)
+        name = layout.pack_name(client.id, client.written)
         client.written += 1
         self.store[name] = client.packs[name] = pack
 

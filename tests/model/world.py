@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from holdfast.repository.records import PackName, pack_name
+from holdfast.repository.layout import pack_name
+from holdfast.repository.records import PackName
 
 A, B = 1, 2
 NEEDS = {A: "a", B: "b", A | B: "ab"}

@@ -29,11 +29,6 @@ PACKS_PER_RECORD = 2000
 Purpose = Literal["backup", "restore", "prune", "check"]
 
 
-def pack_name(session: str, number: int) -> PackName:
-    """The compact name of pack ``number`` of ``session`` (32 hex digits)."""
-    return bytes.fromhex(session) + number.to_bytes(4, "big")
-
-
 def split_pack(name: PackName) -> tuple[str, int]:
     """Session and number of a compact pack name."""
     return name[:16].hex(), int.from_bytes(name[16:], "big")

@@ -24,7 +24,7 @@ from holdfast.sources.base import CaptureRequest, Previous, Source
 from holdfast.system import clock
 
 # Below this there is no use in beginning: even a small backup would end half-way.
-_LEAST_ROOM = 64 << 20
+LEAST_ROOM = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +98,11 @@ def _made(snapshots: list[SnapshotInfo]) -> str:
 def check_room(repository: Repository) -> None:
     """StorageFull when the store has no room worth beginning with."""
     free = repository.storage.free_space()
-    if free is not None and free < _LEAST_ROOM:
+    if free is not None and free < LEAST_ROOM:
         raise StorageFull(
             "the repository's storage is full",
             where=repository.storage.url,
-            why=f"{free >> 20} MiB are free, a run needs at least {_LEAST_ROOM >> 20} MiB",
+            why=f"{free >> 20} MiB are free, a run needs at least {LEAST_ROOM >> 20} MiB",
             hint="free some space, or: holdfast forget … && holdfast prune",
         )
 

@@ -16,10 +16,10 @@ from holdfast.sources.base import Source
 from holdfast.storage.base import Storage
 from holdfast.storage.probe import probe
 from holdfast.system import files
+from holdfast.usecases.backup import LEAST_ROOM
 from holdfast.usecases.setup import examine
 
 _LITTLE_SPACE = 1 << 30
-LEAST_ROOM = 64 << 20  # as backup has it
 _CLOCK_SECONDS = 60
 _TRIALS = "probe/"
 

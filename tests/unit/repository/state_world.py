@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from holdfast.model.snapshot import SnapshotInfo
-from holdfast.repository import guards
+from holdfast.repository import guards, layout
 from holdfast.repository import records as rec
 from holdfast.repository.guards import Refusal
 from holdfast.repository.state import LogState
@@ -15,7 +15,7 @@ ONE, TWO, THREE = (digit * 32 for digit in "123")
 
 def pack(session: str, number: int = 0) -> bytes:
     """A pack's name."""
-    return rec.pack_name(session, number)
+    return layout.pack_name(session, number)
 
 
 def begin(session: str, **facts: object) -> rec.Begin:

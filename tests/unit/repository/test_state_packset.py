@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.repository.layout import pack_name
 from holdfast.repository.packset import PackSet
-from holdfast.repository.records import pack_name
 
 names = st.builds(pack_name, st.sampled_from(["a" * 32, "b" * 32]), st.integers(0, 12) | st.just(2**32 - 1))
 

@@ -84,4 +84,4 @@ def test_a_store_without_room_for_a_backup_is_a_failure(free: int, level: str) -
 
 def test_the_doctor_and_the_backup_agree_on_what_is_too_little() -> None:
     """One refuses below what the other calls a failure."""
-    assert doctor.LEAST_ROOM == backup._LEAST_ROOM
+    assert doctor.LEAST_ROOM == backup.LEAST_ROOM

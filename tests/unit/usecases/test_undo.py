@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.faults.world import World, cheap, room  # noqa: F401
 
+from holdfast.model.errors import UsageError
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import RestoreRequest
@@ -112,3 +113,15 @@ def test_long_lists_stay_out_of_the_log_and_survive_a_prune(
         take_back(repository, tree, done.run)
     assert (tree / "d" / "a").read_text() == "changed"
     assert names(tree) == ["d", "d/a", "d/c"]
+
+
+@pytest.mark.parametrize("digits", ["", "a", "abc"])
+def test_too_few_digits_name_no_run(world: World, tree: Path, digits: str) -> None:
+    """The only restore there is stays as it is when next to nothing was given to name it."""
+    shutil.rmtree(tree)
+    with world.opened() as repository:
+        done = bring_back(repository, tree)
+        for given in {digits, done.run[: len(digits)]}:
+            with pytest.raises(UsageError, match="too little"):
+                take_back(repository, tree, given)
+    assert names(tree) == ["d", "d/a", "d/b", "d/c"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -56,8 +55,3 @@ def printable(name: bytes) -> str:
     """The name on one line of a message: newlines and other control characters are escaped."""
     text = label(name)
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def as_text(path: bytes) -> str:
-    """A path in the file system's own encoding, reversible."""
-    return os.fsdecode(path)

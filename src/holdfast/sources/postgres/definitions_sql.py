@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from holdfast.sources.postgres.definitions import Definition
 from holdfast.sources.postgres.names import literal, qualified, quote
@@ -161,8 +160,3 @@ def first_line(statement: str, limit: int = 160) -> str:
     """The beginning of a statement, for an error."""
     line = " ".join(statement.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def names_of(definitions: Iterator[Definition]) -> set[tuple[str, str]]:
-    """(schema, name) of each."""
-    return {(definition.namespace, definition.tag) for definition in definitions}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from holdfast.model.snapshot import Item, Segment
+from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, Manifest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.definitions import Definitions, read_definitions
@@ -103,11 +103,6 @@ class Saved:
 def has_slices(item: Item) -> bool:
     """Whether some rows of the table were too large for one line."""
     return any(is_sliced(segment) for segment in item.segments)
-
-
-def total_rows(segments: Sequence[Segment]) -> int:
-    """Rows of several segments."""
-    return sum(segment.rows for segment in segments)
 
 
 def total_size(items: Iterable[Item]) -> int:
