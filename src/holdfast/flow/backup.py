@@ -113,6 +113,7 @@ class Intake:
                 if self._stop.is_set():
                     return
                 self._take(piece, lane)
+            lane.end_stream()
         except BaseException:
             self._stop.set()
             raise

@@ -13,12 +13,13 @@ from tests.faults.test_fuzz import Chunks
 
 from holdfast.flow import assembly as assembly_module
 from holdfast.flow.assembly import OrderedAssembly, UnorderedAssembly, progress_pages
+from holdfast.flow.backup import Intake
 from holdfast.flow.previous import Living
 from holdfast.flow.storing import Bases, ChunkPool, Lane, Pending
 from holdfast.model.errors import StorageFull
 from holdfast.model.snapshot import Item, Segment, Slice, SnapshotHead
 from holdfast.repository.manifest import ManifestReader, ManifestWriter
-from holdfast.sources.base import Cut, Piece, PieceResult
+from holdfast.sources.base import CaptureRequest, Cut, Piece, PieceResult
 
 
 class Store:
@@ -162,6 +163,31 @@ def test_segments_of_many_lanes_are_put_in_order() -> None:
     ]  # fmt: skip
     assert assembly.totals.items == 3
     assert assembly.totals.rows == 7 * 3 + 3
+    pool.close()
+
+
+class Tables:
+    """A capture of two lanes, each with small pieces that share chunks and one that has its own."""
+
+    def lanes(self) -> list[Iterator[Piece]]:
+        return [iter(self._lane(name)) for name in "ab"]
+
+    def _lane(self, name: str) -> list[Piece]:
+        small = [piece(f"{name}{number}", f"{name}{number}".encode(), Cut.STREAM) for number in range(300)]
+        return [*small, piece(f"{name}-large", b"row\n" * 1000, Cut.ROWS)]
+
+
+def test_small_tables_share_chunks_and_none_waits_for_more_of_them() -> None:
+    """At the end of each lane its last shared chunk is closed: every item is whole, in few chunks."""
+    store = Store()
+    pool = ChunkPool(store)  # type: ignore[arg-type]
+    pages = Pages()
+    assembly = UnorderedAssembly(pages, store.chunks.put)  # type: ignore[arg-type]
+    Intake(CaptureRequest(source="s"), Tables(), store, assembly).drain(Lane(pool))  # type: ignore[arg-type]
+    assembly.finish()
+    assert len(pages.items) == 602
+    assert all(plain(store, item.segments[0]) == item.name for item in pages.items if b"-" not in item.name)
+    assert len(store.bases) == 4
     pool.close()
 
 
