@@ -45,9 +45,13 @@ def take(app: App, wishes: BackupWishes, report: Reporter) -> BackupResult:
 
 
 def status_of(result: BackupResult) -> Exit:
-    """Failed when a source failed, incomplete when a snapshot is, else ok."""
+    """Failed when a source failed, incomplete when a snapshot is, else ok.
+
+    A request that no source could make sense of (patterns that match nothing anywhere) is a usage error.
+    """
     if result.failures:
-        return Exit.FAILED
+        misused = not result.snapshots and all(error.exit is Exit.USAGE for error in result.failures.values())
+        return Exit.USAGE if misused else Exit.FAILED
     incomplete = any(info.status != "complete" for info in result.snapshots)
     return Exit.INCOMPLETE if incomplete else Exit.OK
 

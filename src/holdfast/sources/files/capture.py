@@ -55,6 +55,7 @@ class FilesCapture:
         )
         self._began_ns = time.time_ns()
         self._tally = Tally()
+        self._unmatched: tuple[str, ...] = ()
 
     @property
     def ordered(self) -> bool:
@@ -83,6 +84,7 @@ class FilesCapture:
         for piece, _ in with_parents(one_by_one, only):
             matched = True
             yield piece
+        self._unmatched = only.unmatched
         if not matched and not self._losses.lines() and not all(map(is_exact, self._only)):
             there = ", ".join(printable(os.fsencode(name)) for name in sorted(os.listdir(self._root_fd))[:_NAMED])
             raise UsageError(
@@ -113,6 +115,7 @@ class FilesCapture:
     def _warnings(self) -> list[str]:
         before = self._previous.notes.get("items", 0) if self._previous is not None and not self._only else 0
         warnings = list(self._admission.warnings)
+        warnings += [f"nothing in the folder matches {pattern}" for pattern in self._unmatched]
         if self._tally.items <= 1 < before:
             warnings.append(
                 f"{self._root} is empty, but held {before - 1} entries in the previous snapshot: is it mounted?"

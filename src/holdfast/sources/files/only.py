@@ -7,7 +7,7 @@ and its undo are limited to.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import translate
 from glob import escape
 from typing import TypeVar
@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _ESCAPED = re.compile(r"\[([*?[])\]")
 _ALONE = "/."
+_ALL = ("", "*", "**")
 
 
 def exactly(name: bytes) -> str:
@@ -39,10 +40,13 @@ class Only:
         self._alone: set[str] = set()
         self._above: set[str] = set()
         self._inside = b""
+        self._unseen: dict[str, Callable[[str], object]] = {}
         wild = []
         for pattern in patterns:
             text = _relative(pattern, root)
-            if text in ("", "*", "**"):
+            if not (text in _ALL or is_exact(text)):
+                self._unseen[pattern] = _matcher(text)
+            if text in _ALL:
                 self._everything = True
             elif text == _ALONE:
                 self._alone.add(label(ROOT))
@@ -59,6 +63,8 @@ class Only:
 
     def chosen(self, name: bytes) -> bool:
         """Whether the entry is wanted for its own sake."""
+        if self._unseen:
+            self._saw(name)
         if self._everything:
             return True
         if self._inside and below(name, self._inside):
@@ -71,10 +77,23 @@ class Only:
 
     def covers(self, name: bytes) -> bool:
         """The same as ``chosen``, for names in any order."""
+        if self._unseen:
+            self._saw(name)
         if self._everything or label(name) in self._alone:
             return True
         names = (name, *ancestors(name)) if name != ROOT else ()
         return any(self._matches(label(above)) for above in names)
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """Patterns that fitted nothing asked about so far, as they were written; exact ones are not looked at."""
+        return tuple(self._unseen)
+
+    def _saw(self, name: bytes) -> None:
+        text = label(name)
+        found = [pattern for pattern, fits in self._unseen.items() if name != ROOT and fits(text)]
+        for pattern in found:
+            del self._unseen[pattern]
 
     def _matches(self, text: str) -> bool:
         return text in self._whole or (self._wild is not None and self._wild(text) is not None)
@@ -123,6 +142,10 @@ def _relative(pattern: str, root: str) -> str:
     if text == ".":
         text = ""
     return text + _ALONE if alone else text
+
+
+def _matcher(text: str) -> Callable[[str], object]:
+    return _ESCAPED.sub(r"\1", text).__eq__ if _is_literal(text) else re.compile(translate(text)).match
 
 
 def _is_literal(text: str) -> bool:
