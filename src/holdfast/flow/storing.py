@@ -20,6 +20,9 @@ from holdfast.repository.session import Session
 from holdfast.sources.base import Cut, Piece, PieceResult
 
 _UNDER_WAY = 24 << 20
+# Freeing one block this large teaches the C library's allocator to keep freed chunks for the next ones, instead of
+# giving their pages back to the system and having each of them faulted in again.
+_KEPT_BY_ALLOCATOR = 31 << 20
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class ChunkPool:
     """Worker threads over one session. ``submit`` blocks while too many bytes are under way."""
 
     def __init__(self, session: Session) -> None:
+        bytes(_KEPT_BY_ALLOCATOR)
         self._session = session
         self._seed = session.cut_seed
         self._pool = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="chunk")

@@ -7,6 +7,7 @@ pack key is random and used for nothing else.
 
 from __future__ import annotations
 
+import mmap
 import secrets
 import struct
 from collections.abc import Iterator
@@ -113,11 +114,15 @@ class PackKey:
 
 
 class PackBuilder:
-    """One pack being filled, in one reused buffer. Not safe for several threads at once."""
+    """One pack being filled, in one reused buffer. Not safe for several threads at once.
+
+    The buffer is pages of its own, of which only those used take memory: a file system can then take it as it lies,
+    without copying it into its cache first.
+    """
 
     def __init__(self, keyring: Keyring, capacity: int) -> None:
         self._keyring = keyring
-        self._buffer = bytearray(capacity)
+        self._buffer = _pages(capacity)
         self._entries: list[Entry] = []
         self._end = 0
 
@@ -184,9 +189,14 @@ class PackBuilder:
         self._end = start + FRAME_SIZE + sealed
 
     def _room(self, need: int) -> None:
-        short = self._end + need - len(self._buffer)
-        if short > 0:
-            self._buffer.extend(bytes(short))
+        if self._end + need > len(self._buffer):
+            larger = _pages(max(2 * len(self._buffer), self._end + need))
+            larger[: self._end] = self._buffer[: self._end]
+            self._buffer = larger
+
+
+def _pages(size: int) -> mmap.mmap:
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def iterate(key: PackKey, pack: bytes | memoryview, where: str) -> Iterator[tuple[Entry, Frame]]:

@@ -24,6 +24,8 @@ from holdfast.repository.vault import Vault
 
 _OPEN_DATA_PACKS = 2
 _BUFFERS = 5
+# Behind a full pack's target: one chunk more, and the table of contents.
+_ROOM = 4 << 20
 # Room that stays free for log records and index fragments, so that a full disk can still be pruned.
 RESERVE = 32 << 20
 FRAGMENT_ROWS = 50_000
@@ -133,7 +135,7 @@ class ChunkWriter:
             self._packs += 1
             fresh = self._spare.empty() and self._builders < _BUFFERS
             self._builders += fresh
-        builder = PackBuilder(self._keyring, 64 << 10) if fresh else self._spare.get()
+        builder = PackBuilder(self._keyring, self._target + _ROOM) if fresh else self._spare.get()
         builder.begin(self._session, number)
         return builder
 

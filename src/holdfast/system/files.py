@@ -15,6 +15,9 @@ from functools import cache
 from typing import Any
 
 _NOT_OFFERED = frozenset((errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK))
+_DIRECT = getattr(os, "O_DIRECT", 0)
+_ALIGNED = 4096
+_LARGE = 1 << 20
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
 
@@ -33,6 +36,25 @@ def write_all(fd: int, data: memoryview) -> None:
     """Write every byte of ``data``."""
     while data.nbytes:
         data = data[os.write(fd, data) :]
+
+
+def write_past_cache(fd: int, data: memoryview) -> None:
+    """Write every byte of ``data`` as ``write_all`` does, spared the copy into the file system's cache where that is
+    possible: for large data in pages of its own, which nobody will read soon.
+    """
+    whole = data.nbytes - data.nbytes % _ALIGNED
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    written = 0
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags | _DIRECT)
+        while written < whole:
+            written += os.write(fd, data[written:whole])
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+    finally:
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+    write_all(fd, data[written:])
 
 
 def read_range(fd: int, offset: int, length: int) -> bytes:
@@ -80,7 +102,10 @@ def create_filled(path: str, data: memoryview, mode: int) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
-            write_all(fd, data)
+            if data.nbytes >= _LARGE:
+                write_past_cache(fd, data)
+            else:
+                write_all(fd, data)
             if (size := os.fstat(fd).st_size) != data.nbytes:
                 raise OSError(errno.EIO, f"{size} bytes arrived of {data.nbytes}", path)
             with contextlib.suppress(PermissionError):  # file systems without modes
