@@ -95,7 +95,7 @@ def take(source: FilesSource, previous: KeptTree | None = None, only: tuple[str,
 def restore(source: FilesSource, tree: KeptTree, **options: object):
     """Plan and apply; returns the plan and the results."""
     target = source.target(RestoreRequest(label="test", **options))
-    plan = target.plan(tree)
+    plan = target.preview(tree, tree)
     assert not plan.refusals, plan.refusals
     return plan, target.apply(plan, tree, tree)
 

@@ -32,7 +32,7 @@ def test_everything_an_inode_holds_comes_back(any_place: Path) -> None:
     assert portrait(plan.target) == before
     assert portrait(tree) == before
     target = source.target(RestoreRequest(label="x", to=plan.target, in_place=True, overwrite=True, exact=True))
-    again = target.plan(taken.tree)
+    again = target.preview(taken.tree, taken.tree)
     assert [step for step in again.steps if step.action != "leave"] == []
     assert again.steps[-1].counts["leave"] == len(taken.tree.names())
 

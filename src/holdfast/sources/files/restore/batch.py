@@ -11,7 +11,7 @@ from holdfast.model.plans import Action
 from holdfast.model.snapshot import Item
 from holdfast.sources.files import inode
 from holdfast.sources.files.names import printable
-from holdfast.sources.files.restore.compare import CONTENT, differences
+from holdfast.sources.files.restore.compare import CONTENT, differences, doubtful
 from holdfast.sources.files.restore.dress import Dresser
 from holdfast.sources.files.restore.durable import sync_tree
 from holdfast.sources.files.restore.folder import Folder
@@ -91,7 +91,7 @@ class BatchWriter:
                 return self._anew(folder, item)
             found = differences(item, stat, name, folder.fd, self._dresser)
             rotten = (
-                CONTENT.isdisjoint(found) and self._compare and item.kind == inode.FILE
+                CONTENT.isdisjoint(found) and item.kind == inode.FILE and (self._compare or doubtful(item, stat))
                 and not self._writer.equal(name, folder.fd, item)
             )
             if CONTENT.isdisjoint(found) and not rotten:

@@ -8,7 +8,7 @@ from holdfast.model.snapshot import Item, Notes
 from holdfast.sources.files import inode
 from holdfast.sources.files.restore.dress import Dresser
 
-CONTENT = frozenset(("kind", "size", "mtime", "symlink target", "device", "hard link"))
+CONTENT = frozenset(("kind", "content", "size", "mtime", "symlink target", "device", "hard link"))
 """Differences that cannot be mended by changing metadata alone (an mtime of a folder can)."""
 
 
@@ -20,7 +20,7 @@ def notes_of(item: Item) -> Notes:
 
 
 def differences(item: Item, stat: os.stat_result, name: bytes, dir_fd: int, dresser: Dresser) -> list[str]:
-    """In words, empty when the entry is as the snapshot has it (content judged by size and mtime)."""
+    """In words, empty when the entry is as the snapshot has it (content judged by size and mtime; see ``doubtful``)."""
     notes = notes_of(item)
     facts = notes[inode.FACTS]
     if inode.kind_of(stat.st_mode) != item.kind:
@@ -42,6 +42,18 @@ def differences(item: Item, stat: os.stat_result, name: bytes, dir_fd: int, dres
     if not follows and _xattrs_now(name, dir_fd, dresser) != [list(pair) for pair in dresser.wanted_xattrs(notes)]:
         found.append("attributes")
     return found
+
+
+def doubtful(item: Item, stat: os.stat_result) -> bool:
+    """Whether a file may hold other content under the size and mtime of an item: anybody may set an mtime.
+
+    Not where it still is the inode that was saved, and nothing was done to that since: nobody can set a ctime.
+    """
+    notes = notes_of(item)
+    if item.kind != inode.FILE or inode.HARDLINK in notes:
+        return False
+    facts = notes[inode.FACTS]
+    return stat.st_ino != facts[inode.INO] or stat.st_ctime_ns != facts[inode.CTIME] or inode.UNSETTLED in notes
 
 
 def same_content(stat: os.stat_result, item: Item) -> bool:

@@ -21,13 +21,14 @@ class Intent:
     """``actions`` None: a fresh place, everything is made. Else what to do with each item; absent means nothing.
 
     ``deletions`` in the order to delete them: what lies in a folder before the folder. ``blocked``: status and
-    reason of what cannot be done.
+    reason of what cannot be done, or is not to be done. ``leftovers``: half-made entries of restores that were killed.
     """
 
     path: str
     actions: dict[bytes, Action] | None
     deletions: tuple[bytes, ...] = ()
     blocked: dict[bytes, tuple[str, str]] = field(default_factory=dict)
+    leftovers: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Draft:
     size: int = 0
     sockets: int = 0
     blocked: dict[bytes, tuple[str, str]] = field(default_factory=dict)
+    leftovers: list[bytes] = field(default_factory=list)
 
     def add(self, item: Item, action: Action, detail: str = "") -> None:
         """One item that something happens to."""
@@ -51,6 +53,12 @@ class Draft:
         self.sockets += item.kind == inode.SOCKET
         self.blocked[item.name] = status, why
         self.add(item, Action.BLOCKED, why)
+
+    def leave_differing(self, item: Item, found: list[str]) -> None:
+        """One item that is not as in the snapshot, where nothing is to be overwritten."""
+        detail = f"differs ({', '.join(found)}) and is left: --overwrite replaces it"
+        self.blocked[item.name] = "incomplete", detail
+        self.add(item, Action.LEAVE, detail)
 
     def count(self, action: Action, size: int = 0) -> None:
         """Count without listing."""

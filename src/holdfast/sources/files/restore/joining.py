@@ -14,7 +14,8 @@ from holdfast.sources.files.ladder import open_beneath
 from holdfast.sources.files.names import ROOT, parent
 from holdfast.sources.files.restore.compare import same_content
 from holdfast.sources.files.restore.dress import Dresser
-from holdfast.sources.files.restore.write import Writer, take_name, temporary_name
+from holdfast.sources.files.restore.temporary import temporary_name
+from holdfast.sources.files.restore.write import Writer, take_name
 
 Failed = Callable[[Item, OSError | HoldfastError], None]
 

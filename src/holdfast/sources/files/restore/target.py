@@ -47,23 +47,35 @@ class FilesTarget:
 
     def plan(self, manifest: Manifest) -> RestorePlan:
         """Compare and decide; nothing is written."""
+        return self._plan(manifest, None)
+
+    def preview(self, manifest: Manifest, content: Content) -> RestorePlan:
+        """See sources.base.Previewing: files whose times do not tell whether they changed are read and compared."""
+        return self._plan(manifest, content)
+
+    def _plan(self, manifest: Manifest, content: Content | None) -> RestorePlan:
         place = find_place(self._source, self._request, self._rules.skipped()[0])
         dresser = self._dresser(manifest.notes)
         warnings = self._warnings(dresser)
         if place.refusals:
             return self._refuse(place, place.refusals)
+        only = self._chosen()
+        deletions: list[RestoreStep] = []
         if place.fresh or not self._request.in_place:
-            draft = survey_fresh(chosen_items(manifest, self._request, self._source), dresser, LISTED)
+            draft = survey_fresh(chosen_items(manifest, only), dresser, LISTED)
             intent = Intent(path=place.path, actions=None, blocked=draft.blocked)
             steps = self._fresh_steps(draft)
         else:
-            draft, deletions = self._survey(place, manifest, dresser)
+            draft, deletions = self._survey(place, manifest, dresser, only, content)
             intent = _in_place(place.path, draft, deletions)
             steps = (*draft.steps, *deletions, draft.summary(Action.LEAVE))
+        if draft.leftovers:
+            warnings += (f"{len(draft.leftovers)} half-made files of a restore that was killed are removed",)
         if draft.sockets:
             warnings += (f"{draft.sockets} sockets are not restored: the programs that listen on them make them",)
-        if not draft.counts and not draft.steps and self._request.only and not intent.deletions:
-            return self._refuse(place, (f"nothing in the snapshot matches {', '.join(self._request.only)}",))
+        nothing_at_all = not draft.counts and not draft.steps and not deletions
+        if wrong := only.unmatched or (self._request.only if nothing_at_all else ()):
+            return self._refuse(place, (f"nothing in the snapshot matches {', '.join(wrong)}",))
         return RestorePlan(
             target=place.path, in_place=self._request.in_place, steps=steps, warnings=warnings, private=intent
         )
@@ -93,7 +105,7 @@ class FilesTarget:
         if intent.actions is not None:
             yield from (step.item for step in plan.steps if step.action is Action.CREATE)
             return
-        for item, _ in chosen_items(manifest, self._request, self._source):
+        for item, _ in chosen_items(manifest, self._chosen()):
             if item.name != ROOT and item.name not in intent.blocked:
                 yield item.name
 
@@ -103,7 +115,7 @@ class FilesTarget:
         outcome = Outcome(intent.blocked)
         root_fd = self._root(intent)
         try:
-            remove(root_fd, intent.deletions, outcome)
+            remove(root_fd, (*intent.leftovers, *intent.deletions), outcome)
             self._build(root_fd, intent, manifest, content, outcome)
             try:
                 sync_tree(root_fd)
@@ -127,30 +139,32 @@ class FilesTarget:
 
     def _answered_for(self, intent: Intent, manifest: Manifest) -> Iterator[Item]:
         made = (Action.CREATE, Action.OVERWRITE, Action.REPLACE)
-        for item, chosen in chosen_items(manifest, self._request, self._source):
+        for item, chosen in chosen_items(manifest, self._chosen()):
             done = intent.actions is None or intent.actions.get(item.name) in made
             if done or (chosen and self._request.overwrite):
                 yield item
 
+    def _chosen(self) -> Only:
+        return Only(self._request.only, root=self._source)
+
     def _survey(
-        self, place: Place, manifest: Manifest, dresser: Dresser
+        self, place: Place, manifest: Manifest, dresser: Dresser, only: Only, content: Content | None
     ) -> tuple[Draft, list[RestoreStep]]:
         request = self._request
         root_fd = _open(place.path)
         walk = None
         try:
             admission = Admission(root_fd, self._rules, Only(()))
-            only = Only(request.only, root=self._source)
             extras = Extras(
                 exact=request.exact, only=only, admission=admission, caches=self._rules.exclude_caches,
                 then=Exclusion(manifest.notes.get("exclude", ())),
             )
-            survey = Survey(request, dresser, extras)
+            survey = Survey(request, dresser, extras, Writer(content, dresser).equal if content is not None else None)
             walk = Walk(
                 root_fd, lost=lambda _name, _error: None,
                 admit=lambda _path, stat: Admit.HIDE if admission.own(stat) else Admit.OPEN,
             )
-            survey.run(chosen_items(manifest, request, self._source), walk)
+            survey.run(chosen_items(manifest, only), walk)
         finally:
             if walk is not None:
                 walk.close()
@@ -188,7 +202,7 @@ class FilesTarget:
             actions=intent.actions, content=content, dresser=dresser, batches=batches, joining=joining,
             outcome=outcome, width=self._request.width,
         ))
-        builder.run(item for item, _ in chosen_items(manifest, self._request, self._source))
+        builder.run(item for item, _ in chosen_items(manifest, self._chosen()))
         if self._request.overwrite and intent.actions is not None:
             joining.redress(self._moved_folders(intent))
         builder.finish_root(manifest.item(ROOT), root_fd)
@@ -196,7 +210,7 @@ class FilesTarget:
     def _moved_folders(self, intent: Intent) -> list[bytes]:
         """Folders that were as the snapshot has them until something in them changed: their times moved."""
         actions = intent.actions or {}
-        only = Only(self._request.only, root=self._source)
+        only = self._chosen()
         parents = {parent(name) for name in (*actions, *intent.deletions)}
         return sorted((name for name in parents if name not in actions and only.covers(name)), reverse=True)
 
@@ -244,8 +258,11 @@ class FilesTarget:
 
 
 def _in_place(path: str, draft: Draft, deletions: list[RestoreStep]) -> Intent:
-    actions: dict[bytes, Action] = {step.item: step.action for step in draft.steps if step.action is not Action.BLOCKED}
-    return Intent(path=path, actions=actions, deletions=tuple(step.item for step in deletions), blocked=draft.blocked)
+    idle = (Action.BLOCKED, Action.LEAVE)
+    return Intent(
+        path=path, actions={step.item: step.action for step in draft.steps if step.action not in idle},
+        deletions=tuple(step.item for step in deletions), blocked=draft.blocked, leftovers=tuple(draft.leftovers),
+    )
 
 
 def _open(path: str) -> int:

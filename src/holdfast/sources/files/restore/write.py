@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterable, Iterator
-from itertools import count
 
 from holdfast.model.errors import TargetError
 from holdfast.model.snapshot import Item, Notes
@@ -14,16 +12,9 @@ from holdfast.sources.base import Content
 from holdfast.sources.files import inode
 from holdfast.sources.files.restore.contrast import first_difference
 from holdfast.sources.files.restore.dress import Dresser
+from holdfast.sources.files.restore.temporary import temporary_name
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_NUMBERS = count()
-_TOKEN = secrets.token_hex(4)
-
-
-def temporary_name() -> bytes:
-    """A name that nothing in the folder has."""
-    return b".holdfast-%s-%d" % (_TOKEN.encode(), next(_NUMBERS))
-
 
 def take_name(temporary: bytes, name: bytes, dir_fd: int, *, replace: bool) -> None:
     """Move a complete entry to its name; without ``replace`` FileExistsError when the name is taken."""
