@@ -27,6 +27,7 @@ class Segment(msgspec.Struct, array_like=True, gc=False):
     ``key`` names the stretch within its item ("0-512" heap blocks, "" when there is one stretch only).
     ``stamp`` is what the source compares to decide that the stretch is unchanged (fingerprint); may be empty.
     ``slices`` in order give the plain bytes, ``size`` of them in total.
+    ``part`` > 0 continues the segment before it (very many slices are stored in several parts).
     """
 
     key: str
@@ -35,6 +36,7 @@ class Segment(msgspec.Struct, array_like=True, gc=False):
     slices: list[Slice]
     stamp: bytes = b""
     notes: Notes | None = None
+    part: int = 0
 
 
 class Item(msgspec.Struct, array_like=True, gc=False):
@@ -65,6 +67,7 @@ class SnapshotInfo(msgspec.Struct, kw_only=True, omit_defaults=False):
     ``partial`` marks a snapshot of chosen items only (``--only``, pre-restore): never "latest".
     ``undo`` is set on the snapshot a restore takes first: to (place, no password) and, when they are few, only
     (patterns of what existed and was touched). What was created, and long lists of patterns, are in the manifest.
+    ``more``: facts of later versions by name; whoever does not know one keeps it as it is.
     Byte counts: ``bytes_source`` size of the data, ``bytes_read`` read from the source, ``bytes_new`` plain
     bytes not seen before, ``bytes_stored`` what the repository grew by.
     """
@@ -91,6 +94,7 @@ class SnapshotInfo(msgspec.Struct, kw_only=True, omit_defaults=False):
     origin: str = ""
     partial: bool = False
     undo: Notes | None = None
+    more: Notes | None = None
 
 
 class SnapshotHead(msgspec.Struct, kw_only=True, omit_defaults=True):

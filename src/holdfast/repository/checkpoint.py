@@ -45,7 +45,10 @@ class _Version(msgspec.Struct):
 
 
 class Checkpoint(msgspec.Struct, kw_only=True):
-    """What is stored: the attributes of LogState, without those that follow from others."""
+    """What is stored: the attributes of LogState, without those that follow from others.
+
+    ``later``: each kind of record up to here that format 1 did not have when it was first released, with its mark.
+    """
 
     version: int = CHECKPOINT_VERSION
     number: int
@@ -59,6 +62,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     keys: list[KeyAdded]
     last_gain: int
     voids: list[tuple[int, str]]
+    later: dict[str, str] = {}
 
     def encode(self) -> bytes:
         """The plain bytes, before sealing."""

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
-from holdfast.model.errors import HoldfastError, RepositoryBusy, SessionExpired, UsageError
+from holdfast.model.errors import HoldfastError, NewerFormat, RepositoryBusy, SessionExpired, UsageError
 from holdfast.model.ids import short
-from holdfast.repository.records import PackName, split_pack
+from holdfast.repository.records import LETTING_GO, UPGRADE, PackName, Without, split_pack
 from holdfast.repository.state import LogState
 
 
@@ -28,6 +28,8 @@ class Rule(StrEnum):
     SWEPT_IS_GONE = "nothing comes back that needs a swept pack"
     OPEN_SESSIONS_KEEP = "packs of open sessions are left alone"
     PINNED_STAYS = "a pinned snapshot is not forgotten"
+    LET_GO_WAITS = "a closed session is let go of only while none is open"
+    UNKNOWN_BINDS = "what a newer holdfast wrote binds those who do not know it"
     FIRST_COME = "a pack is condemned, taken back or swept by one prune"
     SENSE = "the record applies to what is there"
 
@@ -46,6 +48,8 @@ class Refusal:
                 self.reason,
                 hint="run the backup again: what has arrived is reused",
             )
+        if self.rule is Rule.UNKNOWN_BINDS:
+            return NewerFormat(self.reason, hint=UPGRADE)
         if self.rule in {Rule.SENSE, Rule.PINNED_STAYS, Rule.SWEPT_IS_GONE}:
             return UsageError(self.reason)
         return RepositoryBusy(self.reason, why=self.rule.value, retryable=True)
@@ -98,9 +102,20 @@ def to_take_back(state: LogState, packs: Iterable[PackName], session: str) -> li
     return [pack for pack in packs if pack in state.condemned and not usable_pack(state, pack, session)]
 
 
+def may_append(state: LogState, body: type) -> Iterator[Refusal]:
+    """What every record has to ask first: whether unknown kinds in the log leave this client free to write it."""
+    for kind, without in state.unknown.items():
+        if without == Without.READ:
+            what = f"a newer holdfast wrote a record ({kind}) that only lets this version read"
+            yield Refusal(Rule.UNKNOWN_BINDS, what)
+        elif without == Without.KEEP and issubclass(body, LETTING_GO):
+            what = f"a newer holdfast wrote a record ({kind}) that may protect what this version would let go"
+            yield Refusal(Rule.UNKNOWN_BINDS, what)
+
+
 def may_begin(state: LogState, session: str) -> Iterator[Refusal]:
     """A session may begin once."""
-    if session in state.sessions:
+    if session in state.sessions or state.closed(session):
         yield Refusal(Rule.SENSE, f"session {short(session)} has begun before")
 
 
@@ -114,7 +129,8 @@ def may_snapshot(state: LogState, session: str) -> Iterator[Refusal]:
     """Rule 1: only an open session commits."""
     known = state.sessions.get(session)
     if known is None or not known.open:
-        status = "was never begun" if known is None else f"is {known.status}"
+        missing = "is over" if state.closed(session) else "was never begun"
+        status = missing if known is None else f"is {known.status}"
         yield Refusal(Rule.CLOSED_CANNOT_COMMIT, f"nothing is committed: session {short(session)} {status}")
 
 
@@ -204,12 +220,39 @@ def may_sweep(state: LogState, packs: Collection[PackName], cover: Cover) -> Ite
     if waiting:
         names = ", ".join(short(session) for session in sorted(waiting))
         yield Refusal(Rule.SWEEP_WAITS, f"sessions that began before are still open: {names}")
+    yield from may_rely(state, cover)
+    yield from _cover_stands(state, packs, cover)
+
+
+def may_let_go(state: LogState, sessions: Collection[str], cover: Cover) -> Iterator[Refusal]:
+    """Closed sessions of which no snapshot living at the head needs a pack, while no session is open.
+
+    It sweeps every pack of theirs without a Condemn before, those too that a stalled process brings later; so it must
+    not matter to anybody who began before, and the only ones known not to mind are those who are not there.
+    """
+    for session in sessions:
+        if session not in state.sessions:
+            yield Refusal(Rule.FIRST_COME, f"session {short(session)} is not there, or was let go of already")
+    if state.open:
+        names = ", ".join(short(session) for session in sorted(state.open))
+        yield Refusal(Rule.LET_GO_WAITS, f"sessions are open: {names}")
+    mine = {bytes.fromhex(session) for session in sessions}
+    yield from may_rely(state, cover)
+    yield from _cover_stands(state, [pack for pack in cover.packs if pack[:16] in mine], cover)
+
+
+def still_proves(state: LogState, cover: Cover) -> bool:
+    """Whether a cover that was counted a while ago proves at this head, too, what may go."""
+    return not any((*may_rely(state, cover), *_cover_stands(state, (), cover)))
+
+
+def may_rely(state: LogState, cover: Cover) -> Iterator[Refusal]:
+    """A cover that is younger than whatever made anything reachable."""
     if state.last_gain > cover.head:
         yield Refusal(
             Rule.SWEEP_UNREACHABLE,
             f"a snapshot came to life in record {state.last_gain}, after needs were counted at {cover.head}",
         )
-    yield from _cover_stands(state, packs, cover)
 
 
 def _cover_stands(state: LogState, packs: Collection[PackName], cover: Cover) -> Iterator[Refusal]:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from holdfast.crypto.seal import ObjectSealer
-from holdfast.model.errors import Damaged, HoldfastError, ObjectExists, ObjectMissing, StorageError
+from holdfast.model.errors import Damaged, HoldfastError, NewerFormat, ObjectExists, ObjectMissing, StorageError
+from holdfast.repository import guards
 from holdfast.repository import records as rec
 from holdfast.repository.layout import CHECKPOINT, LOG, checkpoint_path, log_path, parse_log_path
 from holdfast.repository.state import LogState
@@ -89,10 +90,12 @@ class Log:
             return self._agrees(self._folded(name))
         except ObjectMissing:
             return True  # a newer one took its place a moment ago
+        except NewerFormat:
+            return True  # a later version folded it, and judges it
         except HoldfastError:
             return False
 
-    def record(self, number: int) -> rec.Envelope:
+    def record(self, number: int) -> rec.Envelope | rec.Foreign:
         """One record, read again."""
         name = log_path(number)
         return rec.decode(self._sealer.open("log", name, self._storage.get(name)), name)
@@ -106,12 +109,14 @@ class Log:
     def append(self, body: rec.Body, guard: Guard | None = None) -> int:
         """Append one record after everything that is there; ``guard`` is asked again whenever others were faster.
 
-        Returns the record's number. What ``guard`` raises goes through, and nothing is written.
+        Returns the record's number. NewerFormat when an unknown kind in the log forbids it. What ``guard`` raises goes
+        through. Either way nothing is written then.
         """
         with self._lock:
             while True:
                 self.follow()
                 self.require_whole()
+                guards.require(guards.may_append(self.state, type(body)))
                 if guard is not None:
                     guard(self.state)
                 number = self.state.number + 1
@@ -127,7 +132,8 @@ class Log:
                     continue
                 self.bytes_written += len(sealed)
                 self._apply(plain, name)
-                if number % CHECKPOINT_EVERY == 0:
+                # Who does not know every kind cannot fold the log: a later client would miss what it left out.
+                if number % CHECKPOINT_EVERY == 0 and not self.state.unknown:
                     self._checkpoint()
                 return number
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from holdfast.model.errors import Damaged
+from holdfast.model.errors import Damaged, NewerFormat
 from holdfast.model.snapshot import Item, Notes, Segment, SnapshotHead
 from holdfast.repository.reader import ChunkReader
 
@@ -45,6 +45,7 @@ class Root(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The root of a manifest. ``directories`` are chunk ids of msgpack arrays of PageRef.
 
     ``undo``: chunk ids of the pages that tell an undo what a restore touched and made (repository.undoing).
+    ``attached``: ids of whatever else a later version keeps with the snapshot; needed as long as it is.
     """
 
     version: int
@@ -53,6 +54,7 @@ class Root(msgspec.Struct, kw_only=True, omit_defaults=True):
     items: int
     directories: list[bytes]
     undo: list[bytes] = []
+    attached: list[bytes] = []
 
 
 _pages = msgspec.msgpack.Decoder(list[Item])
@@ -74,13 +76,24 @@ def split_parts(item: Item) -> Iterator[Item]:
         return
     part: list[Segment] = []
     slices = number = 0
-    for segment in item.segments:
+    for segment in (stretch for whole in item.segments for stretch in _split_segment(whole)):
         if part and (len(part) >= PART_SEGMENTS or slices + len(segment.slices) > PART_SLICES):
             yield _part(item, part, number)
             part, slices, number = [], 0, number + 1
         part.append(segment)
         slices += len(segment.slices)
     yield _part(item, part, number)
+
+
+def _split_segment(segment: Segment) -> Iterator[Segment]:
+    """The segment itself, or several parts of it when one part of an item cannot hold its slices."""
+    if len(segment.slices) <= PART_SLICES:
+        yield segment
+        return
+    for number, at in enumerate(range(0, len(segment.slices), PART_SLICES)):
+        stamp, notes = (segment.stamp, segment.notes) if number == 0 else (b"", None)
+        slices = segment.slices[at : at + PART_SLICES]
+        yield Segment(segment.key, segment.rows, segment.size, slices, stamp, notes, number)
 
 
 def _part(item: Item, segments: list[Segment], number: int) -> Item:
@@ -109,7 +122,7 @@ class ManifestWriter:
     def add(self, item: Item) -> None:
         """Take the next item."""
         self._items += 1
-        if len(item.segments) > 1:
+        if len(item.segments) > 1 or (item.segments and len(item.segments[0].slices) > PART_SLICES):
             for part in split_parts(item):
                 self._take(part)
         else:
@@ -187,7 +200,8 @@ class ManifestReader:
         self._reader = reader
         self.root = _decode(_root, reader.read(root))
         if self.root.version != VERSION:
-            raise Damaged(f"manifest version {self.root.version} is not known to this holdfast")
+            what = f"manifest version {self.root.version} is not known to this holdfast"
+            raise NewerFormat(what, hint="use the newest holdfast for this repository: pip install --upgrade holdfast")
         self._refs: list[PageRef] | None = None
 
     @property
@@ -228,25 +242,41 @@ class ManifestReader:
 
     def chunks(self, root: bytes) -> Iterator[bytes]:
         """Ids of every META chunk of this manifest."""
-        yield root
-        yield from self.root.undo
-        yield from self.root.directories
+        yield from self.own_chunks(root)
         for ref in self.pages():
             yield ref.chunk
 
+    def own_chunks(self, root: bytes) -> Iterator[bytes]:
+        """Ids of the META chunks that other manifests hardly share: all but the pages."""
+        yield root
+        yield from self.root.undo
+        yield from self.root.attached
+        yield from self.root.directories
+
 
 def join_parts(items: Iterator[Item]) -> Iterator[Item]:
-    """Join the parts of large items."""
+    """Join the parts of large items, and of large segments in them. The items given must be nobody else's."""
     held: Item | None = None
     for item in items:
         if item.part and held is not None:
-            held.segments = held.segments + item.segments
+            _join_segments(held.segments, item.segments)
             continue
         if held is not None:
             yield held
         held = item
+        if any(segment.part for segment in item.segments):
+            segments, item.segments = item.segments, []
+            _join_segments(item.segments, segments)
     if held is not None:
         yield held
+
+
+def _join_segments(joined: list[Segment], more: list[Segment]) -> None:
+    for segment in more:
+        if segment.part and joined:
+            joined[-1].slices.extend(segment.slices)
+        else:
+            joined.append(segment)
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes) -> T:

@@ -110,7 +110,7 @@ class Needs:
 def pack_facts(vault: Vault, present: dict[bytes, int], live: dict[bytes, int]) -> Iterator[PackFacts]:
     """What is known of every pack in storage that was not swept."""
     state = vault.log.state
-    unfinished = _unfinished(state)
+    resumable = unfinished(state)
     for name, size in present.items():
         if name in state.swept:
             continue
@@ -124,11 +124,11 @@ def pack_facts(vault: Vault, present: dict[bytes, int], live: dict[bytes, int]) 
             writer=writer,
             condemned=condemned,
             waits_for=tuple(state.blockers(name)) if condemned else (),
-            unfinished=session is not None and session.id in unfinished,
+            unfinished=session is not None and session.id in resumable,
         )
 
 
-def _unfinished(state: LogState) -> set[str]:
+def unfinished(state: LogState) -> set[str]:
     """Backups that ended without a snapshot and began after the last one that made any."""
     made = {snapshot.session for snapshot in state.snapshots.values()}
     last = max((state.sessions[session].begin for session in made if session in state.sessions), default=0)

@@ -1,7 +1,7 @@
 """Packs: objects that hold many sealed chunks, and can be read without any index.
 
-Layout (docs/format-1.md, "Pack"): a header of 128 bytes with the wrapped pack key; frames; a trailer frame with the
-sealed table of contents; a footer of 16 bytes that points at the trailer. The nonce of a frame is its ordinal, the
+Layout (docs/format-1.md, "Pack"): a header with the wrapped pack key, and room for wraps that later versions add;
+frames; a trailer frame with the sealed table of contents; a footer of 16 bytes that points at the trailer. The nonce of a frame is its ordinal, the
 pack key is random and used for nothing else.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import secrets
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -22,9 +22,14 @@ from holdfast.repository.layout import pack_path
 
 MAGIC = b"HFPK"
 VERSION = 1
-HEADER_SIZE = 128
-_CLEAR_SIZE = 80
-_HEADER = struct.Struct(">4sBBxx16s16sIxxxx32s")
+_HEADER = struct.Struct(">4sBBH16s16sIxxxx32s")
+_CLEAR_SIZE = _HEADER.size
+_WRAP = struct.Struct(">BxH")
+_MASTER = 1
+"""The kind of wrap that opens with a key derived from the master key."""
+_WRAPPED = 48
+HEADER_SIZE = _CLEAR_SIZE + _WRAP.size + _WRAPPED
+"""Of the packs this version writes. Later ones may be longer: ``read_key``."""
 _FRAME = struct.Struct(">2sBBII32s")
 FRAME_SIZE = _FRAME.size
 _FRAME_MAGIC = b"HF"
@@ -67,14 +72,17 @@ class Frame:
 
 
 class PackKey:
-    """The opened key of one pack; unseals any of its frames."""
+    """The opened key of one pack; unseals any of its frames, of which the first begins at ``start``.
 
-    __slots__ = ("_cipher", "_clear")
+    ``header``: the pack's first bytes, its whole header at least (``read_key`` gets it).
+    """
 
-    def __init__(self, keyring: Keyring, header: bytes, where: str) -> None:
-        if len(header) < HEADER_SIZE or header[:4] != MAGIC:
+    __slots__ = ("_cipher", "_clear", "start")
+
+    def __init__(self, keyring: Keyring, header: bytes | memoryview, where: str) -> None:
+        if len(header) < HEADER_SIZE or bytes(header[:4]) != MAGIC:
             raise Damaged("a pack is truncated or is not a pack", where=where)
-        _, version, _, repository, session, number, salt = _HEADER.unpack_from(header)
+        _, version, wraps, self.start, repository, session, number, salt = _HEADER.unpack_from(header)
         if version != VERSION:
             raise Damaged("a pack has an unknown version: it was altered, or a newer holdfast wrote it", where=where)
         if repository != keyring.repository:
@@ -82,9 +90,10 @@ class PackKey:
         if where != pack_path(session + number.to_bytes(4, "big")):
             raise Damaged("a pack of another name stands in this place", where=where)
         self._clear = bytes(header[:_CLEAR_SIZE])
+        head, wrapped = _master_wrap(bytes(header[_CLEAR_SIZE : self.start]), wraps, where)
         try:
             key = AESGCM(hkdf(keyring.pack_wrap, salt, "holdfast/1/pack")).decrypt(
-                bytes(12), bytes(header[_CLEAR_SIZE:HEADER_SIZE]), self._clear
+                bytes(12), wrapped, self._clear + head
             )
         except InvalidTag as error:
             raise Damaged("a pack's header was altered", where=where) from error
@@ -113,6 +122,28 @@ class PackKey:
         return Frame(ordinal, kind, codec, chunk, size, base, memoryview(inner)[start : start + length])
 
 
+def read_key(keyring: Keyring, get: Callable[[int], bytes], where: str) -> PackKey:
+    """The key of the pack of which ``get(length)`` gives the first bytes."""
+    header = get(HEADER_SIZE)
+    length = int.from_bytes(header[6:8], "big")
+    return PackKey(keyring, header if length <= len(header) else get(length), where)
+
+
+def _master_wrap(wraps: bytes, count: int, where: str) -> tuple[bytes, bytes]:
+    """(head, body) of the first wrap that the master key opens; wraps for others are passed over."""
+    at = 0
+    for _ in range(count):
+        if at + _WRAP.size > len(wraps):
+            break
+        kind, size = _WRAP.unpack_from(wraps, at)
+        body = at + _WRAP.size
+        if kind == _MASTER and size == _WRAPPED and body + size <= len(wraps):
+            return wraps[at:body], wraps[body : body + size]
+        at = body + size
+    what = "a pack's key is wrapped for nobody this version knows: it was altered, or a newer holdfast wrote it"
+    raise Damaged(what, where=where)
+
+
 class PackBuilder:
     """One pack being filled, in one reused buffer. Not safe for several threads at once.
 
@@ -130,10 +161,11 @@ class PackBuilder:
         """Start the pack ``number`` of ``session``."""
         salt, key = secrets.token_bytes(32), secrets.token_bytes(32)
         clear = _HEADER.pack(
-            MAGIC, VERSION, 0, self._keyring.repository, bytes.fromhex(session), number, salt
+            MAGIC, VERSION, 1, HEADER_SIZE, self._keyring.repository, bytes.fromhex(session), number, salt
         )
-        wrapped = AESGCM(hkdf(self._keyring.pack_wrap, salt, "holdfast/1/pack")).encrypt(bytes(12), key, clear)
-        self._buffer[:HEADER_SIZE] = clear + wrapped
+        head = _WRAP.pack(_MASTER, _WRAPPED)
+        wrapped = AESGCM(hkdf(self._keyring.pack_wrap, salt, "holdfast/1/pack")).encrypt(bytes(12), key, clear + head)
+        self._buffer[:HEADER_SIZE] = clear + head + wrapped
         self.number = number
         self._clear = clear
         self._cipher = AESGCM(key)
@@ -202,7 +234,7 @@ def _pages(size: int) -> mmap.mmap:
 def iterate(key: PackKey, pack: bytes | memoryview, where: str) -> Iterator[tuple[Entry, Frame]]:
     """Every chunk of a whole pack in order, each unsealed; Damaged when frames, trailer and footer do not agree."""
     view = memoryview(pack)
-    offset, ordinal = HEADER_SIZE, 0
+    offset, ordinal = key.start, 0
     while True:
         frame = key.open(view[offset:], where)
         length = _frame_length(view[offset:])
@@ -252,7 +284,7 @@ def contents(key: PackKey, trailer: bytes | memoryview, where: str) -> list[Entr
 def salvage(key: PackKey, pack: bytes, where: str) -> Iterator[Entry]:
     """Every frame of a damaged pack that can still be unsealed, found by the magic bytes frames begin with."""
     view = memoryview(pack)
-    offset = HEADER_SIZE
+    offset = key.start
     while 0 <= offset < len(pack):
         try:
             frame = key.open(view[offset:], where)

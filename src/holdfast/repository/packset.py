@@ -11,7 +11,8 @@ from holdfast.repository.records import PackName
 class PackSet:
     """Packs, remembered as half-open number ranges per session.
 
-    ``runs`` maps the 16 session bytes to ``[start, end, start, end, ...]``, ascending and never touching.
+    ``runs`` maps the 16 session bytes to ``[start, end, start, end, ...]``, ascending and never touching. A last range
+    without an end has none: ``[0]`` holds every pack of the session, written or not.
     """
 
     __slots__ = ("runs",)
@@ -28,13 +29,11 @@ class PackSet:
         return bisect_right(edges, int.from_bytes(name[16:], "big")) % 2 == 1
 
     def __iter__(self) -> Iterator[PackName]:
+        """Every pack, but for those of sessions that are held whole."""
         for session, edges in self.runs.items():
-            for start, end in zip(edges[::2], edges[1::2], strict=True):
+            for start, end in zip(edges[::2], edges[1::2], strict=False):
                 for number in range(start, end):
                     yield session + number.to_bytes(4, "big")
-
-    def __len__(self) -> int:
-        return sum(sum(edges[1::2]) - sum(edges[::2]) for edges in self.runs.values())
 
     def __bool__(self) -> bool:
         return bool(self.runs)
@@ -50,6 +49,14 @@ class PackSet:
         joins_right = place < len(edges) and edges[place] == number + 1
         replacement = ([] if joins_left else [number]) + ([] if joins_right else [number + 1])
         edges[place - joins_left : place + joins_right] = replacement
+
+    def add_all_of(self, session: bytes) -> None:
+        """Put in every pack of a session (16 bytes), those too that nobody has seen."""
+        self.runs[session] = [0]
+
+    def holds_all_of(self, session: bytes) -> bool:
+        """Whether every pack of the session is in, seen or not."""
+        return self.runs.get(session) == [0]
 
     def copy(self) -> PackSet:
         """An independent set of the same packs."""

@@ -21,9 +21,7 @@ def chunks_of(reader: ChunkReader, roots: list[bytes]) -> Iterator[bytes]:
     seen: set[bytes] = set()
     for root in roots:
         manifest = ManifestReader(reader, root)
-        yield root
-        yield from manifest.root.undo
-        yield from manifest.root.directories
+        yield from manifest.own_chunks(root)
         for ref in manifest.pages():
             if ref.chunk in seen:
                 continue

@@ -13,7 +13,7 @@ from holdfast.crypto.keys import Keyring
 from holdfast.model.errors import Damaged, HoldfastError, ObjectMissing
 from holdfast.repository.fragments import Location
 from holdfast.repository.layout import pack_path
-from holdfast.repository.pack import DATA, HEADER_SIZE, Frame, PackKey
+from holdfast.repository.pack import DATA, Frame, PackKey, read_key
 from holdfast.repository.vault import Vault
 
 _KEYS_HELD = 4096
@@ -152,7 +152,7 @@ class ChunkReader:
             key = self._keys.get(pack)
         if key is None:
             where = pack_path(pack)
-            key = PackKey(self._keyring, self._range(where, 0, HEADER_SIZE), where)
+            key = read_key(self._keyring, lambda length: self._range(where, 0, length), where)
             with self._lock:
                 self._keys[pack] = key
                 if len(self._keys) > _KEYS_HELD:

@@ -20,7 +20,7 @@ from holdfast.repository.fragments import (
     split_fragment,
 )
 from holdfast.repository.layout import INDEX, PACKS, index_path, pack_path, parse_pack_path
-from holdfast.repository.pack import Entry, PackKey
+from holdfast.repository.pack import Entry
 from holdfast.repository.reader import ChunkReader
 from holdfast.repository.vault import DeadPacks, Vault
 
@@ -59,7 +59,7 @@ def unindexed(vault: Vault) -> dict[bytes, int]:
 def read_contents(vault: Vault, name: bytes, size: int) -> list[Entry]:
     """The entries of one pack, from its trailer; by reading all its frames when the trailer is damaged."""
     where = pack_path(name)
-    key = PackKey(vault.keyring, vault.storage.get(where, 0, packs.HEADER_SIZE), where)
+    key = packs.read_key(vault.keyring, lambda length: vault.storage.get(where, 0, length), where)
     try:
         trailer = packs.footer(vault.storage.get(where, size - packs.FOOTER_SIZE, packs.FOOTER_SIZE), where)
         return packs.contents(key, vault.storage.get(where, trailer, size - trailer), where)

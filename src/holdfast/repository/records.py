@@ -1,12 +1,13 @@
 """The records of the log: what happened in the repository, one small fact after the other.
 
 docs/protocol.md tells what they mean together, docs/format-1.md how their bytes are sealed. A record is a
-msgpack map; readers ignore fields they do not know and refuse kinds they do not know.
+msgpack map; readers ignore fields they do not know. A kind they do not know says itself what they may do without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
 from itertools import islice
 from typing import Literal
 
@@ -14,7 +15,7 @@ import msgspec
 from blake3 import blake3
 
 from holdfast.model.errors import Damaged, NewerFormat
-from holdfast.model.snapshot import SnapshotInfo
+from holdfast.model.snapshot import Notes, SnapshotInfo
 
 PackName = bytes
 """20 bytes: the 16 bytes of the session that wrote the pack, then its number as big-endian u32."""
@@ -23,10 +24,25 @@ HASH_SIZE = 32
 NO_HASH = bytes(HASH_SIZE)
 """What the first record names as its predecessor."""
 
+UPGRADE = "use the newest holdfast for this repository: pip install --upgrade holdfast"
+
 PACKS_PER_RECORD = 2000
 """Longer lists of packs are split, so that no record grows beyond some 45 kB."""
 
 Purpose = Literal["backup", "restore", "prune", "check"]
+
+
+class Without(StrEnum):
+    """What a client may do that does not know the kind of a record: its writer decides, strictest first."""
+
+    STOP = "stop"
+    """Nothing: the log cannot be read on. What a record without this mark means."""
+    READ = "read"
+    """List, read, check; append nothing."""
+    KEEP = "keep"
+    """Also back up, restore and pin; but let nothing go: no forget, unpin, condemn, sweep, let-go, key removal."""
+    SKIP = "skip"
+    """Everything."""
 
 
 def split_pack(name: PackName) -> tuple[str, int]:
@@ -50,11 +66,11 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="be
 
     ``host`` names the machine and its process namespace, ``boot`` the boot of that machine, ``started`` when
     the process ``pid`` was started in the machine's own units: together they tell a live process from a
-    reused number.
+    reused number. ``purpose`` is one of Purpose, or one of a later version: it binds like any other.
     """
 
     session: str
-    purpose: Purpose
+    purpose: str
     host: str
     boot: str
     pid: int
@@ -113,13 +129,14 @@ class Unpin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="un
     snapshots: list[str]
 
 
-class KeyAdded(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="key-added"):
-    """A key slot opens the repository from now on."""
+class KeyAdded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="key-added"):
+    """A key slot opens the repository from now on. ``more``: facts of later versions, kept as they are."""
 
     slot: str
     slot_kind: str
     label: str
     time: str
+    more: Notes | None = None
 
 
 class KeyRemoved(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="key-removed"):
@@ -150,6 +167,12 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="sw
     gone: list[str] = []
 
 
+class LetGo(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="let-go"):
+    """These closed sessions are over for good: whatever they wrote, or still write unnoticed, is gone."""
+
+    sessions: list[str]
+
+
 Body = (
     Init
     | Begin
@@ -165,20 +188,24 @@ Body = (
     | Condemn
     | Uncondemn
     | Sweep
+    | LetGo
 )
 
 KINDS = frozenset(
     {
         "init", "begin", "snapshot", "end", "expire", "forget", "unforget", "pin", "unpin",
-        "key-added", "key-removed", "condemn", "uncondemn", "sweep",
+        "key-added", "key-removed", "condemn", "uncondemn", "sweep", "let-go",
     }
 )  # fmt: skip
+LETTING_GO = (Forget, Unpin, KeyRemoved, Condemn, Sweep, LetGo)
+"""The records after which something may be deleted that was safe before."""
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One record in its place: ``number`` counts from 1, ``previous`` is the hash of the record before.
 
-    ``time`` (ISO 8601 UTC, the writer's clock) and ``client`` are for people; nothing is decided by them.
+    ``time`` (ISO 8601 UTC, the writer's clock) and ``client`` are for people; nothing is decided by them. ``without``
+    is for clients that do not know the body's kind; the kinds of this version need none.
     """
 
     number: int
@@ -186,6 +213,16 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     time: str
     client: str
     body: Body
+    without: str = Without.STOP
+
+
+class Foreign(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of a kind that this version does not know, and what may be done without knowing it (never STOP)."""
+
+    number: int
+    previous: bytes
+    kind: str
+    without: Without
 
 
 class _Kind(msgspec.Struct):
@@ -194,7 +231,9 @@ class _Kind(msgspec.Struct):
 
 class _Outline(msgspec.Struct):
     number: int
+    previous: bytes
     body: _Kind
+    without: str = Without.STOP
 
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -208,26 +247,27 @@ def encode(envelope: Envelope) -> bytes:
     return _encode(envelope)
 
 
-def decode(data: bytes, where: str = "log") -> Envelope:
-    """The record in ``data``; NewerFormat for a kind not known to this version, Damaged otherwise."""
+def decode(data: bytes, where: str = "log") -> Envelope | Foreign:
+    """The record in ``data``; NewerFormat for an unknown kind that must be known, Damaged when it cannot be read."""
     try:
         return _decode(data)
     except _UNREADABLE as error:
-        raise _refusal(data, where, error) from error
+        return _foreign(data, where, error)
 
 
-def _refusal(data: bytes, where: str, error: Exception) -> Damaged | NewerFormat:
+def _foreign(data: bytes, where: str, error: Exception) -> Foreign:
     try:
         outline = _decode_outline(data)
     except _UNREADABLE:
-        return Damaged("a log record cannot be read", where=where, why=str(error), hint="holdfast check")
+        raise Damaged("a log record cannot be read", where=where, why=str(error), hint="holdfast check") from error
     if outline.body.kind in KINDS:
-        return Damaged(f"log record {outline.number} cannot be read", where=where, why=str(error),
-                       hint="holdfast check")  # fmt: skip
-    return NewerFormat(
-        f"log record {outline.number} is of a kind this version does not know: {outline.body.kind}",
-        where=where,
-        hint="use the newest holdfast for this repository: pip install --upgrade holdfast",
+        raise Damaged(f"log record {outline.number} cannot be read", where=where, why=str(error),
+                      hint="holdfast check") from error  # fmt: skip
+    if outline.without not in set(Without) - {Without.STOP}:
+        what = f"log record {outline.number} is of a kind this version does not know: {outline.body.kind}"
+        raise NewerFormat(what, where=where, hint=UPGRADE) from error
+    return Foreign(
+        number=outline.number, previous=outline.previous, kind=outline.body.kind, without=Without(outline.without)
     )
 
 

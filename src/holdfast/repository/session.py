@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from holdfast.model.errors import HoldfastError, SessionExpired, StorageError
+from holdfast.model.errors import HoldfastError, NewerFormat, SessionExpired, StorageError
 from holdfast.model.ids import new_id
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository import guards
@@ -97,7 +97,7 @@ class Session:
         self._stop.set()
         try:
             self._writer.close()
-            with contextlib.suppress(SessionExpired, StorageError):
+            with contextlib.suppress(SessionExpired, StorageError, NewerFormat):
                 self._end()
         finally:
             running.discard(self.id)

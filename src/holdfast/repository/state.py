@@ -7,6 +7,9 @@ the log cannot be unwritten, refusing to read on would lock everybody out of eve
 record is void. It counts for nothing, every reader agrees on that, and ``voids`` names it for ``check``. The
 one exception is a Sweep: its packs may be deleted already, so they are absent, right or wrong.
 
+A record of a kind that this version does not know changes nothing here but ``unknown``, which binds what may be
+appended from then on (guards.may_append).
+
 A record that is lost (``skip``) leaves a gap: what follows still counts as far as it can, for reading only.
 """
 
@@ -17,7 +20,8 @@ from typing import Any
 
 import msgspec
 
-from holdfast.model.errors import Damaged
+from holdfast.model.errors import Damaged, NewerFormat
+from holdfast.model.ids import is_id
 from holdfast.repository import records as rec
 from holdfast.repository.checkpoint import Checkpoint, LoggedSnapshot, Session
 from holdfast.repository.packset import PackSet
@@ -31,12 +35,13 @@ class LogState:
     by id in log order; ``open`` the ids of open sessions; ``condemned`` maps a pack to the number of its
     Condemn record; ``swept`` packs are absent for ever; ``last_gain`` is the number of the last record that
     made anything reachable (Snapshot, Unforget); ``voids`` lists records that count for nothing, with the
-    reason; ``gaps`` the numbers of lost records: with any of them nothing may be appended.
+    reason; ``gaps`` the numbers of lost records: with any of them nothing may be appended; ``unknown`` maps each
+    kind of record that this version does not know to the strictest mark it was met with.
     """
 
     __slots__ = (
         "condemned", "config_hash", "gaps", "hash", "keys", "last_gain", "number", "open", "repository", "sessions",
-        "snapshots", "swept", "voids",
+        "snapshots", "swept", "unknown", "voids",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,6 +58,7 @@ class LogState:
         self.last_gain = 0
         self.voids: list[tuple[int, str]] = []
         self.gaps: list[int] = []
+        self.unknown: dict[str, str] = {}
 
     def living(self) -> list[LoggedSnapshot]:
         """Snapshots that are not forgotten, oldest first in log order."""
@@ -63,13 +69,20 @@ class LogState:
         condemned_at = self.condemned[pack]
         return [session for session, begin in self.open.items() if begin < condemned_at]
 
-    def apply_bytes(self, data: bytes, where: str = "log") -> rec.Envelope:
+    def closed(self, session_id: str) -> bool:
+        """Whether this session has begun and is over; also of sessions that the log has let go of."""
+        known = self.sessions.get(session_id)
+        if known is not None:
+            return not known.open
+        return is_id(session_id) and self.swept.holds_all_of(bytes.fromhex(session_id))
+
+    def apply_bytes(self, data: bytes, where: str = "log") -> rec.Envelope | rec.Foreign:
         """Decode the plain bytes of the next record and apply it; see ``apply``. Returns the record."""
         envelope = rec.decode(data, where)
         self.apply(envelope, rec.record_hash(data), where)
         return envelope
 
-    def apply(self, envelope: rec.Envelope, digest: bytes, where: str = "log") -> None:
+    def apply(self, envelope: rec.Envelope | rec.Foreign, digest: bytes, where: str = "log") -> None:
         """Move on by a record whose plain bytes hash to ``digest``. Damaged, and unchanged, if it cannot."""
         if envelope.number != self.number + 1:
             raise Damaged(f"log record {envelope.number} stands where {self.number + 1} belongs", where=where,
@@ -81,14 +94,15 @@ class LogState:
                 why="it names another predecessor: a record was changed, swapped, or belongs to another log",
                 hint="holdfast check",
             )
-        if isinstance(envelope.body, rec.Init) != (envelope.number == 1):
-            kind = type(envelope.body).__name__
+        body = envelope if isinstance(envelope, rec.Foreign) else envelope.body
+        if isinstance(body, rec.Init) != (envelope.number == 1):
+            kind = type(body).__name__
             raise Damaged(f"log record {envelope.number} is a {kind} record", where=where,
                           why="the first record, and only the first, is an Init record")  # fmt: skip
-        self.advance(envelope.body)
+        self.advance(body)
         self.hash = digest
 
-    def advance(self, body: rec.Body) -> None:
+    def advance(self, body: rec.Body | rec.Foreign) -> None:
         """The transition itself, for a record whose place in the chain was checked (``apply`` does)."""
         self.number += 1
         _TRANSITIONS[type(body)](self, body)
@@ -121,6 +135,7 @@ class LogState:
             keys=list(self.keys.values()),
             last_gain=self.last_gain,
             voids=self.voids,
+            later=self.unknown,
         ).encode()
 
     @staticmethod
@@ -136,6 +151,9 @@ class LogState:
         state.condemned, state.swept = stored.condemned, PackSet(stored.swept)
         state.keys = {key.slot: key for key in stored.keys}
         state.last_gain, state.voids = stored.last_gain, stored.voids
+        for kind, without in stored.later.items():
+            if kind not in rec.KINDS:
+                _bind(state, kind, without, where)
         return state
 
 
@@ -152,7 +170,7 @@ def _init(state: LogState, body: rec.Init) -> None:
 
 
 def _begin(state: LogState, body: rec.Begin) -> None:
-    if body.session in state.sessions:
+    if body.session in state.sessions or state.closed(body.session):
         return _void(state, f"session {body.session} begins a second time")
     state.sessions[body.session] = Session(body.session, state.number, body.purpose, "open", body)
     state.open[body.session] = state.number
@@ -252,6 +270,31 @@ def _sweep(state: LogState, body: rec.Sweep) -> None:
             del state.snapshots[snapshot_id]
 
 
+def _let_go(state: LogState, body: rec.LetGo) -> None:
+    for session_id in body.sessions:
+        known = session_id in state.sessions or bool(state.gaps)
+        if session_id in state.open or not known or not is_id(session_id):
+            _void(state, f"session {session_id} is let go of, but is not closed")
+            continue
+        state.sessions.pop(session_id, None)
+        session = bytes.fromhex(session_id)
+        state.condemned = {pack: at for pack, at in state.condemned.items() if pack[:16] != session}
+        state.swept.add_all_of(session)
+
+
+def _foreign(state: LogState, body: rec.Foreign) -> None:
+    _bind(state, body.kind, body.without, "log")
+
+
+def _bind(state: LogState, kind: str, without: str, where: str) -> None:
+    if without not in _BINDING:
+        raise NewerFormat(f"there are log records of a kind this version does not know: {kind}", where=where,
+                          hint=rec.UPGRADE)  # fmt: skip
+    strictest = min(without, state.unknown.get(kind, rec.Without.SKIP), key=_BINDING.index)
+    state.unknown[kind] = strictest
+
+
+_BINDING: tuple[str, ...] = (rec.Without.READ, rec.Without.KEEP, rec.Without.SKIP)
 _TRANSITIONS: dict[type, Callable[[LogState, Any], None]] = {
     rec.Init: _init,
     rec.Begin: _begin,
@@ -267,4 +310,6 @@ _TRANSITIONS: dict[type, Callable[[LogState, Any], None]] = {
     rec.Condemn: _condemn,
     rec.Uncondemn: _uncondemn,
     rec.Sweep: _sweep,
+    rec.LetGo: _let_go,
+    rec.Foreign: _foreign,
 }

@@ -13,7 +13,7 @@ from holdfast.repository import records as rec
 from holdfast.repository.fragments import BASE_ROW_SIZE, ROW_SIZE, Fragment, encode_fragment, split_fragment
 from holdfast.repository.layout import HEARTBEATS, INDEX, index_path, pack_path
 from holdfast.repository.log import Guard
-from holdfast.repository.needs import Needs
+from holdfast.repository.needs import Needs, unfinished
 from holdfast.repository.reader import ChunkReader
 from holdfast.repository.rebuild import packs_present
 from holdfast.repository.session import Session
@@ -22,6 +22,7 @@ from holdfast.repository.vault import DeadPacks, Vault
 from holdfast.repository.writer import FRAGMENT_ROWS
 
 _TRIES = 5
+_SESSIONS_PER_RECORD = 1000
 # Fragments smaller than this are merged with others: every reader fetches each of them.
 _SMALL_FRAGMENT = FRAGMENT_ROWS // 4 * ROW_SIZE
 _MANY_SMALL = 8
@@ -34,17 +35,26 @@ class Sweeper:
         self._vault = vault
         self._warn = warn
         self._copied = 0
+        self._needs: Needs | None = None
 
     def carry_out(self, plan: PrunePlan, needs: Needs) -> int:
-        """Do what ``plan`` says, as far as nobody else needs it meanwhile; returns the bytes freed, copies deducted."""
+        """Do what ``plan`` says, as far as nobody else needs it meanwhile; returns the bytes freed, copies deducted.
+
+        ``needs``: what the plan was made from. It is counted anew only where it proves nothing any more.
+        """
+        self._needs = needs
         with contextlib.suppress(RepositoryBusy):  # another prune took them back, or swept them, a moment ago
             self._take_back([pack.name for pack in plan.packs(Fate.TAKE_BACK)])
         going = {pack.name for pack in plan.packs(Fate.CONDEMN)}
-        going |= self._repack({pack.name for pack in plan.packs(Fate.REPACK)}, needs)
-        if going:
-            self._condemn(going)
+        copied = self._repack({pack.name for pack in plan.packs(Fate.REPACK)}, needs)
+        if copied:
+            self._needs = None  # it relies on the packs that were copied
+        if going | copied:
+            self._condemn(going | copied)
         self._sweep()
-        return self._free() - self._copied
+        freed = self._free() - self._copied
+        self._let_go()
+        return freed
 
     # -- copies ----------------------------------------------------------------------------------------------
 
@@ -71,8 +81,7 @@ class Sweeper:
 
     def _condemn(self, packs: set[bytes]) -> None:
         """Condemn what nothing needs once the copies count; a pack that is needed after all is left out."""
-        self._vault.index.load()
-        needs = self._count(avoid=packs)
+        needs = self._counted(avoid=packs)
         state = self._vault.log.state
         going = sorted(
             pack for pack in packs if pack not in needs.live and pack not in state.condemned and pack not in state.swept
@@ -87,12 +96,11 @@ class Sweeper:
         """Sweep every condemned pack that nobody waits for; count again when a snapshot came to life meanwhile."""
         for _ in range(_TRIES):
             self._vault.log.follow()
-            self._vault.index.load()
             state = self._vault.log.state
             free = [pack for pack in state.condemned if not state.blockers(pack)]
             if not free:
                 return
-            needs = self._count(avoid=set(state.condemned))
+            needs = self._counted(avoid=set(state.condemned))
             free = sorted(pack for pack in free if pack not in needs.live)
             try:
                 self._take_back([pack for pack in state.condemned if pack in needs.live])
@@ -101,6 +109,7 @@ class Sweeper:
                     body = rec.Sweep(packs=part, gone=self._beyond_recovery(free) if last else [])
                     self._append(body, partial(_may_sweep, part, needs.cover))
             except RepositoryBusy:
+                self._needs = None
                 continue
             return
         self._warn("Other clients were busy all the time; the next prune frees what is condemned.")
@@ -117,9 +126,28 @@ class Sweeper:
                 gone.append(snapshot.info.id)
         return gone
 
-    def _count(self, avoid: set[bytes]) -> Needs:
-        reader = ChunkReader(self._vault, DeadPacks(self._vault.log, ""))
-        return Needs(self._vault, reader, avoid)
+    def _let_go(self) -> None:
+        """Let the log go of closed sessions of which nothing is left, when nobody is there who could mind."""
+        self._vault.log.follow()
+        state, needs = self._vault.log.state, self._needs
+        if needs is None or state.open:
+            return
+        kept = {pack[:16].hex() for pack in packs_present(self._vault)} | unfinished(state)
+        kept |= {snapshot.session for snapshot in state.snapshots.values()}
+        over = [session for session in state.sessions if session not in kept]
+        with contextlib.suppress(RepositoryBusy):  # somebody came: the next prune does it
+            for at in range(0, len(over), _SESSIONS_PER_RECORD):
+                part = over[at : at + _SESSIONS_PER_RECORD]
+                self._append(rec.LetGo(sessions=part), partial(_may_let_go, part, needs.cover))
+
+    def _counted(self, avoid: set[bytes]) -> Needs:
+        """What is needed, as it was counted last if that still proves what may go, else counted now."""
+        state, needs = self._vault.log.state, self._needs
+        if needs is None or not guards.still_proves(state, needs.cover):
+            self._vault.index.load()
+            reader = ChunkReader(self._vault, DeadPacks(self._vault.log, ""))
+            needs = self._needs = Needs(self._vault, reader, avoid)
+        return needs
 
     def _append(self, body: rec.Body, guard: Guard) -> None:
         self._vault.log.append(body, guard)
@@ -162,8 +190,7 @@ class Sweeper:
         state = self._vault.log.state
         small: list[tuple[str, Fragment]] = []
         for stat in list(self._vault.storage.list(INDEX)):
-            session = state.sessions.get(stat.name.split("/")[1])
-            if session is None or session.open:
+            if not state.closed(stat.name.split("/")[1]):
                 continue
             with contextlib.suppress(ObjectMissing, Damaged):
                 fragment, dropped = self._living_part(stat.name)
@@ -191,8 +218,7 @@ class Sweeper:
         state = self._vault.log.state
         with contextlib.suppress(HoldfastError):
             for stat in list(self._vault.storage.list(HEARTBEATS)):
-                session = state.sessions.get(stat.name.split("/")[1])
-                if session is not None and not session.open:
+                if state.closed(stat.name.split("/")[1]):
                     self._vault.storage.delete(stat.name)
 
 
@@ -206,6 +232,10 @@ def _may_condemn(packs: list[bytes], cover: guards.Cover, state: LogState) -> No
 
 def _may_sweep(packs: list[bytes], cover: guards.Cover, state: LogState) -> None:
     guards.require(guards.may_sweep(state, packs, cover))
+
+
+def _may_let_go(sessions: list[str], cover: guards.Cover, state: LogState) -> None:
+    guards.require(guards.may_let_go(state, sessions, cover))
 
 
 def _refill(parts: Iterable[Fragment]) -> Iterator[Fragment]:

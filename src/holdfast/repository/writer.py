@@ -275,7 +275,7 @@ def verify_pack(
     ``base_of`` gives the plain bytes of a delta's base, or None when it cannot; returns the ids of the deltas that
     were therefore only unsealed.
     """
-    key = PackKey(keyring, bytes(data[: packs.HEADER_SIZE]), where)
+    key = PackKey(keyring, data, where)
     unproven: list[bytes] = []
     entries: list[Entry] = []
     for entry, frame in packs.iterate(key, data, where):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from holdfast.model.errors import StorageError
+from holdfast.model.errors import NewerFormat, StorageError
 from holdfast.model.events import Reporter, Warned
 from holdfast.repository.reader import ChunkReader
 from holdfast.repository.records import Purpose
@@ -30,7 +30,7 @@ def protected(
         return
     try:
         session = repository.begin(purpose)
-    except StorageError as error:
+    except (StorageError, NewerFormat) as error:
         report(
             Warned(
                 source="",

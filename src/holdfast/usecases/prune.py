@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from holdfast.model.events import Reporter, Warned, silent
 from holdfast.model.prune import PrunePlan, PrunePolicy
 from holdfast.planning.prune import plan_prune
+from holdfast.repository import guards
+from holdfast.repository import records as rec
 from holdfast.repository.expiry import expire_dead
 from holdfast.repository.needs import Needs, pack_facts
 from holdfast.repository.rebuild import packs_present
@@ -38,7 +40,7 @@ def prune(repository: Repository, request: PruneRequest) -> PruneResult:
     if not request.dry_run:
         expire_dead(vault)
     vault.log.follow()
-    repository.load_index()
+    guards.require(guards.may_append(vault.log.state, rec.Sweep))  # what it may protect is not known here
     vault.index.load()
     present = packs_present(vault)
     needs = Needs(vault, repository.reader(), present=present)

@@ -84,6 +84,12 @@ class Item:
     notes: Any
     data: list[bytes] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+    def whole(self) -> Item:
+        """The item, once all of its segments have the size they should have."""
+        assert [len(data) for data in self.data] == self.sizes
+        return self
 
 
 class SecondReader:
@@ -100,6 +106,7 @@ class SecondReader:
         self.snapshots: dict[str, Snapshot] = {}
         self.keys: set[str] = set()
         self.swept: set[bytes] = set()
+        self.let_go: set[bytes] = set()
         self.condemned: set[bytes] = set()
         self.records = 0
         self._unlock(secret)
@@ -177,7 +184,7 @@ class SecondReader:
     def _replay(self) -> None:
         names = [name for name in self.names("log") if "checkpoint" not in name]
         previous, open_sessions = bytes(32), set()
-        self.snapshots, self.keys, self.swept, self.condemned = {}, set(), set(), set()
+        self.snapshots, self.keys, self.swept, self.condemned, self.let_go = {}, set(), set(), set(), set()
         for number, name in enumerate(names, 1):
             assert name == f"log/{number:012d}"
             payload = self.open_object("log", name)
@@ -185,10 +192,10 @@ class SecondReader:
             assert record["number"] == number
             assert record["previous"] == previous
             previous = blake3(payload).digest()
-            self._apply(record["body"], open_sessions)
+            self._apply(record["body"], open_sessions, record.get("without", "stop"))
         self.records, self.head = len(names), previous
 
-    def _apply(self, body: dict[str, Any], open_sessions: set[str]) -> None:
+    def _apply(self, body: dict[str, Any], open_sessions: set[str], without: str) -> None:
         match body["kind"]:
             case "init":
                 assert bytes.fromhex(body["repository"]) == self.repo
@@ -224,8 +231,17 @@ class SecondReader:
                 for snapshot_id in body["gone"]:
                     if snapshot_id in self.snapshots and self.snapshots[snapshot_id].forgotten:
                         del self.snapshots[snapshot_id]
+            case "let-go":
+                for session in body["sessions"]:
+                    if session not in open_sessions:
+                        self.let_go.add(bytes.fromhex(session))
             case kind:
-                raise ValueError(f"a newer holdfast wrote a record of kind {kind}")
+                if without not in {"read", "keep", "skip"}:
+                    raise ValueError(f"a newer holdfast wrote a record of kind {kind}")
+
+    def gone(self, pack: bytes) -> bool:
+        """Whether a pack counts for nothing any more."""
+        return pack in self.swept or pack[:16] in self.let_go
 
     def _named(self, body: dict[str, Any]) -> list[Snapshot]:
         return [self.snapshots[name] for name in body["snapshots"] if name in self.snapshots]
@@ -246,7 +262,7 @@ class SecondReader:
             assert base_rows == sorted(base_rows)
             for row in lines:
                 chunk, pack, offset, length, packed = struct.unpack(">32s20sIII", row)
-                if pack not in self.swept:
+                if not self.gone(pack):
                     place = Place(pack, offset, length, packed >> 8, packed >> 4 & 15, packed & 15)
                     place.base = base_of.get(row[:56], b"")
                     found.setdefault(chunk, []).append(place)
@@ -258,7 +274,7 @@ class SecondReader:
         for name in self.names("packs"):
             session, number = name.split("/")[1:]
             pack = bytes.fromhex(session) + int(number).to_bytes(4, "big")
-            if pack in self.swept:
+            if self.gone(pack):
                 continue
             data = self.read(name)
             magic, version, trailer, count = struct.unpack(">4sIII", data[-16:])
@@ -279,10 +295,18 @@ class SecondReader:
     def _frame(self, pack: bytes, offset: int, length: int) -> tuple[int, int, int, bytes, bytes, bytes]:
         """Type, codec, ordinal, chunk id, base and payload of one frame."""
         data = self.read(f"packs/{pack[:16].hex()}/{int.from_bytes(pack[16:], 'big'):08d}")
-        clear, wrapped = data[:80], data[80:128]
-        assert clear[:48] == b"HFPK\x01\0\0\0" + self.repo + pack[:16] + pack[16:] + bytes(4)
+        clear = data[:80]
+        assert clear[:5] == b"HFPK\x01"
+        assert clear[8:48] == self.repo + pack[:16] + pack[16:] + bytes(4)
+        wraps, at = {}, 80
+        for _ in range(clear[5]):
+            size = int.from_bytes(data[at + 2 : at + 4], "big")
+            wraps.setdefault(data[at], (data[at : at + 4], data[at + 4 : at + 4 + size]))
+            at += 4 + size
+        assert at == int.from_bytes(clear[6:8], "big")
+        head, wrapped = wraps[1]
         wrap_key = hkdf(hkdf(self.master, self.repo, "holdfast/1/pack-wrap"), clear[48:], "holdfast/1/pack")
-        pack_key = AESGCM(AESGCM(wrap_key).decrypt(ZERO_NONCE, wrapped, clear))
+        pack_key = AESGCM(AESGCM(wrap_key).decrypt(ZERO_NONCE, wrapped, clear + head))
         header, sealed = data[offset : offset + 44], data[offset + 44 : offset + length]
         magic, kind, codec, ordinal, sealed_length, chunk = struct.unpack(">2sBBII32s", header)
         assert magic == b"HF"
@@ -323,23 +347,27 @@ class SecondReader:
         held: Item | None = None
         count = 0
         for directory in root["directories"]:
-            for first, page_id, number in unpack(self.chunk(directory)):
+            for first, page_id, number, *_ in unpack(self.chunk(directory)):
                 page = unpack(self.chunk(page_id))
                 assert page[0][0] == first
                 assert len(page) == number
-                for name, kind, rows, size, segments, notes, part in page:
+                for name, kind, rows, size, segments, notes, part, *_ in page:
                     if not part:
                         if held is not None:
-                            yield held
+                            yield held.whole()
                         held = Item(name, kind, rows, size, notes)
                         count += 1
                     assert held is not None
                     assert held.name == name
-                    for key, _rows, length, slices, _stamp, _notes in segments:
-                        data = b"".join(self.chunk(chunk)[at : at + take] for chunk, at, take in slices)
-                        assert len(data) == length
-                        held.data.append(data)
-                        held.keys.append(key)
+                    for key, _rows, length, slices, _stamp, _notes, further, *_ in segments:
+                        data = b"".join(self.chunk(chunk)[at : at + take] for chunk, at, take, *_ in slices)
+                        if further:
+                            assert held.keys[-1] == key
+                            held.data[-1] += data
+                        else:
+                            held.data.append(data)
+                            held.keys.append(key)
+                            held.sizes.append(length)
         if held is not None:
-            yield held
+            yield held.whole()
         assert count == root["items"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository import guards, layout
 from holdfast.repository import records as rec
@@ -56,6 +58,15 @@ class MemoryLog:
         """The next record."""
         place: dict[str, object] = {"number": self.state.number + 1, "previous": self.state.hash}
         return rec.Envelope(time="t", client="c", body=body, **{**place, **change})  # type: ignore[arg-type]
+
+    def put_foreign(self, kind: str, without: str | None) -> LogState:
+        """Append a record of a kind that only a later version knows."""
+        place = {"number": self.state.number + 1, "previous": self.state.hash, "time": "t", "client": "c"}
+        mark = {} if without is None else {"without": without}
+        data = msgspec.msgpack.encode({**place, **mark, "body": {"kind": kind, "anything": [1, {"a": b"b"}]}})
+        self.state.apply_bytes(data)
+        self.records.append(data)
+        return self.state
 
     def ask(self, refusals: Iterable[Refusal], body: rec.Body) -> LogState:
         """Append when the guard has nothing against it; raise what it has."""

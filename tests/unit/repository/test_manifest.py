@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.faults.test_fuzz import Chunks
 
-from holdfast.model.errors import Damaged
+from holdfast.model.errors import Damaged, NewerFormat
 from holdfast.model.snapshot import Item, Segment, Slice, SnapshotHead
 from holdfast.repository import manifest
 from holdfast.repository.manifest import ManifestReader, ManifestWriter, order
+from holdfast.repository.reach import chunks_of
 
 HEAD = SnapshotHead(kind="rows", notes={"a": 1})
 
@@ -89,11 +91,11 @@ def test_both_ways_of_adding_cut_pages_alike() -> None:
 
 
 def test_a_manifest_of_another_version_is_refused() -> None:
-    """Damaged, in words."""
+    """NewerFormat, in words."""
     chunks = Chunks()
     root = manifest.Root(version=9, snapshot="5" * 32, head=HEAD, items=0, directories=[])
     chunk = chunks.put(manifest.msgspec.msgpack.encode(root))
-    with pytest.raises(Damaged, match="version 9"):
+    with pytest.raises(NewerFormat, match="version 9"):
         ManifestReader(chunks, chunk)  # type: ignore[arg-type]
 
 
@@ -107,3 +109,56 @@ def test_big_notes_make_pages_smaller_not_larger(at_once: bool, keys: int) -> No
     assert max(map(len, chunks.plain.values())) <= 8 << 20
     assert [(one.name, one.notes) for one in reader.items()] == [(one.name, one.notes) for one in items]
     assert reader.item(b"f0000777").notes == items[777].notes  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("slices", [9, 10, 11, 20, 21, 35])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_segment_of_very_many_slices_goes_on_in_further_parts(
+    monkeypatch: pytest.MonkeyPatch, slices: int, at_once: bool
+) -> None:
+    """No part holds more slices than it may; what comes out is what went in, whichever way it was written."""
+    monkeypatch.setattr(manifest, "PART_SLICES", 10)
+    monkeypatch.setattr(manifest, "_PAGE_BYTES", 1)
+    noted = item(b"stream", slices=slices)
+    noted.segments[0].stamp, noted.segments[0].notes = b"stamp", {"least": "1", "most": "9"}
+    items = [item(b"a"), noted, item(b"t", segments=3, slices=slices), item(b"z")]
+    chunks, reader = written(items, at_once=at_once)
+    assert list(reader.items()) == items
+    assert reader.item(b"t") == items[2]
+    assert reader.item(b"z") == items[3]
+    parts = [one for ref in reader.pages() for one in reader.page(ref)]
+    assert max(sum(len(segment.slices) for segment in one.segments) for one in parts) <= 10
+    named = {piece.chunk for one in parts for segment in one.segments for piece in segment.slices}
+    assert named == {piece.chunk for one in items for segment in one.segments for piece in segment.slices}
+
+
+def test_a_stream_of_more_slices_than_a_chunk_can_name_is_stored() -> None:
+    """Four hundred thousand slices in one segment: every page stays small enough to be a chunk."""
+    many = Item(b"stream", "objects", 1, 400_000,
+                [Segment("", 1, 400_000, [Slice(b"%032d" % number, 0, 1) for number in range(400_000)])])  # fmt: skip
+    chunks, reader = written([many])
+    assert max(len(chunks.read(ref.chunk)) for ref in reader.pages()) < 8 << 20
+    found = reader.item(b"stream")
+    assert found == many
+
+
+def test_what_later_versions_add_to_a_manifest_is_passed_over() -> None:
+    """Unknown keys of root and head, further elements of references, items, segments and slices, notes of any kind."""
+    chunks = Chunks()
+    slices = [[b"c" * 32, 0, 5, "later"]]
+    segment = ["", 1, 5, slices, b"", {"least": [1], "most": [9]}, 0, {"later": 1}]
+    page = [[b"public.events", "table", 1, 5, [segment], {"columns": [["id", "bigint"]]}, 0, "later"]]
+    page_id = chunks.put(msgspec.msgpack.encode(page))
+    directory = chunks.put(msgspec.msgpack.encode([[b"public.events", page_id, 1, {"later": True}]]))
+    more = chunks.put(b"of a later version")
+    head = {"kind": "entity", "notes": {"entity": "event"}, "later": 1}
+    root = {"version": 1, "snapshot": "5" * 32, "head": head, "items": 1, "directories": [directory],
+            "attached": [more], "later": {"a": []}}  # fmt: skip
+    root_id = chunks.put(msgspec.msgpack.encode(root))
+    reader = ManifestReader(chunks, root_id)  # type: ignore[arg-type]
+    (found,) = reader.items()
+    assert found.notes == {"columns": [["id", "bigint"]]}
+    assert found.segments[0].notes == {"least": [1], "most": [9]}
+    assert found.segments[0].slices == [Slice(b"c" * 32, 0, 5)]
+    assert set(reader.chunks(root_id)) == {root_id, directory, page_id, more}
+    assert set(chunks_of(chunks, [root_id])) == {root_id, directory, page_id, more, b"c" * 32}  # type: ignore[arg-type]

@@ -103,3 +103,33 @@ def test_a_declared_size_bounds_what_is_inflated() -> None:
         codec.decode(codec.ZSTD, bomb, 1000)
     with pytest.raises(Damaged, match="impossible size"):
         codec.decode(codec.ZSTD, bomb, 1 << 30)
+
+
+def with_wraps(data: bytes, before: bytes, after: bytes) -> bytes:
+    """The same pack as a later version would write it: with wraps for others around the one of the master key."""
+    salt, own = data[48:80], data[84:132]
+    key = AESGCM(hkdf(RING.pack_wrap, salt, "holdfast/1/pack"))
+    plain = key.decrypt(bytes(12), own, data[:84])
+    length = len(before) + 52 + len(after) + 80
+    clear = data[:5] + bytes([3]) + length.to_bytes(2, "big") + data[8:80]
+    return clear + before + data[80:84] + key.encrypt(bytes(12), plain, clear + data[80:84]) + after
+
+
+def test_wraps_for_others_are_passed_over() -> None:
+    """A longer header of a later version: the pack opens with the master key, and its length is found out."""
+    data, _ = built()
+    other = bytes([7, 0]) + (500).to_bytes(2, "big") + b"x" * 500
+    header = with_wraps(data, other, bytes([9, 0, 0, 0]))
+    key = pack.read_key(RING, lambda length: header[:length], where())
+    assert key.start == len(header)
+    short = with_wraps(data, b"", bytes([9, 0, 0, 0]) * 2)
+    assert pack.read_key(RING, lambda length: short[:length], where()).start == pack.HEADER_SIZE + 8
+
+
+def test_a_pack_for_nobody_this_version_knows_is_refused() -> None:
+    """Without a wrap of the master key, or with a broken one: in words."""
+    data, _ = built()
+    other = bytes([7, 0]) + (48).to_bytes(2, "big")
+    for header in (data[:80] + other + data[84:132], data[:5] + b"\0" + data[6:132], data[:82] + b"\xff" + data[83:132]):
+        with pytest.raises(Damaged, match="wrapped for nobody"):
+            pack.read_key(RING, lambda length, header=header: header[:length], where())  # type: ignore[misc]

@@ -30,6 +30,7 @@ def test_every_kind_of_record_survives_encoding() -> None:
         rec.Pin(snapshots=["a"]), rec.Unpin(snapshots=["a"]),
         rec.KeyAdded(slot="k", slot_kind="recovery", label="paper", time="t"), rec.KeyRemoved(slot="k"),
         rec.Condemn(packs=[pack(ONE)]), rec.Uncondemn(packs=[pack(ONE)]), rec.Sweep(packs=[pack(ONE)], gone=["a"]),
+        rec.LetGo(sessions=[ONE]),
     ]  # fmt: skip
     for body in bodies:
         envelope = rec.Envelope(number=3, previous=b"p" * 32, time="t", client="c", body=body)
