@@ -29,7 +29,7 @@ from holdfast.sources.postgres.sequences import read_sequences
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from holdfast.model.snapshot import Notes
+    from holdfast.model.snapshot import Item, Notes
     from holdfast.sources.postgres.catalog import Relation
     from holdfast.sources.postgres.connection import Connection
     from holdfast.sources.postgres.inventory import Inventory
@@ -73,7 +73,7 @@ class Beside:
                 for one in self._hidden_from_dump()
             ),
         )
-        if facts.version >= 140000:
+        if facts.version >= 140000 and self._opened.unasked is None:
             self._stamp = catalog_stamp(
                 self._leader, self._opened.pg_dump.version, facts.version_text, repr(options), facts.database
             )
@@ -124,11 +124,15 @@ class Beside:
 
     def _kept_definitions(self) -> Piece | None:
         before = self._inventory.previous(DEFINITIONS)
-        if not self._keeping or before is None or len(before.segments) != 1:
+        if not self._keeping or before is None or not before.segments:
             return None
-        if not self._stamp or before.segments[0].stamp != self._stamp:
+        if self._opened.unasked is None and not self._is_stamped(before):
             return None
         return Piece(item=DEFINITIONS, kind=KIND_DEFINITIONS, kept=before.segments, item_notes=before.notes)
+
+    def _is_stamped(self, before: Item) -> bool:
+        """Whether the system catalogs are what they were when these definitions were read."""
+        return bool(self._stamp) and len(before.segments) == 1 and before.segments[0].stamp == self._stamp
 
     def _definitions(self) -> Piece:
         kept = self._kept_definitions()

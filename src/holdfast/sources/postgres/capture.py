@@ -32,7 +32,10 @@ _FLUSH_PATIENCE = 3.0
 class PostgresCapture:
     """sources.base.Capture over one held snapshot."""
 
-    def __init__(self, opened: Opened, options: Options, request: CaptureRequest) -> None:
+    def __init__(
+        self, opened: Opened, options: Options, request: CaptureRequest, *, distrust: Sequence[str] = ()
+    ) -> None:
+        """``distrust``: rows of the last snapshot that were found to be others; nothing of it is kept then."""
         self._opened = opened
         self._options = options
         self._request = request
@@ -40,12 +43,21 @@ class PostgresCapture:
         self._comparison: Comparison | None = None
         self._warnings: list[str] = []
         facts = opened.held.facts
-        self._reasons = self._why_everything_is_read()
+        self._reasons = self._why_everything_is_read(distrust)
         self._keeping = request.previous is not None and not self._reasons
         self._inventory = Inventory(opened, request.previous, stamping=can_stamp(facts))
         self._beside = Beside(opened, options, self._inventory, keeping=self._keeping)
         self._round = int((request.previous.notes if request.previous else {}).get("round", -1)) + 1
         self._verdict = Verdict()
+        self._asleep = opened.unasked.asleep if opened.unasked is not None else []
+
+    @property
+    def disproved(self) -> list[str]:
+        """What of the sample contradicts that things may be kept unseen: another image has to be taken then."""
+        if self._opened.unasked is None:
+            return []
+        self._compare()
+        return self._verdict.alarms
 
     @property
     def ordered(self) -> bool:
@@ -54,8 +66,9 @@ class PostgresCapture:
 
     @property
     def estimate(self) -> int | None:
-        """Heap and toast of the tables: what COPY writes is of that order."""
-        return sum(one.size + one.toast_size for one in self._opened.held.tables)
+        """Heap and toast of the tables: what COPY writes is of that order; of what is kept unseen its own size."""
+        asleep = sum([item.size for item in self._asleep])
+        return asleep + sum(one.size + one.toast_size for one in self._opened.held.tables)
 
     def opening_notes(self) -> Notes:
         """The guards, complete enough to resume from."""
@@ -69,8 +82,9 @@ class PostgresCapture:
         """Compare with the last snapshot first, then one lane per session and one beside them."""
         with translating(self._opened.conninfo, doing="the catalogs could not be read"):
             self._beside.start()
-        if self._keeping and self._request.previous is not None:
+        if self._keeping and self._comparison is None:
             self._compare()
+        self._tell_verdict()
         work = WorkQueue(self._reads())
         width = max(1, self._request.width)
         lanes = [Lane(self._opened.session, work, self._streams).pieces() for _ in range(width)]
@@ -88,8 +102,10 @@ class PostgresCapture:
         notes["read_in_full_because"] = self._reasons
         notes["sampled"] = self._verdict.sampled
         notes.update(self._beside.notes())
+        not_protected = self._inventory.not_protected()
+        notes.update(wish=self._opened.wish, not_protected=not_protected)
         return CaptureNotes(
-            notes=notes, not_protected=[*self._inventory.not_protected(), *self._beside.not_protected()],
+            notes=notes, not_protected=[*not_protected, *self._beside.not_protected()],
             warnings=self._warnings,
             origin=f"PostgreSQL {self._opened.held.facts.version_text} at {self._opened.conninfo.place}",
         )
@@ -102,11 +118,14 @@ class PostgresCapture:
             self._comparison.close()
         self._beside.close()
 
-    def _why_everything_is_read(self) -> list[str]:
+    def _why_everything_is_read(self, distrust: Sequence[str]) -> list[str]:
         previous = self._request.previous
         if previous is None:
             return []
-        reasons = broken_history(previous.notes, self._opened.held.facts, self._opened.present)
+        if distrust:
+            self._warn_alarm(distrust)
+            return ["the sample was not what the last snapshot holds"]
+        reasons = broken_history(previous.notes, self._opened.held.facts, self._opened.held.present)
         if reasons:
             self._warn("everything is read again: " + "; ".join(reasons))
         return reasons
@@ -120,13 +139,12 @@ class PostgresCapture:
         )
         quiet = nothing_happened(previous.notes, self._opened.held.facts)
         self._verdict = self._comparison.run(self._inventory.tables, quiet=quiet)
+
+    def _tell_verdict(self) -> None:
         for label in self._verdict.damaged:
             self._warn(f"{label}: the stored rows are damaged, they are read and stored again")
         if self._verdict.alarms:
-            self._warn(
-                "ALARM: rows that looked unchanged were not what the last snapshot holds ("
-                + ", ".join(self._verdict.alarms[:5]) + "); everything was read again. Please report this."
-            )
+            self._warn_alarm(self._verdict.alarms)
 
     def _reads(self) -> Iterator[Read]:
         """Every stretch that is not kept."""
@@ -140,6 +158,8 @@ class PostgresCapture:
         """What is kept, tables without rows, and everything that is not a table."""
         for work in self._inventory.tables:
             yield from self._kept_pieces(work)
+        for item in self._asleep:
+            yield Piece(item=item.name, kind=item.kind, kept=item.segments or None, item_notes=item.notes)
         with translating(self._opened.conninfo, doing="definitions, roles and sequences could not be read"):
             yield from self._beside.pieces()
 
@@ -188,6 +208,12 @@ class PostgresCapture:
                 return False
             time.sleep(0.05)
         return False
+
+    def _warn_alarm(self, rows: Sequence[str]) -> None:
+        self._warn(
+            "ALARM: rows that looked unchanged were not what the last snapshot holds ("
+            + ", ".join(rows[:5]) + "); everything was read again. Please report this."
+        )
 
     def _warn(self, text: str) -> None:
         self._warnings.append(text)

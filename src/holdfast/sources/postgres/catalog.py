@@ -100,9 +100,10 @@ class Selection:
         return not any(_named(self.exclude, one) for one in family)
 
 
-def read_relations(connection: Connection) -> list[Relation]:
-    """Every relation that may hold something to protect."""
-    rows = connection.execute(catalog_sql.RELATIONS.encode()).fetchall()
+def read_relations(connection: Connection, only: Sequence[int] | None = None) -> list[Relation]:
+    """Every relation that may hold something to protect; only these oids (and partitioned tables) if ``only``."""
+    limit = "" if only is None else catalog_sql.OF_OIDS.format(", ".join(map(str, only)))
+    rows = connection.execute((catalog_sql.RELATIONS + limit).encode()).fetchall()
     return [
         Relation(
             oid=row[0], schema=row[1], name=row[2], label=row[3], kind=row[4], persistence=row[5],
@@ -216,6 +217,7 @@ def table_notes(relation: Relation, columns: Columns, signature: str, root: str 
         "columns": list(columns.names), "types": list(columns.types), "key": list(columns.key),
         "generated": list(columns.generated), "oid": relation.oid, "filenode": relation.filenode,
         "signature": signature, "persistence": relation.persistence, "size": relation.size,
+        "method": relation.access_method,
         "partition_of": root, "inherits": relation.inherits,
     }
 

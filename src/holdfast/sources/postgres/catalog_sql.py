@@ -40,6 +40,9 @@ WHERE c.relkind IN ('r', 'p', 'm', 'f', 'S') AND c.relpersistence <> 't'
   AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', '{CONTINUITY_SCHEMA}')
 """
 
+# the roots of partitions come along: a partition is known by them
+OF_OIDS = " AND (c.relkind = 'p' OR c.oid = ANY(ARRAY[{}]::oid[]))"
+
 COLUMNS = """
 SELECT a.attrelid,
   array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE NOT a.attisdropped AND a.attgenerated = ''),

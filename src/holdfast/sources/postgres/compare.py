@@ -143,7 +143,7 @@ class Comparison:
             if (work.item, stretch.start) in self._verdict.kept
         ]
         turn = self._round % SAMPLE_OF
-        chosen = [one for one in kept if _slot(*one) == turn]
+        chosen = [one for one in kept if slot_of(one[0].item, one[0].stretches[one[1]].key) == turn]
         return chosen or [kept[self._round % len(kept)]] if kept else []
 
     def _checking(self, work: TableWork, place: int) -> Callable[[CopyStream], None]:
@@ -229,5 +229,6 @@ def _questions(tables: Sequence[TableWork]) -> Iterator[_Question]:
         yield _Question(tuple(arms))
 
 
-def _slot(work: TableWork, place: int) -> int:
-    return zlib.crc32(work.item + work.stretches[place].key.encode()) % SAMPLE_OF
+def slot_of(item: bytes, key: str) -> int:
+    """In which of SAMPLE_OF rounds a stretch is read again although it seems unchanged."""
+    return zlib.crc32(item + key.encode()) % SAMPLE_OF

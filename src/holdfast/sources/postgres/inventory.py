@@ -31,7 +31,7 @@ class Inventory:
         self._stamping = stamping
         self._ranged = self._held.facts.version >= TID_RANGE_SERVER
         self._by_oid = {one.oid: one for one in self._held.catalog.relations}
-        self._previous: dict[bytes, Item] = {one.name: one for one in previous.items()} if previous else {}
+        self._previous = _before(opened, previous)
         self._signatures = Signatures(self._held.catalog.types)
         chosen = {table.oid for table in self._held.tables}
         ordinary = [one for one in self._held.catalog.of_kind("r") if one.oid in chosen]
@@ -64,6 +64,8 @@ class Inventory:
 
     def not_protected(self) -> list[str]:
         """What this snapshot does not bring back, one line each."""
+        if self._opened.unasked is not None:
+            return self._opened.unasked.not_protected
         lines = [
             f"rows of foreign table {one.label} (they live on another server)"
             for one in self._held.catalog.of_kind("f")
@@ -122,3 +124,10 @@ class Inventory:
             notes=table_notes(relation, columns, "pages", None), stampable=self._stamping,
             previous=self._previous.get(LARGE_OBJECTS),
         ))
+
+
+def _before(opened: Opened, previous: Previous | None) -> dict[bytes, Item]:
+    """Every item of the last snapshot by name."""
+    if opened.unasked is not None:
+        return opened.unasked.before
+    return {one.name: one for one in previous.items()} if previous else {}

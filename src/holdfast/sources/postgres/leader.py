@@ -10,6 +10,7 @@ import psycopg
 
 from holdfast.model.errors import SourceError
 from holdfast.sources.postgres.catalog import Catalog, altered, moved, read_columns, read_relations, read_types
+from holdfast.sources.postgres.continuity import present_tokens
 from holdfast.sources.postgres.facts import OLDEST_SERVER, Facts, read_facts
 from holdfast.sources.postgres.names import escaped_qualified, qualified
 from holdfast.sources.postgres.refusals import translated
@@ -35,12 +36,14 @@ class _ChangedError(Exception):
 class Wanted:
     """What to lock: ``choose`` picks tables out of everything found; ``patience`` seconds for their locks.
 
-    ``tell`` is called once when that takes longer than a moment, with who is in the way.
+    ``tell`` is called once when that takes longer than a moment, with who is in the way. ``few`` gives the oids of
+    the only relations that need looking at, by the server's facts and the tokens in it; None means all of them.
     """
 
     choose: Callable[[list[Relation]], list[Relation]]
     patience: float = 60.0
     tell: Callable[[str], None] = lambda _: None
+    few: Callable[[Facts, set[str]], Sequence[int] | None] = lambda _facts, _present: None
 
 
 class _Waiting:
@@ -67,13 +70,17 @@ class _Waiting:
 
 @dataclass(slots=True, kw_only=True)
 class Held:
-    """A snapshot held by ``connection``: ``name`` to import it, and everything it sees. ``tables`` are locked."""
+    """A snapshot held by ``connection``: ``name`` to import it, and what was looked at in it. ``tables`` are locked.
+
+    ``present``: the continuity tokens it sees.
+    """
 
     connection: Connection
     name: str
     facts: Facts
     catalog: Catalog
     tables: list[Relation]
+    present: set[str]
 
 
 def hold_snapshot(connection: Connection, observer: Connection, conninfo: Conninfo, wanted: Wanted) -> Held:
@@ -121,7 +128,8 @@ def _attempt(connection: Connection, observer: Connection, wanted: Wanted, waiti
         raise SourceError(
             f"PostgreSQL {facts.version_text} is too old", hint="holdfast reads version 12 and later"
         )
-    relations = read_relations(connection)
+    present = present_tokens(connection)
+    relations = read_relations(connection, wanted.few(facts, present))
     tables = wanted.choose(relations)
     _lock(connection, tables, waiting)
     oids = [table.oid for table in tables]
@@ -132,7 +140,7 @@ def _attempt(connection: Connection, observer: Connection, wanted: Wanted, waiti
         raise _ChangedError
     types = read_types(connection, columns.values())
     catalog = Catalog(relations=relations, columns=columns, types=types)
-    return Held(connection=connection, name=name, facts=facts, catalog=catalog, tables=tables)
+    return Held(connection=connection, name=name, facts=facts, catalog=catalog, tables=tables, present=present)
 
 
 def lock_statements(tables: Iterable[Relation], *, ascii_only: bool = False) -> list[str]:

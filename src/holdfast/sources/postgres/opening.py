@@ -14,15 +14,20 @@ from holdfast.model.errors import SourceError
 from holdfast.sources.postgres.catalog import Relation, Selection
 from holdfast.sources.postgres.connection import Connection, connect
 from holdfast.sources.postgres.conninfo import ChildAuth, Conninfo
-from holdfast.sources.postgres.continuity import prepare_tokens, present_tokens, write_token
+from holdfast.sources.postgres.continuity import prepare_tokens, write_token
 from holdfast.sources.postgres.leader import Held, Wanted, hold_snapshot, lock_statements
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.refusals import translated
 from holdfast.sources.postgres.stream import Session
 from holdfast.sources.postgres.tools import Tool, tool
+from holdfast.sources.postgres.unasked import Unasked, unasked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from holdfast.model.snapshot import Notes
+    from holdfast.sources.base import Previous
+    from holdfast.sources.postgres.facts import Facts
 
 _LOCKED_BY_LANES = 1000
 
@@ -44,7 +49,10 @@ class Options:
 
 @dataclass(slots=True, kw_only=True)
 class Opened:
-    """One held snapshot and what is needed to read it."""
+    """One held snapshot and what is needed to read it.
+
+    ``wish`` is what was asked for, as far as a snapshot depends on it. ``unasked``: what may be kept unseen.
+    """
 
     conninfo: Conninfo
     held: Held
@@ -53,7 +61,8 @@ class Opened:
     pg_dump: Tool
     selection: Selection
     left_out: list[Relation]
-    present: set[str]
+    wish: Notes
+    unasked: Unasked | None
     token: str
     token_xid: int
     insert_lsn: str
@@ -68,11 +77,12 @@ class Opened:
 
 @contextmanager
 def open_snapshot(
-    options: Options, only: tuple[str, ...] = (), tell: Callable[[str], None] = lambda _: None
+    options: Options, only: tuple[str, ...] = (), tell: Callable[[str], None] = lambda _: None,
+    previous: Previous | None = None,
 ) -> Iterator[Opened]:
     """Hold a snapshot of the chosen tables as long as the context lasts; SourceError when it cannot be had.
 
-    ``tell`` hears what it is waited for.
+    ``tell`` hears what it is waited for. What is provably as ``previous`` has it is not looked at.
     """
     with ExitStack() as stack:
         leader = stack.enter_context(_closing(options.conninfo))
@@ -83,8 +93,10 @@ def open_snapshot(
         auth = stack.enter_context(ChildAuth(conninfo, options.environ))
         _prepare(observer, options)
         choice = _Choice(options, only)
+        sleep = _Sleep(options, pg_dump, previous if not only else None)
         held = hold_snapshot(
-            leader, observer, conninfo, Wanted(choose=choice.tables, patience=options.lock_patience, tell=tell)
+            leader, observer, conninfo,
+            Wanted(choose=choice.tables, patience=options.lock_patience, tell=tell, few=sleep.few),
         )
         bytes_only = held.facts.encoding == "SQL_ASCII"
         few = len(held.tables) <= _LOCKED_BY_LANES
@@ -95,9 +107,31 @@ def open_snapshot(
         token, token_xid, lsn = _link(observer, held, options)
         yield Opened(
             conninfo=conninfo, held=held, observer=observer, session=session, pg_dump=pg_dump,
-            selection=choice.selection, left_out=choice.left_out, present=present_tokens(leader),
+            selection=choice.selection, left_out=choice.left_out, wish=sleep.wish, unasked=sleep.found,
             token=token, token_xid=token_xid, insert_lsn=lsn, only=only, repository_label=choice.repository_label,
         )
+
+
+class _Sleep:
+    """Decides, once the server's facts are known, what of the last snapshot may be kept without looking at it."""
+
+    def __init__(self, options: Options, pg_dump: Tool, previous: Previous | None) -> None:
+        self._options = options
+        self._pg_dump = pg_dump
+        self._previous = previous
+        self.wish: Notes = {}
+        self.found: Unasked | None = None
+
+    def few(self, facts: Facts, present: set[str]) -> Sequence[int] | None:
+        """The relations to be looked at; None when it must be all of them."""
+        options = self._options
+        self.wish = {
+            "role": facts.role, "database": facts.database, "server": facts.version_text,
+            "pg_dump": self._pg_dump.version, "tables": list(options.tables), "exclude": list(options.exclude),
+            "owner": options.owner, "acl": options.acl, "repository": options.repository_table or "",
+        }
+        self.found = unasked(self._previous, self.wish, facts, present) if self._previous is not None else None
+        return self.found.awake if self.found is not None else None
 
 
 class _Choice:

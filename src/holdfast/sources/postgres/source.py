@@ -73,10 +73,15 @@ class PostgresSource:
         def tell(text: str) -> None:
             request.report(Warned(source=request.source, text=text))
 
-        with open_snapshot(self.options, request.only, tell) as opened:
-            with translating(opened.conninfo, doing="the catalogs could not be read"):
-                image = PostgresCapture(opened, self.options, request)
-            try:
-                yield image
-            finally:
-                image.close()
+        distrust: list[str] = []
+        for previous in (request.previous, None):
+            with open_snapshot(self.options, request.only, tell, previous) as opened:
+                with translating(opened.conninfo, doing="the catalogs could not be read"):
+                    image = PostgresCapture(opened, self.options, request, distrust=distrust)
+                try:
+                    distrust = image.disproved
+                    if not distrust:
+                        yield image
+                        return
+                finally:
+                    image.close()
