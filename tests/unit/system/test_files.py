@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
+import random
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -93,3 +96,18 @@ def test_a_range_is_read_wherever_the_file_ends(tmp_path: Path) -> None:
         assert files.read_range(opened.fileno(), 8, 5) == b"89"
         assert files.read_range(opened.fileno(), 20, 5) == b""
         assert opened.read() == b"0123456789"
+
+
+@pytest.mark.parametrize("size", [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 4095, (2 << 20) + 4096])
+@pytest.mark.parametrize("place", ["", "/dev/shm"])
+@pytest.mark.parametrize("pages", [True, False])
+def test_large_data_arrives_whole_past_the_cache_or_through_it(
+    tmp_path: Path, size: int, place: str, pages: bool
+) -> None:
+    """From pages of its own or not, whatever the file system offers, whatever the size."""
+    data = random.Random(size).randbytes(size)
+    source = mmap.mmap(-1, size) if pages else bytearray(size)
+    source[:] = data
+    with tempfile.TemporaryDirectory(dir=place or tmp_path) as folder:
+        files.create_filled(f"{folder}/large", memoryview(source), 0o600)
+        assert Path(folder, "large").read_bytes() == data
