@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.faults.test_fuzz import Chunks
 
-from holdfast.model.errors import Damaged, NewerFormat
+from holdfast.model.errors import NewerFormat
 from holdfast.model.snapshot import Item, Segment, Slice, SnapshotHead
 from holdfast.repository import manifest
 from holdfast.repository.manifest import ManifestReader, ManifestWriter, order
@@ -105,7 +105,7 @@ def test_big_notes_make_pages_smaller_not_larger(at_once: bool, keys: int) -> No
     """A thousand items with 40 kB of attributes each: no page comes near what a chunk may hold, all come back."""
     notes = [{str(k): b"%09d" % n * 4_000 for k in range(keys)} for n in range(1000)]
     items = [Item(b"f%07d" % n, "file", 0, 0, [], note) for n, note in enumerate(notes)]
-    chunks, reader = written(items, at_once=at_once)
+    _, reader = written(items, at_once=at_once)
     assert max(map(len, chunks.plain.values())) <= 8 << 20
     assert [(one.name, one.notes) for one in reader.items()] == [(one.name, one.notes) for one in items]
     assert reader.item(b"f0000777").notes == items[777].notes  # type: ignore[union-attr]
@@ -122,7 +122,7 @@ def test_a_segment_of_very_many_slices_goes_on_in_further_parts(
     noted = item(b"stream", slices=slices)
     noted.segments[0].stamp, noted.segments[0].notes = b"stamp", {"least": "1", "most": "9"}
     items = [item(b"a"), noted, item(b"t", segments=3, slices=slices), item(b"z")]
-    chunks, reader = written(items, at_once=at_once)
+    _, reader = written(items, at_once=at_once)
     assert list(reader.items()) == items
     assert reader.item(b"t") == items[2]
     assert reader.item(b"z") == items[3]

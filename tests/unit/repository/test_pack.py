@@ -1,11 +1,12 @@
 """Packs: what goes in comes out, and nothing else does."""
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.chunking import codec
-from holdfast.crypto.keys import Keyring
+from holdfast.crypto.keys import Keyring, hkdf
 from holdfast.model.errors import Damaged
 from holdfast.repository import pack
 from holdfast.repository.layout import pack_name, pack_path
@@ -117,7 +118,7 @@ def with_wraps(data: bytes, before: bytes, after: bytes) -> bytes:
 
 def test_wraps_for_others_are_passed_over() -> None:
     """A longer header of a later version: the pack opens with the master key, and its length is found out."""
-    data, _ = built()
+    data = built([b"some bytes"])
     other = bytes([7, 0]) + (500).to_bytes(2, "big") + b"x" * 500
     header = with_wraps(data, other, bytes([9, 0, 0, 0]))
     key = pack.read_key(RING, lambda length: header[:length], where())
@@ -128,8 +129,9 @@ def test_wraps_for_others_are_passed_over() -> None:
 
 def test_a_pack_for_nobody_this_version_knows_is_refused() -> None:
     """Without a wrap of the master key, or with a broken one: in words."""
-    data, _ = built()
+    data = built([b"some bytes"])
     other = bytes([7, 0]) + (48).to_bytes(2, "big")
-    for header in (data[:80] + other + data[84:132], data[:5] + b"\0" + data[6:132], data[:82] + b"\xff" + data[83:132]):
+    none, long = data[:5] + b"\0" + data[6:132], data[:82] + b"\xff" + data[83:132]
+    for header in (data[:80] + other + data[84:132], none, long):
         with pytest.raises(Damaged, match="wrapped for nobody"):
             pack.read_key(RING, lambda length, header=header: header[:length], where())  # type: ignore[misc]
