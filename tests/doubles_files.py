@@ -8,7 +8,7 @@ import msgspec
 
 from holdfast.model.errors import Damaged
 from holdfast.model.snapshot import Item, Notes, Segment, Slice
-from holdfast.sources.base import CaptureNotes, CaptureRequest, RestoreRequest
+from holdfast.sources.base import CaptureNotes, CaptureRequest, PieceResult, RestoreRequest
 from holdfast.sources.files import FilesSource
 from holdfast.sources.files.names import order_key
 
@@ -79,11 +79,14 @@ def take(source: FilesSource, previous: KeptTree | None = None, only: tuple[str,
             if piece.blocks is not None:
                 read.append(piece.item)
                 data = b"".join(bytes(block) for block in piece.blocks)
+                told = piece.result() if piece.result is not None else PieceResult()
+                while told.again is not None:
+                    data = b"".join(bytes(block) for block in told.again)
+                    told = piece.result()
                 key = b"%d" % len(store)
                 store[key] = data
                 segments = [Segment("", 0, len(data), [Slice(key, 0, len(data))])] if data else []
-                if piece.result is not None and (told := piece.result().notes) is not None:
-                    notes = told
+                notes = told.notes if told.notes is not None else notes
             size = sum(segment.size for segment in segments)
             items.append(Item(piece.item, piece.kind, 0, size, segments, notes))
         learned = capture.finish()

@@ -131,8 +131,13 @@ class Lane:
             self._share(piece, pending)
         else:
             self._own(piece, pending)
-        if piece.result is not None:
+        while piece.result is not None:
             pending.result = piece.result()
+            if pending.result.again is None:
+                break
+            piece.blocks = pending.result.again
+            pending = Pending(piece)
+            self._own(piece, pending)
         return pending
 
     def end_stream(self) -> None:

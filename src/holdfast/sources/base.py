@@ -36,13 +36,16 @@ class PieceResult:
     """What is known once a piece's blocks are read to the end.
 
     ``notes`` replaces the item's notes when given (a file's final stat). ``expected_size`` makes flow fail the
-    snapshot when the bytes read were fewer or more.
+    snapshot when the bytes read were fewer or more. ``again``: what was read is not wanted after all (the file
+    changed under the reader); these blocks are drained in its place and the result is asked for once more. Not for
+    Cut.STREAM, whose bytes share chunks with others.
     """
 
     rows: int = 0
     stamp: bytes = b""
     segment_notes: Notes | None = None
     notes: Notes | None = None
+    again: Iterable[Block] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

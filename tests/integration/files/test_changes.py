@@ -191,6 +191,60 @@ def test_a_file_that_changes_while_read_is_read_again_then_reported(
     assert b"log" in take(source, taken.tree).read
 
 
+@pytest.mark.parametrize("meddled", [1, 2])
+@pytest.mark.parametrize("how", ["rewritten", "grown", "cut", "replaced", "removed"])
+def test_a_big_file_that_changes_while_read_is_read_again_then_reported(
+    tmp_path: Path, meddled: int, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit in memory is forgiven once as well; what is saved is then what the file holds in the end."""
+    import holdfast.sources.files.pieces as pieces
+
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    size = 5 << 20
+    write(tree / "big", b"a" * size)
+    write(tree / "still", b"x")
+    original, calls = pieces.spans, []
+
+    def spans(fd, extents, buffer):
+        for number, block in enumerate(original(fd, extents, buffer)):
+            yield block
+            if not number and len(calls) < meddled:
+                calls.append(1)
+                _meddle(tree / "big", how, b"%d" % len(calls))
+
+    monkeypatch.setattr(pieces, "spans", spans)
+    source = FilesSource(str(tree))
+    taken = take(source)
+    if meddled == 1 and how != "removed":
+        assert taken.learned.incomplete == []
+        assert taken.tree.item(b"big").size == os.stat(tree / "big").st_size
+        plan, results = restore(source, taken.tree)
+        assert troubles(results) == {}
+        assert Path(plan.target, "big").read_bytes() == (tree / "big").read_bytes()
+    else:
+        (line,) = taken.learned.incomplete
+        assert line.startswith("big: changed while")
+        assert len(calls) == (1 if how == "removed" else 2)
+    assert b"still" in taken.read
+
+
+def _meddle(path: Path, how: str, mark: bytes) -> None:
+    if how == "removed":
+        path.unlink()
+    elif how == "replaced":
+        write(path.with_name("new"), mark * (4 << 20))
+        path.with_name("new").rename(path)
+    elif how == "cut":
+        os.truncate(path, os.stat(path).st_size - 4096)
+    elif how == "grown":
+        with open(path, "ab") as file:
+            file.write(mark * 4096)
+    else:
+        with open(path, "r+b") as file:
+            file.write(mark * 4096)
+
+
 @pytest.mark.parametrize("size", [100, 6 << 20])
 def test_a_file_replaced_by_a_symlink_is_never_followed(tmp_path: Path, size: int, monkeypatch) -> None:
     """What is saved is the symlink, not what it points to."""

@@ -78,6 +78,22 @@ def test_every_byte_of_every_piece_comes_back(shapes: list[tuple[int, Cut]], see
     pool.close()
 
 
+def test_a_piece_that_is_read_again_holds_only_what_was_read_last() -> None:
+    """The first reading of a file that changed under the reader is not part of the segment, nor counted."""
+    store = Store()
+    pool = ChunkPool(store)  # type: ignore[arg-type]
+    lane = Lane(pool)
+    first, second = Random(1).randbytes(3_000_000), Random(2).randbytes(2_500_000)
+    answers = iter([PieceResult(again=[second]), PieceResult(rows=7)])
+    twice = piece("x", first, Cut.WHOLE)
+    twice.result = lambda: next(answers)
+    after = lane.store(piece("y", first, Cut.WHOLE))
+    segment = lane.store(twice).segment()
+    assert (plain(store, segment), segment.size, segment.rows) == (second, len(second), 7)
+    assert plain(store, after.segment()) == first
+    pool.close()
+
+
 def test_small_files_share_chunks() -> None:
     """A thousand files of a hundred bytes are one chunk, not a thousand."""
     store = Store()

@@ -144,16 +144,32 @@ class Pieces:
         self.close()
         if not self._buffer:
             self._buffer = bytearray(BLOCK)
-        self._stream = stream = _Stream(open_file(name, dir_fd), stat, self._buffer)
+        self._stream = first = _Stream(open_file(name, dir_fd), stat, self._buffer)
 
         def result() -> PieceResult:
-            """The notes as they are once the bytes were read."""
-            return PieceResult(notes=self._after_stream(path, stream))
+            """The notes as they are once the bytes were read; other bytes when these were not steady."""
+            stream = self._stream
+            if stream is first and stream.unsteady() and (again := self._reopened(visit)) is not None:
+                stream.close()
+                self._stream = again
+                return PieceResult(again=again)
+            return PieceResult(notes=self._after_stream(path, stream or first))
 
         return Piece(
-            item=path, kind=inode.FILE, blocks=stream, cut=Cut.WHOLE, base=_base(old), result=result,
+            item=path, kind=inode.FILE, blocks=first, cut=Cut.WHOLE, base=_base(old), result=result,
             item_notes=self._notes(stat),
         )
+
+    def _reopened(self, visit: Visit) -> _Stream | None:
+        """The file as it is now, for a second reading; None when it is no such file any more."""
+        _, name, before, dir_fd = visit
+        try:
+            stat = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+            if stat.st_mode & IFMT != _REGULAR or (stat.st_ino != before.st_ino and stat.st_nlink > 1):
+                return None
+            return _Stream(open_file(name, dir_fd), stat, self._buffer)
+        except OSError:
+            return None
 
     def _after_stream(self, path: bytes, stream: _Stream) -> Notes:
         notes = self._notes(stream.stat, stream.read_ns)
@@ -217,6 +233,10 @@ class _Stream:
                 yield block
         except OSError as error:
             self.trouble = error
+
+    def unsteady(self) -> bool:
+        """Whether the file changed while its blocks were handed out."""
+        return self.trouble is None and (self.missing != 0 or not same(self.stat, os.fstat(self.fd)))
 
     def close(self) -> None:
         """Give the descriptor back; harmless when repeated."""
