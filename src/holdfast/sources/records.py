@@ -1,0 +1,166 @@
+"""The contract for looking at rows: the same for a snapshot and for the live application, whatever its kind.
+
+A *Book* is one consistent image whose rows can be asked for. ``source.open_snapshot`` opens one over a snapshot's
+chunks, ``source.open_live`` one over the application itself, and that one can write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from holdfast.model.events import Reporter, silent
+from holdfast.model.records import Key, Reference, Row, Table, Value
+from holdfast.sources.base import Content, Manifest, Source
+
+
+class Shelf(Protocol):
+    """A disposable place for what was worked out of chunks (key indexes). May forget anything at any time."""
+
+    @property
+    def secret(self) -> bytes:
+        """32 bytes, the same for one repository: keys hashes of values, which must tell nothing to whoever finds them."""
+        ...
+
+    def get(self, name: str) -> bytes | None:
+        """What was put under ``name``, whole and unaltered, or None."""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep ``data``; a failure is silent, because it costs time only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotView:
+    """What a source is given of one of its snapshots."""
+
+    id: str
+    manifest: Manifest
+    content: Content
+    shelf: Shelf
+    report: Reporter = silent
+
+
+class Book(Protocol):
+    """Rows of one consistent image. Safe from one thread at a time."""
+
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """Every table by name; also found by its name without schema where that is unique (``resolve``)."""
+        ...
+
+    @property
+    def references(self) -> Sequence[Reference]:
+        """Foreign keys of the database itself."""
+        ...
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """All rows, streaming."""
+        ...
+
+    def find(self, table: Table, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Row]:
+        """Rows whose ``columns`` (paths allowed, see Reference) equal one of ``wanted``; each row once.
+
+        Uses the key's order, an index on the shelf (built on first use), or the database's own; complete always.
+        """
+        ...
+
+    def parse(self, table: Table, column: str, text: str) -> Value:
+        """A value typed by a person. UsageError when the column cannot hold it."""
+        ...
+
+    def plain(self, value: Value) -> Any:
+        """The value for JSON: null, bool, number, string, list, object; extended JSON for BSON's own types."""
+        ...
+
+    def fingerprint(self, table: Table) -> str:
+        """Changes whenever columns, types or key of the table do: tells schema drift between two books."""
+        ...
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """Optional power of a Book: rows that are stored in the same bytes in another book of the same kind cancel unread."""
+
+    def rows_not_shared(self, table: Table, other: Book) -> Iterator[Row]:
+        """At least every row of ``table`` that ``other`` does not hold in the very same bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One row to be written: ``verb`` "insert", "update" (by the table's key; ``columns`` only) or "delete".
+
+    ``expect``: the row as it must be now, else the whole transaction fails (conflict); None: not checked.
+    """
+
+    verb: str
+    table: str
+    row: Row
+    columns: tuple[str, ...] = ()
+    expect: Row | None = None
+
+
+class LiveTransaction(Protocol):
+    """Reads and writes of one transaction; nothing is visible to others before the context ends well."""
+
+    def find(
+        self, table: Table, columns: tuple[str, ...], wanted: Collection[Key], *, lock: bool = False
+    ) -> Iterator[Row]:
+        """As Book.find, within the transaction; ``lock``: nobody else changes these rows until it ends."""
+        ...
+
+    def write(self, writes: Sequence[Write]) -> int:
+        """Do them in this order, in bulk where they allow; rows the server counted. TargetError names table and row."""
+        ...
+
+    def defer_constraints(self) -> None:
+        """Check deferrable constraints at the end only."""
+        ...
+
+    def next_id(self, table: Table, column: str, count: int) -> list[Value]:
+        """Fresh values of the sequence, identity, or the kind's own making (ObjectId, UUID by the column's type)."""
+        ...
+
+    def advance_sequences(self, table: Table) -> None:
+        """No sequence of the table may give a value that is taken."""
+        ...
+
+    def affected(self) -> Mapping[str, tuple[int, int, int]]:
+        """Rows inserted, updated, deleted by table so far in this transaction, cascades and triggers included."""
+        ...
+
+
+class LiveBook(Book, Protocol):
+    """The application itself, at one consistent point for reading."""
+
+    def transaction(self) -> AbstractContextManager[LiveTransaction]:
+        """Begin one; commits at the end of the context, rolls back on any exception."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """Power of a Source whose snapshots hold rows."""
+
+    def open_snapshot(self, view: SnapshotView) -> AbstractContextManager[Book]:
+        """Look into a snapshot of this kind; no connection to the application is made."""
+        ...
+
+    def open_live(self) -> AbstractContextManager[LiveBook]:
+        """The application itself. SourceError when it cannot be reached."""
+        ...
+
+    def of_rows(self, book: Book, rows: Mapping[str, Sequence[Row]]) -> Source:
+        """A source whose capture holds just these rows of ``book``, in this kind's own snapshot form.
+
+        What makes snapshots of one entity, of rows about to be touched, of what a guard kept, and of imports.
+        """
+        ...
