@@ -17,12 +17,7 @@ from holdfast.sources.base import Content, Manifest, Source
 
 
 class Shelf(Protocol):
-    """A disposable place for what was worked out of chunks (key indexes). May forget anything at any time."""
-
-    @property
-    def secret(self) -> bytes:
-        """32 bytes, the same for one repository: keys hashes of values, which must tell nothing to whoever finds them."""
-        ...
+    """A disposable, sealed place for what was worked out of chunks (key indexes). May forget anything at any time."""
 
     def get(self, name: str) -> bytes | None:
         """What was put under ``name``, whole and unaltered, or None."""
@@ -83,7 +78,7 @@ class Book(Protocol):
 
 @runtime_checkable
 class Comparing(Protocol):
-    """Optional power of a Book: rows that are stored in the same bytes in another book of the same kind cancel unread."""
+    """Optional power of a Book: rows stored in the same bytes in another book of the same kind cancel unread."""
 
     def rows_not_shared(self, table: Table, other: Book) -> Iterator[Row]:
         """At least every row of ``table`` that ``other`` does not hold in the very same bytes."""
