@@ -27,8 +27,9 @@ from tests.model.world import (
     session_of,
 )
 
-from holdfast.repository import guards
+from holdfast.repository import guards, records
 from holdfast.repository.guards import Rule
+from holdfast.repository.state import LogState
 
 
 class Care(Enum):
@@ -40,6 +41,7 @@ class Care(Enum):
     RESTORE_IS_SESSION = "a restore is a session"
     SWEEP_THEN_DELETE = "packs are deleted after their sweep is in the log"
     PACK_BEFORE_RECORD = "a snapshot record comes after its packs"
+    FOLDS_KNOW = "who does not know a kind of record leaves it unfolded"
     READERS_VOID = "readers do not count the snapshot of a closed session"
 
 
@@ -64,7 +66,9 @@ class Scene:
     """Who is on stage. ``actors`` from session 1 on: "backup", "restore" or "prune"; session 0 wrote the seed.
 
     ``needs[session][ordinal]`` what a snapshot references; ``pruners`` how many count and condemn
-    independently; ``wasteful`` backups may also write what they could reuse; ``off`` what is switched off.
+    independently; ``wasteful`` backups may also write what they could reuse; ``lets_go``: pruners let go of closed
+    sessions; ``holds``: a later version, which nobody here knows, holds what snapshots need; ``off`` what is switched
+    off.
     """
 
     actors: tuple[str, ...]
@@ -73,6 +77,8 @@ class Scene:
     pruners: int = 1
     wasteful: bool = False
     regrets: bool = True
+    lets_go: bool = False
+    holds: bool = False
     off: frozenset[Rule | Care] = frozenset()
 
 
@@ -83,7 +89,9 @@ class Stage:
         self.scene = scene
         rules = frozenset(rule for rule in scene.off if isinstance(rule, Rule))
         ordinals = max(map(len, scene.needs))
-        self.log = Machine(1 + len(scene.actors), ordinals, rules, void=Care.READERS_VOID not in scene.off)
+        folded = Care.FOLDS_KNOW not in scene.off if scene.holds else True if scene.lets_go else None
+        void = Care.READERS_VOID not in scene.off
+        self.log = Machine(1 + len(scene.actors), ordinals, rules, void=void, folded=folded)
         self.blind = Rule.CONDEMNED_IS_ABSENT in scene.off
         self.rash = Care.SWEEP_THEN_DELETE in scene.off
         self.unprotected = Care.RESTORE_IS_SESSION in scene.off
@@ -109,6 +117,9 @@ class Stage:
         for session, ordinal in log.living:
             if not resolves(self.scene.needs[session][ordinal], there):
                 return f"snapshot {session}.{ordinal} cannot be read"
+        for session, ordinal in log.held:
+            if not resolves(self.scene.needs[session][ordinal], there):
+                return f"snapshot {session}.{ordinal} is held and cannot be read"
         for session, (phase, view, need, done) in enumerate(actors, 1):
             kept = log.living + log.forgotten
             backup = self.scene.actors[session - 1] == "backup"
@@ -236,7 +247,10 @@ class Stage:
             if is_open:
                 yield f"EXPIRE {session}", self._append(state, ("expire", session, 0))
         for session, ordinal in log.living:
-            yield f"FORGET {session}.{ordinal}", self._append(state, ("forget", session, ordinal))
+            if self.log.allowed(number, ("forget",), lambda s: guards.may_append(s, records.Forget)):
+                yield f"FORGET {session}.{ordinal}", self._append(state, ("forget", session, ordinal))
+            if self.scene.holds and (session, ordinal) not in log.held:
+                yield f"HOLD {session}.{ordinal}", self._append(state, ("hold", session, ordinal))
         if self.scene.regrets:
             for session, ordinal in log.forgotten:
                 if any(self._may_unforget(number, session, ordinal, cover)
@@ -270,6 +284,10 @@ class Stage:
         for bit in bits(store & ~log.condemned & ~log.swept):
             if self._may("condemn", number, bit, cover, fresh):
                 yield "CONDEMN", self._append(state, ("condemn", bit, 0))
+        if self.scene.lets_go:
+            for session in range(len(log.closed)):
+                if log.begun[session] and self._may_let_go(number, session, cover, fresh):
+                    yield f"LET GO {session}", self._append(state, ("let-go", session, 0))
         for bit in bits(log.condemned):
             if bit & cover:
                 yield "UNCONDEMN", self._append(state, ("uncondemn", bit, 0))
@@ -278,13 +296,22 @@ class Stage:
                 if self.rash:
                     yield "delete unswept", (number, store & ~bit, index & ~bit, actors, surveys)
 
-    def _may(self, kind: str, number: int, bit: int, cover: int, fresh: bool) -> bool:
-        guard = guards.may_condemn if kind == "condemn" else guards.may_sweep
+    def _may_let_go(self, number: int, session: int, cover: int, fresh: bool) -> bool:
         return self.log.allowed(
             number,
-            (kind, bit, cover, fresh),
-            lambda s: guard(s, [name_of(bit)], self.log.cover(number, cover, fresh=fresh)),
+            ("let-go", session, cover, fresh),
+            lambda s: guards.may_let_go(s, [session_id(session)], self.log.cover(number, cover, fresh=fresh)),
         )
+
+    def _may(self, kind: str, number: int, bit: int, cover: int, fresh: bool) -> bool:
+        guard = guards.may_condemn if kind == "condemn" else guards.may_sweep
+        body = records.Condemn if kind == "condemn" else records.Sweep
+
+        def ask(state: LogState) -> Iterator[guards.Refusal]:
+            yield from guards.may_append(state, body)
+            yield from guard(state, [name_of(bit)], self.log.cover(number, cover, fresh=fresh))
+
+        return self.log.allowed(number, (kind, bit, cover, fresh), ask)
 
 
 def _present(view: int, base_in: int) -> int:

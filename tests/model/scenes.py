@@ -22,6 +22,8 @@ TWO_BACKUPS = Scene(actors=("backup", "backup"), needs=((AB,), (AB,), (B,)))
 BACKUP_AND_RESTORE = Scene(actors=("backup", "restore"), needs=((AB,), (AB,), ()))
 BACKUP_AND_REPACK = Scene(actors=("backup", "prune"), needs=((AB,), (AB,), ()))
 RESTORE_AND_REPACK = Scene(actors=("restore", "prune"), needs=((AB,), (), ()))
+LETTING_GO = Scene(actors=("backup", "backup"), needs=((AB,), (AB,), (B,)), seeds=(ONE_PACK,), lets_go=True)
+LATER = Scene(actors=("backup",), needs=((AB,), (B,)), holds=True)
 
 DEFAULT = {
     "one backup, two snapshots": (replace(TWO_SNAPSHOTS, seeds=(BASED,)), None),
@@ -30,6 +32,8 @@ DEFAULT = {
     "backup and restore": (replace(BACKUP_AND_RESTORE, seeds=(TWO_PACKS,)), None),
     "two backups": (TWO_BACKUPS, 300_000),
     "backup and repacking": (BACKUP_AND_REPACK, 300_000),
+    "closed sessions are let go of": (LETTING_GO, 200_000),
+    "a later version holds what is forgotten": (LATER, None),
 }
 """What every test run explores: whole, or breadth first up to so many states."""
 
@@ -41,6 +45,8 @@ LONG = {
     ),
     "two backups, delta apart from its base": replace(TWO_BACKUPS, seeds=(TWO_PACKS,)),
     "two backups": TWO_BACKUPS,
+    "two backups, sessions let go of": LETTING_GO,
+    "backup and repacking, sessions let go of": replace(BACKUP_AND_REPACK, seeds=(BASED,), lets_go=True),
     "backup and repacking": BACKUP_AND_REPACK,
     "two wasteful backups": replace(TWO_BACKUPS, seeds=(BASED,), wasteful=True),
     "backup and repacking, two pruners": replace(

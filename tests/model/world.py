@@ -34,6 +34,11 @@ def pack_bit(session: int, slot: int, content: int) -> int:
     return 1 << (session * _WIDTH + slot * CONTENTS + content)
 
 
+def all_packs_of(session: int) -> int:
+    """Whatever this session may ever write."""
+    return ((1 << _WIDTH) - 1) << (session * _WIDTH)
+
+
 def bits(mask: int) -> list[int]:
     """The single packs of ``mask``, as masks."""
     found = []

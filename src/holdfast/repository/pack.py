@@ -1,8 +1,8 @@
 """Packs: objects that hold many sealed chunks, and can be read without any index.
 
 Layout (docs/format-1.md, "Pack"): a header with the wrapped pack key, and room for wraps that later versions add;
-frames; a trailer frame with the sealed table of contents; a footer of 16 bytes that points at the trailer. The nonce of a frame is its ordinal, the
-pack key is random and used for nothing else.
+frames; a trailer frame with the sealed table of contents; a footer of 16 bytes that points at the trailer. The nonce of
+a frame is its ordinal, the pack key is random and used for nothing else.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def test_big_notes_make_pages_smaller_not_larger(at_once: bool, keys: int) -> No
     """A thousand items with 40 kB of attributes each: no page comes near what a chunk may hold, all come back."""
     notes = [{str(k): b"%09d" % n * 4_000 for k in range(keys)} for n in range(1000)]
     items = [Item(b"f%07d" % n, "file", 0, 0, [], note) for n, note in enumerate(notes)]
-    _, reader = written(items, at_once=at_once)
+    chunks, reader = written(items, at_once=at_once)
     assert max(map(len, chunks.plain.values())) <= 8 << 20
     assert [(one.name, one.notes) for one in reader.items()] == [(one.name, one.notes) for one in items]
     assert reader.item(b"f0000777").notes == items[777].notes  # type: ignore[union-attr]
