@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
-from holdfast.model.errors import Damaged, ObjectMissing, RepositoryMissing, UsageError
+from holdfast.model.errors import Damaged, HoldfastError, ObjectMissing, RepositoryMissing, UsageError
 from holdfast.model.secret import Secret, split_password
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.layout import ROOT
@@ -129,6 +130,13 @@ class App:
         if self._storage is None:
             self._storage = self.open_storage()
         return self._storage
+
+    def hasten(self) -> None:
+        """Begin opening the repository if nobody has to be asked for it. What goes wrong is told when it is needed."""
+        around, reference = self.configuration.around, self.settings.repository.passphrase
+        with suppress(HoldfastError):
+            if around.passphrase_from_environment() is not None or reference != f"env:{PASSPHRASE}":
+                self.begin_opening()
 
     def begin_opening(self) -> None:
         """Open the repository beside what comes next: deriving its key takes as long as loading a source."""

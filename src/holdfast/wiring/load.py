@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel, ValidationError
 
 from holdfast.model.errors import UsageError
 from holdfast.wiring import places
 from holdfast.wiring.settings import ONLY_FOR, RepositorySettings, Settings, SourceSettings
+from holdfast.wiring.shapes import ShapeError, known_keys, settings_of
 from holdfast.wiring.surroundings import Surroundings
 
 FILE_NAME = "holdfast.toml"
-
-# what pydantic calls it -> what a person would
-_WORDS = {
-    "missing": "{key} is missing",
-    "string_type": "{key} must be text in quotes",
-    "string_too_short": "{key} is empty",
-    "bool_type": "{key} must be true or false",
-    "bool_parsing": "{key} must be true or false",
-    "tuple_type": "{key} must be a list",
-    "dict_type": "{key} must be a table of its own",
-    "model_type": "{key} must be a table of its own",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +89,13 @@ def for_repository(url: str, around: Surroundings) -> Configuration:
 def parse(document: dict[str, Any], where: str) -> Settings:
     """Check a parsed document against the shape of holdfast.toml."""
     try:
-        settings = Settings.model_validate(document)
-    except ValidationError as error:
+        settings = settings_of(document)
+    except ShapeError as error:
         raise _in_words(error, where) from error
     places.refuse_password(settings.repository.url, "[repository]", "REPOSITORY_PASSWORD")
     _refuse_memory(settings.repository.url, where)
     for name, source in settings.sources.items():
-        _check_source(name, source, where)
+        _check_source(name, source, document["sources"][name].keys(), where)
     return settings
 
 
@@ -127,10 +114,10 @@ def _refuse_memory(url: str, where: str) -> None:
         )
 
 
-def _check_source(name: str, source: SourceSettings, where: str) -> None:
+def _check_source(name: str, source: SourceSettings, given: AbstractSet[str], where: str) -> None:
     places.refuse_password(source.url, f"[sources.{name}]", places.password_variable(name))
     scheme = places.source_scheme(source.url)
-    for key in source.model_fields_set & ONLY_FOR.keys():
+    for key in sorted(given & ONLY_FOR.keys()):
         if scheme not in ONLY_FOR[key]:
             raise UsageError(
                 f"[sources.{name}] {key} has no meaning for a {scheme}: source",
@@ -154,40 +141,28 @@ def _absolute(settings: Settings, base: Path, around: Surroundings) -> Settings:
     def fix(url: str) -> str:
         return places.absolute(url, base, around.home)
 
-    repository = settings.repository.model_copy(update={"url": fix(settings.repository.url)})
-    sources = {name: source.model_copy(update={"url": fix(source.url)}) for name, source in settings.sources.items()}
-    return settings.model_copy(update={"repository": repository, "sources": sources})
+    repository = replace(settings.repository, url=fix(settings.repository.url))
+    sources = {name: replace(source, url=fix(source.url)) for name, source in settings.sources.items()}
+    return Settings(repository=repository, sources=sources)
 
 
-def _in_words(error: ValidationError, where: str) -> UsageError:
-    problems = error.errors(include_input=False, include_url=False)
-    first = problems[0]
-    location = tuple(part for part in first["loc"] if part != "[key]")
-    key = _dotted(location)
-    more = f"{len(problems) - 1} more to correct" if len(problems) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return _unknown_key(location, where, more)
-    words = _WORDS.get(first["type"])
-    what = words.format(key=key) if words else f"{key}: {first['msg'].removeprefix('Value error, ')}"
+def _in_words(error: ShapeError, where: str) -> UsageError:
+    first, *others = error.problems
+    more = f"{len(others)} more to correct" if others else ""
+    if first.unknown:
+        return _unknown_key(first.place, where, more)
+    what = ".".join(first.place) + first.words
     return UsageError(what, where=where, why=more, hint="holdfast config validate checks the file")
 
 
-def _unknown_key(location: tuple[str | int, ...], where: str, more: str) -> UsageError:
-    known = _known_keys(location[:-1])
-    near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+def _unknown_key(place: tuple[str, ...], where: str, more: str) -> UsageError:
+    import difflib  # a third of what reading the settings costs, for a mistake few files have
+
+    known = known_keys(place[:-1])
+    near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
     return UsageError(
-        f"unknown key {_dotted(location)}",
+        f"unknown key {'.'.join(place)}",
         where=where,
         why=more,
-        hint=f"did you mean {_dotted((*location[:-1], near[0]))}?" if near else f"known here: {', '.join(known)}",
+        hint=f"did you mean {'.'.join((*place[:-1], near[0]))}?" if near else f"known here: {', '.join(known)}",
     )
-
-
-def _known_keys(parent: tuple[str | int, ...]) -> list[str]:
-    shapes: dict[str, type[BaseModel]] = {"repository": RepositorySettings, "sources": SourceSettings}
-    shape = shapes.get(str(parent[0]), Settings) if parent else Settings
-    return list(shape.model_fields)
-
-
-def _dotted(location: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in location)

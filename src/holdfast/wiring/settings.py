@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from holdfast.wiring.surroundings import PASSPHRASE, REFERENCE_FORMS
 
@@ -27,28 +27,21 @@ def check_source_name(name: str) -> str:
     return name
 
 
-Reference = Annotated[str, AfterValidator(check_reference)]
-SourceName = Annotated[str, AfterValidator(check_source_name)]
-
-
-class _Part(BaseModel):
-    # hide_input keeps a value that failed its check, possibly a password, out of the error text
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_min_length=1)
-
-
-class RepositorySettings(_Part):
+@dataclass(frozen=True, kw_only=True)
+class RepositorySettings:
     """Where snapshots are kept, and what opens it.
 
     ``single_writer`` allows a store that cannot refuse to overwrite, for one writer at a time.
     """
 
     url: str
-    passphrase: Reference = f"env:{PASSPHRASE}"
-    password: Reference | None = None
+    passphrase: str = f"env:{PASSPHRASE}"
+    password: str | None = None
     single_writer: bool = False
 
 
-class SourceSettings(_Part):
+@dataclass(frozen=True, kw_only=True)
+class SourceSettings:
     """One part of the application; ONLY_FOR tells which key speaks of which kind.
 
     ``exclude`` table patterns, or gitignore lines. ``allow_write_token``: one row may be written into a table of
@@ -58,7 +51,7 @@ class SourceSettings(_Part):
     """
 
     url: str
-    password: Reference | None = None
+    password: str | None = None
     tables: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     owner: bool = True
@@ -88,8 +81,20 @@ ONLY_FOR = {
 }
 
 
-class Settings(_Part):
+@dataclass(frozen=True, kw_only=True)
+class Settings:
     """The whole file."""
 
     repository: RepositorySettings
-    sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
+    sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON would hold it; what is not set is left out."""
+        whole: dict[str, Any] = _plain(asdict(self))
+        return whole
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items() if each is not None}
+    return list(value) if isinstance(value, tuple) else value

@@ -91,14 +91,26 @@ def test_a_password_written_where_a_reference_belongs_is_refused_without_repeati
         (REPOSITORY + '[sources.shop]\nurl = "mysql://x"\n', "not the URL of a source"),
         (REPOSITORY + '[sources.shop]\nurl = "files:x"\ntables = ["a"]\n', "no meaning for a files: source"),
         (REPOSITORY + '[sources.shop]\nurl = "files://host/x"\n', "names a place on this machine"),
+        (REPOSITORY + '[sources.shop]\nurl = "postgresql://x"\ntables = "a"\n', "sources.shop.tables must be a list"),
+        (REPOSITORY + '[sources.shop]\nurl = "files:x"\nexclude = ["a", 5]\n', "sources.shop.exclude.1 must be text"),
+        (REPOSITORY + '[sources.shop]\nurl = "files:x"\nexclude = [""]\n', "sources.shop.exclude.0 is empty"),
+        (REPOSITORY + "[sources]\nshop = 5\n", "sources.shop must be a table of its own"),
+        ("sources = 5\n" + REPOSITORY, "sources must be a table of its own"),
+        ("repository = 5\n", "repository must be a table of its own"),
         ("[repository\n", "not valid TOML"),
     ],
 )
 def test_each_mistake_has_its_words(place: Place, text: str, words: str) -> None:
-    """No pydantic, no traceback: what is wrong, and where."""
+    """No traceback: what is wrong, and where."""
     error = _refused(place, text)
     assert words in error.what
-    assert "pydantic" not in str(error)
+
+
+def test_all_mistakes_are_counted(place: Place) -> None:
+    """The first is told, with how many there are besides, so that nobody believes it was the only one."""
+    error = _refused(place, '[repository]\nurl = 5\nsingle_writer = "no"\nextra = 1\n[sources]\nshop = 7\n[other]\n')
+    assert error.what == "repository.url must be text in quotes"
+    assert error.why == "4 more to correct"
 
 
 def test_the_file_is_looked_for_where_everybody_expects_it(place: Place) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import click
 
-from holdfast.cli import remembering, runs
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
@@ -38,8 +37,12 @@ def backup(face: Face, sources: Sequence[str], name: str | None, pin: bool, trig
     """
     if name is not None:
         check_label(name)
-    wishes = runs.BackupWishes(sources=tuple(sources), name=name, pin=pin, trigger=trigger, only=tuple(only))
     with opened(face) as app, shown(face) as report:
+        app.hasten()
+        # what else a run needs takes as long to load as the key to derive
+        from holdfast.cli import remembering, runs
+
+        wishes = runs.BackupWishes(sources=tuple(sources), name=name, pin=pin, trigger=trigger, only=tuple(only))
         result = remembering.take(face, app, wishes, report)
     face.document(runs.backup_document(face, result))
     runs.tell_backup(face, result)

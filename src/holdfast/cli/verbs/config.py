@@ -36,7 +36,7 @@ def show(face: Face, snapshot: str | None) -> None:
         _show_kept(face, snapshot)
         return
     configuration = opening.configuration(face)
-    settings = view(configuration.settings.model_dump(mode="json", exclude_none=True))
+    settings = view(configuration.settings.plain())
     face.document(settings)
     face.line(f"# {configuration.path or 'no file, from --repository'}")
     for title, table in (("repository", settings["repository"]), *_sources(settings)):
