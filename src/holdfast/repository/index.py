@@ -92,13 +92,17 @@ class ChunkIndex:
     def has(self, chunk: bytes, dead: Container[bytes]) -> bool:
         """Whether ``chunk`` can be read without the packs in ``dead``: a full copy, or a delta whose base has one."""
         deltas: list[bytes] = []
-        fresh = self._fresh.get(chunk, ())
-        for rows in (fresh, *(run.all(chunk) for run in self._rows)):
-            for row in rows:
+        for run in self._rows:  # written out, without a generator: this is asked for every chunk there is
+            for row in run.all(chunk):
                 if row[32:52] not in dead:
                     if row[63] & 15 != DELTA:
                         return True
                     deltas.append(row)
+        for row in self._fresh.get(chunk, ()):
+            if row[32:52] not in dead:
+                if row[63] & 15 != DELTA:
+                    return True
+                deltas.append(row)
         return bool(deltas) and any(self._has_full(self.base(decode_row(row)), dead) for row in deltas)
 
     def _has_full(self, chunk: bytes, dead: Container[bytes]) -> bool:

@@ -1,7 +1,8 @@
-"""Sorted runs of fixed-size rows in memory-mapped files: millions of look-ups a second, memory the kernel owns.
+"""Sorted runs of fixed-size rows in memory-mapped files: a million look-ups a second, memory the kernel owns.
 
-A run file is a header, a fan-out table over the first bits of the key, and the rows. It is a cache: it carries a
-checksum, and whoever finds it broken throws it away.
+A run file is a header, a fan-out table over the first bits of the key with about one row to an entry, and the rows: a
+look-up touches the table once and the row once. It is a cache: it carries a checksum, and whoever finds it broken
+throws it away.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from blake3 import blake3
 
-_MAGIC = b"HFRUN1\x00\x00"
+_MAGIC = b"HFRUN2\x00\x00"
 _HEADER = struct.Struct(">8sIIQ32s")
 _BUCKETS = 256
+_LEAST_BITS, _MOST_BITS = 8, 24
+_first_bits = struct.Struct(">I").unpack_from
 
 
 class Run:
@@ -24,59 +29,51 @@ class Run:
 
     def __init__(self, data: bytes | mmap.mmap, width: int, bits: int, count: int, path: Path | None) -> None:
         self._data = data
-        self._find = data.find
         self._width = width
         self._shift = 32 - bits
-        self._start = _HEADER.size + 8 * ((1 << bits) + 1)
-        self._fan = memoryview(data)[_HEADER.size : self._start].cast("Q") if count else memoryview(b"")
+        self._start = _start(bits)
+        self._fan = memoryview(data)[_HEADER.size : self._start].cast("I") if count else memoryview(b"")
         self.count = count
         self.path = path
 
     def find(self, key: bytes) -> Iterator[bytes]:
-        """Every row that starts with ``key`` (at least four bytes)."""
-        if not self.count:
-            return
-        width, start = self._width, self._start
-        bucket = int.from_bytes(key[:4], "big") >> self._shift
-        position = start + self._fan[bucket] * width
-        end = start + self._fan[bucket + 1] * width
-        while (found := self._find(key, position, end)) >= 0:
-            if (found - start) % width:
-                position = found + 1
-                continue
-            yield self._data[found : found + width]
-            position = found + width
+        """Every row that starts with ``key`` (at least four bytes), in order."""
+        return iter(self.all(key))
 
-    def all(self, key: bytes) -> list[bytes]:
-        """Every row that starts with ``key``, at once: quicker than ``find`` for the usual none or one."""
+    def all(self, key: bytes) -> Sequence[bytes]:
+        """Every row that starts with ``key``, at once."""
         if not self.count:
-            return []
-        width, start, fan = self._width, self._start, self._fan
-        bucket = int.from_bytes(key[:4], "big") >> self._shift
-        position, end = start + fan[bucket] * width, start + fan[bucket + 1] * width
-        found = self._find(key, position, end)
-        if found < 0:
-            return []
-        if (found - start) % width == 0 and self._find(key, found + width, end) < 0:
-            return [self._data[found : found + width]]
-        return list(self.find(key))
+            return ()
+        bucket = _first_bits(key)[0] >> self._shift
+        fan = self._fan
+        ordinal, last = fan[bucket], fan[bucket + 1]
+        if ordinal == last:
+            return ()
+        data, width = self._data, self._width
+        place, end = self._start + ordinal * width, self._start + last * width
+        found: list[bytes] = []
+        while place < end:
+            row = data[place : place + width]
+            if row.startswith(key):
+                found.append(row)
+            elif row > key:
+                break
+            place += width
+        return found
 
     def has(self, key: bytes) -> bool:
         """Whether some row starts with ``key``."""
-        return next(self.find(key), None) is not None
+        return bool(self.all(key))
 
     def position(self, row_key: bytes) -> int:
         """The ordinal of the first row that starts with ``row_key``, or -1."""
         if not self.count:
             return -1
-        bucket = int.from_bytes(row_key[:4], "big") >> self._shift
-        position = self._start + self._fan[bucket] * self._width
-        end = self._start + self._fan[bucket + 1] * self._width
-        while (found := self._find(row_key, position, end)) >= 0:
-            ordinal, odd = divmod(found - self._start, self._width)
-            if not odd:
+        bucket = _first_bits(row_key)[0] >> self._shift
+        for ordinal in range(self._fan[bucket], self._fan[bucket + 1]):
+            place = self._start + ordinal * self._width
+            if self._data[place : place + len(row_key)] == row_key:
                 return ordinal
-            position = found + 1
         return -1
 
     def bucket(self, number: int) -> bytes:
@@ -115,28 +112,26 @@ class Run:
 def merge(sources: Sequence[Run], width: int, path: Path) -> Run:
     """Write the union of ``sources`` to ``path`` and open it. Memory stays flat: one 256th at a time."""
     total = sum(run.count for run in sources)
-    bits = max(8, min(22, (total // 8).bit_length()))
-    counts: list[int] = []
+    bits = _bits(total)
     temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
     digest = blake3()
     with temporary.open("wb") as file:
-        file.write(bytes(_HEADER.size + 8 * ((1 << bits) + 1)))
-        fan = [0]
+        file.write(bytes(_start(bits)))
+        fan = array("I", [0])
         for number in range(_BUCKETS):
             rows = _union([run.bucket(number) for run in sources], width)
             data = b"".join(rows)
             digest.update(data)
             file.write(data)
-            counts.append(len(rows))
-            _extend_fan(fan, rows, bits, number)
+            _extend_fan(fan, data, width, bits, number)
             for run in sources:
                 run.release(number)
-        table = struct.pack(f"={len(fan)}Q", *fan)
+        table = memoryview(fan).cast("B")
         file.seek(_HEADER.size)
         file.write(table)
         digest.update(table)
         file.seek(0)
-        file.write(_HEADER.pack(_MAGIC, width, bits, sum(counts), digest.digest()))
+        file.write(_HEADER.pack(_MAGIC, width, bits, fan[-1], digest.digest()))
     os.replace(temporary, path)
     return load(path, width, verify=False)
 
@@ -144,15 +139,14 @@ def merge(sources: Sequence[Run], width: int, path: Path) -> Run:
 def build(rows: Sequence[bytes], width: int) -> Run:
     """A run in memory, from rows in any order."""
     ordered = sorted(set(rows))
-    bits = max(8, min(16, (len(ordered) // 8).bit_length()))
-    fan = [0]
+    bits = _bits(len(ordered))
+    fan = array("I", [0])
     groups: list[list[bytes]] = [[] for _ in range(_BUCKETS)]
     for row in ordered:
         groups[row[0]].append(row)
     for number, group in enumerate(groups):
-        _extend_fan(fan, group, bits, number)
-    table = struct.pack(f"={len(fan)}Q", *fan)
-    return Run(bytes(_HEADER.size) + table + b"".join(ordered), width, bits, len(ordered), None)
+        _extend_fan(fan, b"".join(group), width, bits, number)
+    return Run(b"".join((bytes(_HEADER.size), fan, *ordered)), width, bits, len(ordered), None)
 
 
 def load(path: Path, width: int, *, verify: bool = True) -> Run:
@@ -163,7 +157,7 @@ def load(path: Path, width: int, *, verify: bool = True) -> Run:
     with path.open("rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     magic, stored_width, bits, count, checksum = _HEADER.unpack_from(data)
-    start = _HEADER.size + 8 * ((1 << bits) + 1) if bits <= 22 else size + 1
+    start = _start(bits) if bits <= _MOST_BITS else size + 1
     if magic != _MAGIC or stored_width != width or size != start + count * width:
         data.close()
         raise ValueError("not a run file")
@@ -190,15 +184,22 @@ def _union(parts: list[bytes], width: int) -> list[bytes]:
     return sorted(rows)
 
 
-def _extend_fan(fan: list[int], rows: Sequence[bytes], bits: int, number: int) -> None:
+def _bits(rows: int) -> int:
+    """How many first bits the table is over: about one row to an entry, and never more than 64 MiB."""
+    return max(_LEAST_BITS, min(_MOST_BITS, rows.bit_length()))
+
+
+def _start(bits: int) -> int:
+    """Where the rows begin."""
+    return _HEADER.size + 4 * ((1 << bits) + 1)
+
+
+def _extend_fan(fan: array[int], rows: bytes, width: int, bits: int, number: int) -> None:
     """Append the fan-out of one 256th: for each prefix of ``bits`` bits the count of rows up to and with it."""
-    per_bucket = 1 << (bits - 8)
-    tally = [0] * per_bucket
+    tally = [0] * (1 << (bits - 8))
     shift = 32 - bits
     low = number << (bits - 8)
-    for row in rows:
-        tally[(int.from_bytes(row[:4], "big") >> shift) - low] += 1
-    running = fan[-1]
-    for amount in tally:
-        running += amount
-        fan.append(running)
+    for (first,) in struct.iter_unpack(f">I{width - 4}x", rows):
+        tally[(first >> shift) - low] += 1
+    tally[0] += fan[-1]
+    fan.extend(accumulate(tally))
