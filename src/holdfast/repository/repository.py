@@ -27,6 +27,7 @@ from holdfast.repository.reach import packs_needed
 from holdfast.repository.reader import ChunkReader
 from holdfast.repository.rebuild import rescue
 from holdfast.repository.session import Session
+from holdfast.repository.shelf import Shelf
 from holdfast.repository.state import LogState
 from holdfast.repository.vault import DeadPacks, Vault
 from holdfast.storage.base import Storage
@@ -63,6 +64,7 @@ class Repository:
         self.log = Log(storage, self.sealer)
         self.index = ChunkIndex(storage, self.sealer, places.cache / self.id / "index")
         self.vault = Vault(storage, keyring, self.sealer, self.log, self.index)
+        self.shelf = Shelf(self.sealer, places.cache / self.id / "shelf")
         self._places = places
 
     @staticmethod

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Reporter, silent
 from holdfast.repository import rebuild
-from holdfast.repository.check import Examination, Finding
+from holdfast.repository.check import Examination
+from holdfast.repository.findings import Finding, Found
 from holdfast.repository.index import ChunkIndex
 from holdfast.repository.repository import Repository
 from holdfast.repository.vault import Vault
@@ -42,14 +43,14 @@ class CheckResult:
 
 def check(repository: Repository, request: CheckRequest) -> CheckResult:
     """Check structure, and data as far as asked."""
-    repaired, read, findings = 0, 0, list[Finding]()
+    repaired, read, found = 0, 0, Found()
     if request.repair_index:
         repository.index.discard()  # what only this client's cache knows is lost for everybody else
         with repository.begin("check") as session:
             repaired, problems = rebuild.repair(repository.vault, session.id)
-        findings = [Finding(what=problem.what, where=problem.where, hint=problem.hint) for problem in problems]
+        found.findings = [Finding(what=problem.what, where=problem.where, hint=problem.hint) for problem in problems]
     with protected(repository, "check", request.report, []), _fresh(repository.vault) as vault:
-        examination = Examination(vault, findings=findings)
+        examination = Examination(vault, found)
         examination.structure()
         if request.read_data:
             request.report(PhaseStarted(source="repository", phase="read data"))
@@ -59,11 +60,11 @@ def check(repository: Repository, request: CheckRequest) -> CheckResult:
             read = examination.read_data(request.read_data)
             request.report(PhaseEnded(source="repository", phase="read data"))
         examination.name_victims()
-    if request.repair_index and (examination.bad or examination.missing):
+    if request.repair_index and (found.bad or found.missing):
         with repository.begin("check") as session:
-            rebuild.drop_lost(repository.vault, session.id, examination.bad, examination.missing)
+            rebuild.drop_lost(repository.vault, session.id, found.bad, found.missing)
     repository.remember_head()
-    return CheckResult(ok=not findings, findings=findings, read=read, repaired=repaired)
+    return CheckResult(ok=not found.findings, findings=found.findings, read=read, repaired=repaired)
 
 
 @contextlib.contextmanager
