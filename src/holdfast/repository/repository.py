@@ -64,7 +64,7 @@ class Repository:
         self.log = Log(storage, self.sealer)
         self.index = ChunkIndex(storage, self.sealer, places.cache / self.id / "index")
         self.vault = Vault(storage, keyring, self.sealer, self.log, self.index)
-        self.shelf = Shelf(self.sealer, places.cache / self.id / "shelf")
+        self.shelf = Shelf(keyring, self.sealer, places.cache / self.id / "shelf")
         self._places = places
 
     @staticmethod

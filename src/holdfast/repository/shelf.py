@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import secrets
 import threading
 from pathlib import Path
 
+from blake3 import blake3
+
+from holdfast.crypto.keys import Keyring
 from holdfast.crypto.seal import ObjectSealer
 from holdfast.model.errors import Damaged
 
@@ -25,7 +27,8 @@ class Shelf:
     found. Safe from any thread and for several processes: files appear whole and are never changed.
     """
 
-    def __init__(self, sealer: ObjectSealer, folder: Path, limit: int = LIMIT) -> None:
+    def __init__(self, keyring: Keyring, sealer: ObjectSealer, folder: Path, limit: int = LIMIT) -> None:
+        self._names = keyring.object_key("shelf/name")
         self._sealer = sealer
         self._folder = folder
         self._limit = limit
@@ -59,7 +62,7 @@ class Shelf:
                 self._grow(len(sealed))
 
     def _path(self, name: str) -> Path:
-        return self._folder / hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+        return self._folder / blake3(name.encode(), key=self._names).hexdigest()[:40]
 
     def _write(self, path: Path, sealed: bytes) -> None:
         """Whole or not at all; not flushed to disk, because what a crash breaks does not open any more."""
