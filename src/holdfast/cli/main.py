@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import difflib
 import importlib
 import os
@@ -145,8 +146,10 @@ def program() -> None:
     """Carry out the command line of this process, and end it.
 
     Everything is closed by then. Taking the interpreter apart object by object would cost a short command a fifth
-    of its time, and free nothing that the system does not free at once.
+    of its time, and free nothing that the system does not free at once. Nor is it worth looking for cycles as
+    often as the interpreter would: items and rows come by the ten thousand, and nothing in them refers back.
     """
+    gc.set_threshold(50_000, 20, 20)
     status = main()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

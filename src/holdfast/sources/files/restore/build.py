@@ -27,7 +27,9 @@ from holdfast.sources.files.restore.joining import Joining
 from holdfast.sources.files.restore.obstacle import obstacle
 from holdfast.sources.files.restore.outcome import Outcome
 
-_JOBS = 64
+# Two threads making files in one folder wait for each other: a batch is a folder where that is neither tiny nor huge.
+_FEW_JOBS = 32
+_JOBS = 512
 _BYTES = 4 << 20
 _MOVED = "a folder above it could not be made"
 
@@ -119,6 +121,9 @@ class Builder:
                 crew.joining.later(item, action)
             return
         batch = self._batch
+        if len(batch.jobs) >= _FEW_JOBS and batch.jobs[-1][0] is not self._here:
+            self._send(pool)
+            batch = self._batch
         batch.jobs.append((self._here, name, item, action))
         self._here.pending += 1
         for segment in item.segments:
