@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -16,6 +17,8 @@ PAGES_SIZE = 256 << 10
 ROW_REACH = 256 << 10
 # Work is done in steps of this many bytes: fewer joins, and big enough to keep the cutter's loop in C.
 _STEP = 2 << 20
+_LENGTH = struct.Struct("<i")
+_LEAST_DOCUMENT = 5
 
 
 class Cutter(Protocol):
@@ -74,18 +77,19 @@ class ContentCutter:
         self._buffer = bytearray()
         self._begin = 0
         self._end = 0
+        self._wanted = 0
 
     def push(self, block: Buffer) -> Iterator[bytes]:
         """See Cutter."""
         self._take(block)
-        if self._end - self._begin >= self._need + _STEP:
+        if self._end - self._begin >= max(self._need + _STEP, self._wanted):
             yield from self._cut(self._need)
 
     def end(self) -> Iterator[bytes]:
         """See Cutter."""
         if self._end > self._begin:
             yield from self._cut(1)
-        self._begin = self._end = 0
+        self._begin = self._end = self._wanted = 0
 
     def _take(self, block: Buffer) -> None:
         size = len(block)
@@ -109,8 +113,42 @@ class ContentCutter:
             start = self._begin
             window = view[start : min(start + self._window, self._end)]
             stop = start + next(iter(self._cdc.cut_buf(window))).length
-            if self._reach and stop < self._end:
-                newline = self._buffer.find(b"\n", stop - 1, min(stop - 1 + self._reach, self._end))
-                stop = newline + 1 if newline >= 0 else stop
-            self._begin = stop
+            if stop < self._end:
+                stop = self._border(start, stop)
+            if stop > self._end:
+                if keep > 1:
+                    self._wanted = stop - start
+                    return
+                stop = self._end
+            self._begin, self._wanted = stop, 0
             yield bytes(view[start:stop])
+
+    def _border(self, start: int, stop: int) -> int:  # noqa: ARG002 - documents are counted from the start
+        """Where the cut may be made that content asks for at ``stop``; beyond the end: ask again with more bytes."""
+        if not self._reach:
+            return stop
+        newline = self._buffer.find(b"\n", stop - 1, min(stop - 1 + self._reach, self._end))
+        return newline + 1 if newline >= 0 else stop
+
+
+class DocumentCutter(ContentCutter):
+    """Content-defined chunks of whole BSON documents: each cut is moved to the end of the document it falls into.
+
+    What is no document (a length below five bytes) is cut where the content says.
+    """
+
+    def __init__(self, average: int, seed: int) -> None:
+        super().__init__(average, seed)
+        self._need += _LENGTH.size
+
+    def _border(self, start: int, stop: int) -> int:
+        buffer, length_at = self._buffer, _LENGTH.unpack_from
+        at = start
+        while at < stop:
+            if at + _LENGTH.size > self._end:
+                return stop
+            (length,) = length_at(buffer, at)
+            if length < _LEAST_DOCUMENT:
+                return stop
+            at += length
+        return at

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from holdfast.chunking.cutters import BYTES_AVERAGE, ROWS_AVERAGE, ContentCutter, Cutter, FixedCutter
+from holdfast.chunking.cutters import BYTES_AVERAGE, ROWS_AVERAGE, ContentCutter, Cutter, DocumentCutter, FixedCutter
 from holdfast.model.snapshot import Segment, Slice
 from holdfast.repository.session import Session
 from holdfast.sources.base import Cut, Piece, PieceResult
@@ -90,6 +90,8 @@ class ChunkPool:
         """A fresh cutter of one kind."""
         if cut is Cut.PAGES:
             return FixedCutter()
+        if cut is Cut.DOCUMENTS:
+            return DocumentCutter(ROWS_AVERAGE, self._seed)
         average = ROWS_AVERAGE if cut is Cut.ROWS else BYTES_AVERAGE
         return ContentCutter(average, self._seed, rows=cut is Cut.ROWS)
 

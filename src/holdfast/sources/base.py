@@ -26,6 +26,7 @@ class Cut(Enum):
     """How flow cuts a piece's bytes into chunks."""
 
     ROWS = "rows"      # content-defined, ~256 KiB, only after a newline (a longer row may be cut inside)
+    DOCUMENTS = "documents"  # content-defined, ~256 KiB, whole BSON documents only: every chunk begins with one
     PAGES = "pages"    # fixed 256 KiB from the start of the piece: page-aligned, same offsets every time
     STREAM = "stream"  # small files and tables: consecutive pieces of a lane share content-defined ~1 MiB chunks
     WHOLE = "whole"    # one piece, content-defined ~1 MiB, chunks of its own: large files, archives
@@ -256,7 +257,7 @@ class Source(Protocol):
 
     @property
     def kind(self) -> str:
-        """"postgres", "sqlite", "files"."""
+        """"postgres", "sqlite", "mongodb", "files"."""
         ...
 
     @property

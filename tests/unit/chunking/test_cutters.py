@@ -1,12 +1,13 @@
 """Cutters: cuts depend on the bytes alone."""
 
 import random
+import struct
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.chunking.cutters import ROW_REACH, ContentCutter, Cutter, FixedCutter
+from holdfast.chunking.cutters import ROW_REACH, ContentCutter, Cutter, DocumentCutter, FixedCutter
 
 
 def cut(cutter: Cutter, data: bytes, sizes: list[int]) -> list[bytes]:
@@ -72,3 +73,33 @@ def test_pages_are_cut_at_the_same_offsets_whatever_the_blocks(block: int) -> No
     data = random.Random(4).randbytes(1_000_000 if block > 1 else 10_000)
     chunks = cut(FixedCutter(4096), data, [block])
     assert chunks == [data[at : at + 4096] for at in range(0, len(data), 4096)]
+
+
+def documents(seed: int, sizes: list[int], total: int) -> bytes:
+    """Length-prefixed stretches as BSON has them."""
+    source, made = random.Random(seed), bytearray()
+    while len(made) < total:
+        size = source.choice(sizes)
+        made += struct.pack("<i", size) + source.randbytes(size - 4)
+    return bytes(made)
+
+
+@pytest.mark.parametrize("sizes", [[5, 40, 300], [200, 90_000], [100, 5_000_000]])
+def test_documents_are_never_torn_and_block_borders_do_not_move_cuts(sizes: list[int]) -> None:
+    """Every chunk is a run of whole documents, however large one is, and the same chunks come out of any blocks."""
+    data = documents(5, sizes, 12 << 20)
+    whole = cut(DocumentCutter(64 << 10, 7), data, [len(data)])
+    assert cut(DocumentCutter(64 << 10, 7), data, [1_000_003, 77_777]) == whole
+    assert b"".join(whole) == data
+    assert len(whole) > 2
+    for chunk in whole:
+        at = 0
+        while at < len(chunk):
+            at += struct.unpack_from("<i", chunk, at)[0]
+        assert at == len(chunk)
+
+
+def test_what_is_no_document_is_still_cut_and_whole() -> None:
+    """Bytes with an impossible length make neither an endless loop nor a loss."""
+    data = bytes(3 << 20) + random.Random(6).randbytes(3 << 20)
+    assert b"".join(cut(DocumentCutter(64 << 10, 7), data, [1 << 20])) == data
