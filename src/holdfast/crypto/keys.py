@@ -28,6 +28,8 @@ ARGON2_LANES = 4
 ARGON2_MEMORY_LIMIT_KIB = 1024 * 1024
 ARGON2_PASSES_LIMIT = 64
 SLOT_VERSION = 1
+SLOT_KINDS = frozenset({"passphrase", "recovery"})
+"""Others are for later versions, and are passed over."""
 
 
 def hkdf(key: bytes, salt: bytes, info: str) -> bytes:
@@ -102,6 +104,11 @@ class Slot(msgspec.Struct, kw_only=True):
         )
 
 
+class _SlotOutline(msgspec.Struct):
+    version: int
+    kind: str
+
+
 def seal_slot(slot: Slot, secret: str, master: bytes) -> bytes:
     """The stored bytes of ``slot`` (its ``wrapped`` still empty), opening with ``secret``."""
     key = _slot_key(slot, secret)
@@ -111,17 +118,18 @@ def seal_slot(slot: Slot, secret: str, master: bytes) -> bytes:
 
 
 def parse_slot(data: bytes, where: str) -> Slot:
-    """A stored slot; Damaged when its bytes are not whole, NewerFormat when its version is unknown."""
+    """A stored slot; Damaged when its bytes are not whole, NewerFormat when its version or kind is unknown."""
     body, check = data[:-8], data[-8:]
     if hashlib.sha256(body).digest()[:8] != check:
         raise Damaged("a key slot is damaged", where=where, hint="open with another key: passphrase or recovery key")
     try:
-        slot = msgspec.msgpack.decode(body, type=Slot)
+        outline = msgspec.msgpack.decode(body, type=_SlotOutline)
+        if outline.version == SLOT_VERSION and outline.kind in SLOT_KINDS:
+            return msgspec.msgpack.decode(body, type=Slot)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Damaged("a key slot cannot be read", where=where, why=str(error)) from error
-    if slot.version != SLOT_VERSION:
-        raise NewerFormat("a key slot was written by a newer holdfast", where=where, hint="upgrade holdfast")
-    return slot
+    why = f"version {outline.version}, kind {outline.kind}"
+    raise NewerFormat("a key slot is for a newer holdfast", where=where, why=why, hint="upgrade holdfast")
 
 
 def open_slot(slot: Slot, secret: str) -> bytes | None:

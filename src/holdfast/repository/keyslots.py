@@ -12,7 +12,7 @@ from holdfast.crypto.seal import ObjectSealer
 from holdfast.model.errors import Damaged, HoldfastError, NewerFormat, ObjectMissing, UsageError, WrongKey
 from holdfast.model.ids import new_id
 from holdfast.repository import records as rec
-from holdfast.repository.layout import KEYS, LOG, key_path, log_path
+from holdfast.repository.layout import INDEX, KEYS, LOG, PACKS, key_path, log_path
 from holdfast.repository.state import LogState
 from holdfast.storage.base import Storage
 from holdfast.system import clock
@@ -97,20 +97,32 @@ def unlock(storage: Storage, repository: bytes, secret: str) -> Iterator[tuple[K
                 found = True
                 yield keyring, slot.id
     if not found:
-        raise _refusal(storage, slots, problems, opened=opened)
+        raise _refusal(storage, secret, slots, problems) if not opened else _log_foreign()
 
 
-def _refusal(storage: Storage, slots: list[Slot], problems: list[HoldfastError], *, opened: bool) -> HoldfastError:
-    if opened:
-        return Damaged("the key is right, but the first log record does not open with it", where=log_path(1),
-                       hint="bring the object back from a copy of the repository")  # fmt: skip
+def _log_foreign() -> Damaged:
+    return Damaged("the key is right, but the first log record does not open with it", where=log_path(1),
+                   hint="bring the object back from a copy of the repository")  # fmt: skip
+
+
+def _refusal(storage: Storage, secret: str, slots: list[Slot], problems: list[HoldfastError]) -> HoldfastError:
     if problems and not slots:
         return problems[0]
+    why = "; ".join(f"{problem.where}: {problem.what}" for problem in problems)
+    if keys.parse_recovery_key(secret) is None and all(slot.kind == "recovery" for slot in slots):
+        return WrongKey(
+            "no passphrase can open this repository: it has only recovery keys, or the slot of its passphrase was lost",
+            where=f"{storage.url} {KEYS}",
+            why=why,
+            hint="open it with the recovery key printed at init and add a passphrase (holdfast key add), or bring the"
+            " slot back from a copy of the repository",
+        )
     return WrongKey(
         "the passphrase or recovery key does not open this repository",
         where=storage.url,
-        why="; ".join(f"{problem.where}: {problem.what}" for problem in problems),
-        hint="check HOLDFAST_PASSPHRASE or [repository] passphrase; the recovery key from init opens it too",
+        why=why,
+        hint="check HOLDFAST_PASSPHRASE or [repository] passphrase; the recovery key from init opens it too. If it is"
+        " certainly right, its slot is missing from keys/: bring that back from a copy of the repository",
     )
 
 
@@ -158,8 +170,19 @@ def _opens_log(storage: Storage, keyring: Keyring) -> bool:
         return True
     records = sorted(stat.name for stat in storage.list(LOG) if stat.name[len(LOG) :].isdigit())
     if not records:
-        raise Damaged("the repository has no log", where=first, hint="was init interrupted? run it again")
+        raise _no_log(storage)
     return any(_opens(storage, sealer, name) for name in (*records[:_TRIED], *records[-_TRIED:]))
+
+
+def _no_log(storage: Storage) -> Damaged:
+    if any(next(storage.list(prefix), None) is not None for prefix in (PACKS, INDEX)):
+        return Damaged("the log of this repository is gone, although its data is there", where=LOG,
+                       hint="bring log/ back from a copy of the repository")  # fmt: skip
+    return Damaged(
+        "the repository has no log and no data: its init did not come to an end",
+        where=LOG,
+        hint="run holdfast init again, which completes it; if it held backups, bring all of it back from a copy",
+    )
 
 
 def _opens(storage: Storage, sealer: ObjectSealer, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from holdfast.model.errors import UsageError
+from holdfast.model.errors import StorageFull, UsageError
 from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
@@ -40,7 +40,11 @@ def plan_forget(repository: Repository, wanted: Sequence[str]) -> ForgetPlan:
 def forget(repository: Repository, plan: ForgetPlan) -> list[str]:
     """Carry the plan out; returns the ids."""
     identifiers = [info.id for info in plan.drop]
-    repository.forget(identifiers)
+    try:
+        repository.forget(identifiers)
+    except StorageFull as error:  # advice to prune would lead in a circle: prune frees what was forgotten
+        error.hint = "forgetting makes one small note: free some space there by other means, forget again, then prune"
+        raise
     return identifiers
 
 
