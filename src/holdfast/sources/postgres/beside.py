@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from holdfast.sources.base import Cut, Piece, PieceResult
 from holdfast.sources.postgres.catalog_stamp import catalog_stamp
 from holdfast.sources.postgres.connection import connect, prelude
-from holdfast.sources.postgres.definitions import python_codec
-from holdfast.sources.postgres.dump import DumpOptions, archive, exact_pattern, start_dump
+from holdfast.sources.postgres.dump import archive, start_dump
 from holdfast.sources.postgres.items import (
     DEFINITIONS,
     KIND_DEFINITIONS,
@@ -65,23 +64,24 @@ class Beside:
 
     def start(self) -> None:
         """Find out whether definitions changed; if so start pg_dump, which runs while rows are read."""
-        facts = self._opened.held.facts
-        options = DumpOptions(
-            owner=self._options.owner, acl=self._options.acl,
-            left_out=tuple(
-                exact_pattern(one.schema, one.name, python_codec(facts.encoding))
-                for one in self._hidden_from_dump()
-            ),
-        )
-        if facts.version >= 140000 and self._opened.unasked is None:
-            self._stamp = catalog_stamp(
-                self._leader, self._opened.pg_dump.version, facts.version_text, repr(options), facts.database
-            )
+        if self._opened.early_dump is not None:
+            self._dump = self._opened.early_dump
+            return
+        self._find_stamp()
         if self._kept_definitions() is None:
-            self._dump = start_dump(self._opened.pg_dump, self._opened.session, options)
+            self._dump = start_dump(self._opened.pg_dump, self._opened.session, self._opened.dump_options)
+
+    def _find_stamp(self) -> None:
+        facts = self._opened.held.facts
+        if facts.version >= 140000 and self._opened.unasked is None and not self._stamp:
+            self._stamp = catalog_stamp(
+                self._leader, self._opened.pg_dump.version, facts.version_text, repr(self._opened.dump_options),
+                facts.database,
+            )
 
     def pieces(self) -> Iterator[Piece]:
         """Quick things first; pg_dump's output is waiting in its pipe meanwhile."""
+        self._find_stamp()
         self._roles = read_roles(self._leader, acl=self._options.acl)
         yield _whole(ROLES, KIND_ROLES, self._roles.text.encode(self._inventory.codec))
         yield from self._sequences()
@@ -114,13 +114,6 @@ class Beside:
             self._dump.close()
         if self._copier is not None:
             self._copier.close()
-
-    def _hidden_from_dump(self) -> list[Relation]:
-        """Tables pg_dump would stumble over, or must not see: unreadable ones, and the repository."""
-        return [
-            one for one in self._opened.left_out
-            if not one.readable or one.label == self._opened.repository_label
-        ]
 
     def _kept_definitions(self) -> Piece | None:
         before = self._inventory.previous(DEFINITIONS)

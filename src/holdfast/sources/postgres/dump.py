@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _HEAD_BYTES = 96
 _DATE_FIELDS = 7
+_LOCK_WAIT = 90_000  # milliseconds; longer than the snapshot's holder waits, who can say what is in the way
 _COMPRESSION_IS_A_BYTE = (1, 15)
 
 
@@ -33,7 +34,7 @@ class DumpOptions:
 def start_dump(tool: Tool, session: Session, options: DumpOptions) -> Child:
     """Start pg_dump on the snapshot; read it with ``archive``."""
     command = [
-        tool.path, "-Fc", "-Z0", "--schema-only", "-w", "--lock-wait-timeout=60000",
+        tool.path, "-Fc", "-Z0", "--schema-only", "-w", f"--lock-wait-timeout={_LOCK_WAIT}",
         f"--snapshot={session.snapshot}", f"--exclude-schema={CONTINUITY_SCHEMA}",
         f"--encoding={session.encoding}", f"--dbname={session.auth.conninfo}",
     ]

@@ -38,12 +38,14 @@ class Wanted:
 
     ``tell`` is called once when that takes longer than a moment, with who is in the way. ``few`` gives the oids of
     the only relations that need looking at, by the server's facts and the tokens in it; None means all of them.
+    ``begun`` hears the name of each snapshot that was tried, when tables are chosen and before they are locked.
     """
 
     choose: Callable[[list[Relation]], list[Relation]]
     patience: float = 60.0
     tell: Callable[[str], None] = lambda _: None
     few: Callable[[Facts, set[str]], Sequence[int] | None] = lambda _facts, _present: None
+    begun: Callable[[str, Facts], None] = lambda _name, _facts: None
 
 
 class _Waiting:
@@ -131,6 +133,7 @@ def _attempt(connection: Connection, observer: Connection, wanted: Wanted, waiti
     present = present_tokens(connection)
     relations = read_relations(connection, wanted.few(facts, present))
     tables = wanted.choose(relations)
+    wanted.begun(name, facts)
     _lock(connection, tables, waiting)
     oids = [table.oid for table in tables]
     columns = read_columns(connection, oids)

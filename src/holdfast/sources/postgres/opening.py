@@ -15,6 +15,8 @@ from holdfast.sources.postgres.catalog import Relation, Selection
 from holdfast.sources.postgres.connection import Connection, connect
 from holdfast.sources.postgres.conninfo import ChildAuth, Conninfo
 from holdfast.sources.postgres.continuity import prepare_tokens, write_token
+from holdfast.sources.postgres.early import EarlyDump, Looking, dump_options
+from holdfast.sources.postgres.items import DEFINITIONS
 from holdfast.sources.postgres.leader import Held, Wanted, hold_snapshot, lock_statements
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.refusals import translated
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
     from holdfast.model.snapshot import Notes
     from holdfast.sources.base import Previous
+    from holdfast.sources.postgres.dump import DumpOptions
     from holdfast.sources.postgres.facts import Facts
+    from holdfast.system.process import Child
 
 _LOCKED_BY_LANES = 1000
 
@@ -52,6 +56,7 @@ class Opened:
     """One held snapshot and what is needed to read it.
 
     ``wish`` is what was asked for, as far as a snapshot depends on it. ``unasked``: what may be kept unseen.
+    ``early_dump``: a pg_dump of this snapshot that runs already, with ``dump_options``.
     """
 
     conninfo: Conninfo
@@ -63,6 +68,8 @@ class Opened:
     left_out: list[Relation]
     wish: Notes
     unasked: Unasked | None
+    dump_options: DumpOptions
+    early_dump: Child | None
     token: str
     token_xid: int
     insert_lsn: str
@@ -85,18 +92,28 @@ def open_snapshot(
     ``tell`` hears what it is waited for. What is provably as ``previous`` has it is not looked at.
     """
     with ExitStack() as stack:
+        looking = Looking()
         leader = stack.enter_context(_closing(options.conninfo))
         conninfo = options.conninfo.settled(leader)
         version = leader.info.server_version
+        looking.wait()
         psql, pg_dump = tool("psql", version), tool("pg_dump", version)
         observer = stack.enter_context(_closing(conninfo))
         auth = stack.enter_context(ChildAuth(conninfo, options.environ))
         _prepare(observer, options)
         choice = _Choice(options, only)
         sleep = _Sleep(options, pg_dump, previous if not only else None)
+        early = stack.enter_context(EarlyDump(pg_dump))
+
+        def begun(name: str, facts: Facts) -> None:
+            if previous is not None and previous.item(DEFINITIONS) is not None:
+                return  # they may turn out to be unchanged
+            session = Session(psql=psql.path, conninfo=conninfo, auth=auth, snapshot=name, encoding=facts.encoding)
+            early.start(session, choice.dump_options(facts.encoding))
+
         held = hold_snapshot(
             leader, observer, conninfo,
-            Wanted(choose=choice.tables, patience=options.lock_patience, tell=tell, few=sleep.few),
+            Wanted(choose=choice.tables, patience=options.lock_patience, tell=tell, few=sleep.few, begun=begun),
         )
         bytes_only = held.facts.encoding == "SQL_ASCII"
         few = len(held.tables) <= _LOCKED_BY_LANES
@@ -108,6 +125,7 @@ def open_snapshot(
         yield Opened(
             conninfo=conninfo, held=held, observer=observer, session=session, pg_dump=pg_dump,
             selection=choice.selection, left_out=choice.left_out, wish=sleep.wish, unasked=sleep.found,
+            early_dump=early.child, dump_options=choice.dump_options(held.facts.encoding),
             token=token, token_xid=token_xid, insert_lsn=lsn, only=only, repository_label=choice.repository_label,
         )
 
@@ -158,6 +176,12 @@ class _Choice:
                 chosen.append(relation)
         self._refuse_partial(chosen)
         return chosen
+
+    def dump_options(self, encoding: str) -> DumpOptions:
+        """What pg_dump is told once ``tables`` has chosen."""
+        return dump_options(
+            self.left_out, self.repository_label, encoding, owner=self._options.owner, acl=self._options.acl
+        )
 
     def _is_repository(self, relation: Relation) -> bool:
         wanted = self._options.repository_table

@@ -103,6 +103,10 @@ class Lane:
         return not self._fed or (self._ahead < _AHEAD_BYTES and few)
 
     def _feed(self, stream: CopyStream, job: _Job) -> None:
+        with stream.together():
+            self._feed_job(stream, job)
+
+    def _feed_job(self, stream: CopyStream, job: _Job) -> None:
         stream.next_batch()
         folded = [read for read in job.reads if read.fold]
         if folded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -59,6 +60,8 @@ class CopyStream:
         self._output = MarkedOutput(self._child.read, self._marker.encode())
         self._about: deque[str] = deque()
         self._reading = "the session"
+        self._unfed: list[str] = []
+        self._gathering = False
         self._child.feed("\n".join(self._opening()).encode(session.codec) + b"\n")
 
     @property
@@ -74,13 +77,26 @@ class CopyStream:
     def run(self, command: str, about: str, *, answer: str = "") -> None:
         """Feed any psql command lines; ``answer`` may name psql variables, see ``answer()``."""
         self._about.append(about)
-        self._child.feed(f"{command}\n\\echo {self._marker} {answer}\n".encode(self._session.codec))
+        self._unfed.append(f"{command}\n\\echo {self._marker} {answer}\n")
+        if not self._gathering:
+            self._feed()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commands run inside are fed at its end, at once: hundreds of short ones cost one write."""
+        self._gathering = True
+        try:
+            yield
+        finally:
+            self._gathering = False
+            self._feed()
 
     def next_batch(self) -> None:
         """Let go of the locks of what was read so far, where they are not held throughout."""
         if self._session.locks is None:
-            lines = ("COMMIT;", *self._transaction())
-            self._child.feed("".join(f"{line}\n" for line in lines).encode("ascii"))
+            self._unfed += [f"{line}\n" for line in ("COMMIT;", *self._transaction())]
+            if not self._gathering:
+                self._feed()
 
     def blocks(self, *, large: bool = False) -> Iterator[bytes]:
         """The output of the oldest command, block by block; ``large`` prefers big blocks to quick ones."""
@@ -120,6 +136,10 @@ class CopyStream:
 
     def __exit__(self, *_problem: object) -> None:
         self.close()
+
+    def _feed(self) -> None:
+        text, self._unfed = "".join(self._unfed), []
+        self._child.feed(text.encode(self._session.codec))
 
     def _opening(self) -> Iterator[str]:
         """Settings, then the snapshot as the first thing of the transaction."""

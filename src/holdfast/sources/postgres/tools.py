@@ -36,11 +36,14 @@ def tool(name: str, server_version: int, path: str | None = None) -> Tool:
     """The program ``name`` fit for a server of ``server_version`` (server_version_num); MissingTool else.
 
     pg_dump, pg_restore and pg_dumpall must be of the server's major version or newer; the oldest such one is
-    taken, because newer ones write settings an older server does not know. Of psql the newest will do.
-    ``path`` replaces PATH.
+    taken, because newer ones write settings an older server does not know. Any psql will do. One on the path that
+    fits is taken without a look at others. ``path`` replaces PATH.
     """
     any_version = name in _ANY_VERSION_WILL_DO
     needed = _OLDEST_PSQL if any_version else server_version // 10000
+    nearest = on_path(name, path)
+    if nearest is not None and (nearest.major == needed or (any_version and nearest.major > needed)):
+        return nearest
     fitting = [found for found in _candidates(name, path) if found.major >= needed]
     if fitting and any_version:
         return max(fitting, key=lambda found: (found.major, found.minor))
@@ -54,11 +57,17 @@ def tool(name: str, server_version: int, path: str | None = None) -> Tool:
     )
 
 
+def on_path(name: str, path: str | None = None) -> Tool | None:
+    """The program a shell would find; None when there is none, or nothing but Debian's wrapper."""
+    found = shutil.which(name, path=path)
+    return _examined(Path(found)) if found and not _is_wrapper(Path(found)) else None
+
+
 @lru_cache(maxsize=32)
 def _candidates(name: str, path: str | None) -> tuple[Tool, ...]:
     """Every such program of this machine."""
-    on_path = shutil.which(name, path=path)
-    places = [Path(on_path)] if on_path else []
+    shell = shutil.which(name, path=path)
+    places = [Path(shell)] if shell else []
     for pattern in _SYSTEM_FOLDERS:
         root, starred, _ = pattern.partition("*")
         folder = Path(root)
