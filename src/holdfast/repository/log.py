@@ -95,11 +95,6 @@ class Log:
         except HoldfastError:
             return False
 
-    def record(self, number: int) -> rec.Envelope | rec.Foreign:
-        """One record, read again."""
-        name = log_path(number)
-        return rec.decode(self._sealer.open("log", name, self._storage.get(name)), name)
-
     def hash_at(self, number: int) -> bytes:
         """The hash of record ``number``."""
         if number in self.hashes:

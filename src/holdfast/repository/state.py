@@ -271,6 +271,7 @@ def _sweep(state: LogState, body: rec.Sweep) -> None:
 
 
 def _let_go(state: LogState, body: rec.LetGo) -> None:
+    gone: set[bytes] = set()
     for session_id in body.sessions:
         known = session_id in state.sessions or bool(state.gaps)
         if session_id in state.open or not known or not is_id(session_id):
@@ -278,8 +279,9 @@ def _let_go(state: LogState, body: rec.LetGo) -> None:
             continue
         state.sessions.pop(session_id, None)
         session = bytes.fromhex(session_id)
-        state.condemned = {pack: at for pack, at in state.condemned.items() if pack[:16] != session}
         state.swept.add_all_of(session)
+        gone.add(session)
+    state.condemned = {pack: at for pack, at in state.condemned.items() if pack[:16] not in gone}
 
 
 def _foreign(state: LogState, body: rec.Foreign) -> None:

@@ -140,6 +140,16 @@ def test_facts_of_a_later_version_survive_a_checkpoint() -> None:
     assert folded.sessions[ONE].purpose == "journal"
 
 
+def test_a_key_that_nobody_knows_in_the_facts_of_a_snapshot_is_passed_over() -> None:
+    """An older client lists what it knows of a later version's snapshot, of whatever kind it is."""
+    made = MemoryLog()
+    made.put(begin(ONE))
+    plain = msgspec.msgpack.decode(rec.encode(made.envelope(snapshot(ONE, "a" * 32))))
+    plain["body"]["info"] |= {"kind": "entity", "later": {"a": [1]}}
+    made.state.apply_bytes(msgspec.msgpack.encode(plain))
+    assert made.state.snapshots["a" * 32].info.kind == "entity"
+
+
 def test_closed_sessions_are_let_go_of() -> None:
     """The state forgets them, their packs are gone for ever, and their name never begins again."""
     made = MemoryLog()

@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 from tests.faults.world import RowsSource, World, cheap, require_tidy, require_whole, room, rows  # noqa: F401
 
+from holdfast.model.errors import SessionExpired
+from holdfast.model.prune import PrunePolicy
+from holdfast.repository import records as rec
+from holdfast.repository.needs import Needs
+from holdfast.repository.rebuild import packs_present
 from holdfast.usecases.backup import BackupRequest, backup
 
 
@@ -46,3 +51,73 @@ def test_the_log_lets_go_of_snapshots_that_cannot_come_back(world: World) -> Non
     with world.opened() as repository:
         assert [entry.info.name for entry in repository.snapshots(forgotten=True)] == ["two"]
     require_whole(world)
+
+
+def test_the_log_lets_go_of_sessions_of_which_nothing_is_left(world: World) -> None:
+    """However many came and went: the state knows those that snapshots or packs still name, and hardly more."""
+    for number in range(12):
+        world.back_up(f"s{number}", {"t": [rows(number)]}, "client")
+        with world.opened("client") as repository, repository.begin("restore"):
+            pass
+        if number:
+            world.forget(f"s{number - 1}", client="client")
+        world.prune(client="client")
+    with world.opened() as repository:
+        state = repository.log.state
+        named = {snapshot.session for snapshot in state.snapshots.values()}
+        named |= {name[:16].hex() for name in packs_present(repository.vault)}
+        assert named <= set(state.sessions)
+        assert len(state.sessions) <= len(named) + 1
+        assert not state.voids
+    require_whole(world)
+    require_tidy(world)
+
+
+def test_what_a_stalled_process_brings_after_it_was_let_go_of_is_taken_away(world: World) -> None:
+    """Its session is let go of: its packs and fragments count for nothing, and the next prune removes them."""
+    world.back_up("kept", {"t": [rows(1)]}, "client")
+    with world.opened("stalled") as stalled:
+        late = stalled.begin("backup")
+        with world.opened("client") as repository:
+            repository.log.append(rec.Expire(session=late.id, reason="test"))
+        world.back_up("since", {"t": [rows(2)]}, "client")
+        world.prune(client="client")
+        with world.opened("client") as repository:
+            assert late.id not in repository.log.state.sessions
+        chunk = late.put_data(rows(50, 60_000))
+        late.flush()
+        with pytest.raises(SessionExpired):
+            late.commit(repository.snapshots()[0].info, chunk)
+        late.close()
+    assert any(late.id in name for name in world.objects("packs/"))
+    with world.opened("another") as repository, repository.begin("backup") as session:
+        assert not session.reader.has(chunk)
+    world.prune(client="client")
+    assert not any(late.id in name for name in world.objects(""))
+    require_whole(world)
+    require_tidy(world)
+
+
+def test_a_prune_counts_needs_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan, condemn, sweep and let-go rest on one count, two where packs are copied; dead packs still go."""
+    counts: list[int] = []
+    init = Needs.__init__
+
+    def counted(*arguments: object, **named: object) -> None:
+        counts.append(1)
+        init(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Needs, "__init__", counted)
+    for number in range(3):
+        world.back_up(f"s{number}", {"t": [rows(number, 40_000)]}, "client")
+    world.forget("s1", client="client")
+    before = len(world.objects("packs/"))
+    world.prune(PrunePolicy(min_small=1000), client="client")
+    assert len(world.objects("packs/")) < before
+    assert len(counts) == 1
+    counts.clear()
+    world.prune(client="client")  # merges the small ones
+    assert len(counts) == 2
+    monkeypatch.undo()
+    require_whole(world)
+    require_tidy(world)
