@@ -174,13 +174,13 @@ class Signatures:
         return not self._closure(columns.type_oids)[1]
 
     def _closure(self, used: tuple[int, ...]) -> tuple[str, bool]:
-        wanted = tuple(sorted(set(used)))
-        if wanted not in self._closures:
-            reached = self._reached(wanted)
+        found = self._closures.get(used)
+        if found is None:
+            reached = self._reached(used)
             text = "\n".join(f"{oid}:{made.shape}:{made.labels}" for oid, made in sorted(reached.items()))
             digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-            self._closures[wanted] = (digest, any(made.unstable for made in reached.values()))
-        return self._closures[wanted]
+            found = self._closures[used] = (digest, any(made.unstable for made in reached.values()))
+        return found
 
     def _reached(self, wanted: tuple[int, ...]) -> dict[int, TypeMade]:
         found: dict[int, TypeMade] = {}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _RANGES = 64
 _ARMS = 100
 _ARMS_BLOCKS = 16384
+_WORTH_A_SESSION = 4 << 20
 SAMPLE_OF = 64
 
 
@@ -75,9 +76,12 @@ class Comparison:
         if quiet:
             self._keep_all(wanted)
         else:
-            self._in_parallel([self._asking(question) for question in _questions(wanted)])
+            self._in_parallel([self._asking(question) for question in _questions(wanted)], self._width)
         sample = self._sample(wanted)
-        self._in_parallel([self._checking(work, place) for work, place in sample])
+        size = sum([work.reading.relation.size // max(1, len(work.stretches)) for work, _ in sample])
+        self._in_parallel(
+            [self._checking(work, place) for work, place in sample], self._width if size > _WORTH_A_SESSION else 1
+        )
         for stream in self.streams:
             stream.finish()
         self.close()
@@ -91,12 +95,12 @@ class Comparison:
             stream.close()
         self.streams.clear()
 
-    def _in_parallel(self, tasks: list[Callable[[CopyStream], None]]) -> None:
+    def _in_parallel(self, tasks: list[Callable[[CopyStream], None]], width: int) -> None:
         """Run the tasks, each on the stream of the thread that takes it; the first failure is raised."""
         waiting: queue.SimpleQueue[Callable[[CopyStream], None]] = queue.SimpleQueue()
         for task in tasks:
             waiting.put(task)
-        count = min(self._width, len(tasks))
+        count = min(width, len(tasks))
         while len(self.streams) < count:
             self.streams.append(CopyStream(self._session))
         failures: list[BaseException] = []
