@@ -13,6 +13,13 @@ from holdfast.sources.postgres.names import qualified, quote
 
 Name = tuple[str, str]
 
+# SQL of " COLLATE …" for the oid of a collation, "" for none
+_COLLATE = (
+    "coalesce((SELECT ' COLLATE ' || pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(co.collname)"
+    " FROM pg_catalog.pg_collation co JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace"
+    " WHERE co.oid = {}), '')"
+)
+
 # Types whose equality is identity of every bit; all others are compared by how they are written.
 _EXACT = frozenset({"bool", "int2", "int4", "int8", "oid", "bytea", "uuid", "date", "time", "timestamp", "timestamptz"})
 _EXACT_TEXT = frozenset({"text", "varchar", "name"})
@@ -40,12 +47,21 @@ class Column:
         return f"""pg_catalog.format('%L', {a}) COLLATE "C" <> pg_catalog.format('%L', {b}) COLLATE "C\""""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyColumn:
+    """A column of a key, compared as its index does it: SQL of the operator and of the order of letters (or "")."""
+
+    name: str
+    operator: str
+    collate: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Living:
     """A relation that exists. ``item``: what a snapshot calls it.
 
-    ``key``: columns and equality operators of a key that no row lacks, empty if none. ``ruled``: it has rules.
-    ``member``: it belongs to an extension.
+    ``key``: columns of a key that no row lacks, empty if none. ``ruled``: it has rules. ``member``: it belongs to an
+    extension. ``condition``: the rows of an extension's table that are the user's, None for any other table.
     ``deferrable``: indexes (as SQL) that are unique only at the end of a statement or transaction.
     ``cascades``: deleting rows changes rows of other tables, ``followed``: so does updating these columns, and this
     role cannot keep that from happening.
@@ -57,10 +73,11 @@ class Living:
     relkind: str
     owned: bool
     columns: dict[str, Column] = field(default_factory=dict)
-    key: list[tuple[str, str]] = field(default_factory=list)
+    key: list[KeyColumn] = field(default_factory=list)
     triggers: list[tuple[str, str]] = field(default_factory=list)
     ruled: bool = False
     member: bool = False
+    condition: str | None = None
     deferrable: list[str] = field(default_factory=list)
     cascades: bool = False
     followed: frozenset[str] = frozenset()
@@ -79,7 +96,11 @@ class Living:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A foreign key of ``table``; deleting (``acts``) or updating (``follows``) in ``other`` changes its rows."""
+    """A foreign key of ``table``; deleting (``acts``) or updating (``follows``) in ``other`` changes its rows.
+
+    ``collates``: SQL of the order of letters that each pair of columns is compared in, or "". ``period``: the last
+    column holds a time that rows of ``other`` must cover together.
+    """
 
     name: str
     table: Name
@@ -87,6 +108,8 @@ class Reference:
     columns: tuple[str, ...]
     others: tuple[str, ...]
     operators: tuple[str, ...]
+    collates: tuple[str, ...]
+    period: bool
     whole: bool
     other_whole: bool
     acts: bool
@@ -167,7 +190,9 @@ def _relations(connection: Connection) -> dict[Name, Living]:
         "SELECT n.nspname, c.relname, c.oid::bigint, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),"
         " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relhasrules,"
         " EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass"
-        "  AND d.objid = c.oid AND d.deptype = 'e')"
+        "  AND d.objid = c.oid AND d.deptype = 'e'),"
+        " (SELECT coalesce(u.condition, '') FROM pg_catalog.pg_extension e, unnest(e.extconfig, e.extcondition)"
+        "   u(oid, condition) WHERE u.oid = c.oid)"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> ALL (%s)",
         (["information_schema", CONTINUITY_SCHEMA],),
@@ -182,8 +207,9 @@ def _relations(connection: Connection) -> dict[Name, Living]:
             owned=owned,
             ruled=ruled,
             member=member,
+            condition=condition,
         )
-        for schema, name, oid, kind, owned, label, ruled, member in rows
+        for schema, name, oid, kind, owned, label, ruled, member, condition in rows
     }
 
 
@@ -213,9 +239,11 @@ def _columns(connection: Connection, by_oid: dict[int, Living]) -> None:
 def _keys(connection: Connection, by_oid: dict[int, Living]) -> None:
     """The primary key, else the smallest unique index over columns that are never NULL."""
     rows = connection.execute(
-        "SELECT i.indrelid::bigint, i.indexrelid::bigint, a.attname, a.attnotnull, n.nspname, o.oprname"
+        "SELECT i.indrelid::bigint, i.indexrelid::bigint, a.attname, a.attnotnull, n.nspname, o.oprname,"
+        f" {_COLLATE.format('k.letters')}"
         " FROM pg_catalog.pg_index i"
-        " CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY k(attnum, opclass, position)"
+        " CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[], i.indcollation::oid[])"
+        "  WITH ORDINALITY k(attnum, opclass, letters, position)"
         " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
         " JOIN pg_catalog.pg_opclass c ON c.oid = k.opclass"
         " JOIN pg_catalog.pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype"
@@ -225,10 +253,11 @@ def _keys(connection: Connection, by_oid: dict[int, Living]) -> None:
         "  AND k.position <= i.indnkeyatts AND c.opcmethod = (SELECT oid FROM pg_catalog.pg_am WHERE amname = 'btree')"
         " ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, i.indexrelid, k.position"
     ).fetchall()
-    indexes: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
+    indexes: dict[tuple[int, int], list[KeyColumn]] = defaultdict(list)
     nullable = set()
-    for table, index, column, required, schema, operator in rows:
-        indexes[table, index].append((column, f"OPERATOR({quote(schema)}.{operator})"))
+    for table, index, column, required, schema, operator, collate in rows:
+        equals = f"OPERATOR({quote(schema)}.{operator})"
+        indexes[table, index].append(KeyColumn(name=column, operator=equals, collate=collate))
         if not required:
             nullable.add(index)
     for (table, index), columns in indexes.items():
@@ -266,8 +295,10 @@ def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Refer
         " (SELECT array_agg(n.nspname || E'\\n' || o.oprname ORDER BY k.n) FROM unnest(c.conpfeqop) WITH ORDINALITY"
         "   k(op, n) JOIN pg_catalog.pg_operator o ON o.oid = k.op"
         "   JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace),"
+        f" (SELECT array_agg({_COLLATE.format('a.attcollation')} ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY"
+        "   k(att, n) JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.att),"
         " c.confdeltype::text IN ('c', 'n', 'd'), c.confupdtype::text IN ('c', 'n', 'd'),"
-        f" c.convalidated AND {enforced} AND NOT {period}"
+        f" c.convalidated AND {enforced}, {period}"
         " FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0"
     ).fetchall()
     return [
@@ -278,13 +309,15 @@ def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Refer
             columns=tuple(columns),
             others=tuple(others),
             operators=tuple(_operator(text) for text in operators),
+            collates=tuple(collates),
+            period=period,
             whole=by_oid[table].relkind == "p",
             other_whole=by_oid[other].relkind == "p",
             acts=acts,
             follows=follows,
             checked=checked,
         )
-        for name, table, other, columns, others, operators, acts, follows, checked in rows
+        for name, table, other, columns, others, operators, collates, acts, follows, checked, period in rows
         if table in by_oid and other in by_oid
     ]
 

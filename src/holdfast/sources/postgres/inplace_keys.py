@@ -27,12 +27,17 @@ def check_references(connection: Connection, references: Iterable[Reference]) ->
 
 def _orphans(reference: Reference) -> str:
     present = " AND ".join(f"r.{quote(column)} IS NOT NULL" for column in reference.columns)
+    pairs = list(zip(reference.columns, reference.others, reference.operators, reference.collates, strict=True))
     same = " AND ".join(
-        f"o.{quote(other)} {operator} r.{quote(column)}"
-        for column, other, operator in zip(reference.columns, reference.others, reference.operators, strict=True)
+        f"o.{quote(other)} {operator} r.{quote(column)}{collate}"
+        for column, other, operator, collate in (pairs[:-1] if reference.period else pairs)
     )
     table = f"{'' if reference.whole else 'ONLY '}{qualified(*reference.table)}"
     other = f"{'' if reference.other_whole else 'ONLY '}{qualified(*reference.other)}"
+    if reference.period:
+        covered = f"SELECT pg_catalog.range_agg(o.{quote(reference.others[-1])}) FROM {other} o WHERE {same or 'true'}"
+        within = f"r.{quote(reference.columns[-1])} OPERATOR(pg_catalog.<@) ({covered})"
+        return f"SELECT count(*) FROM {table} r WHERE {present} AND ({within}) IS NOT TRUE"
     return f"SELECT count(*) FROM {table} r WHERE {present} AND NOT EXISTS (SELECT FROM {other} o WHERE {same})"
 
 

@@ -63,7 +63,7 @@ class Staged:
         self._living = living
         self.stage = f'pg_temp."holdfast_stage_{number}"'
         self._names = saved.columns(item) or []
-        self._key = [pair for pair in living.key if pair[0] in self._names]
+        self._key = [column for column in living.key if column.name in self._names]
         if len(self._key) != len(living.key):
             self._key = []
         self.lost: list[str] = []
@@ -73,6 +73,17 @@ class Staged:
     @property
     def _listed(self) -> str:
         return ", ".join(map(quote, self._names))
+
+    @property
+    def _ours(self) -> str:
+        """The living rows that a snapshot may hold: of an extension's table only those that are not its own."""
+        return f"ONLY {self._living.sql} {self._living.condition or ''}"
+
+    @property
+    def _extra(self) -> str:
+        """WHERE … for the living rows ``t`` that the snapshot does not have, where there is a key."""
+        ours = f" AND t.ctid IN (SELECT ctid FROM {self._ours})" if self._living.condition else ""
+        return f"WHERE NOT EXISTS (SELECT FROM {self.stage} s WHERE {self._same_key()}){ours}"
 
     def fill(self, content: Content) -> None:
         """Load the saved rows. Stretches that are damaged are left out and told in ``lost``."""
@@ -105,9 +116,10 @@ class Staged:
     def _check_key(self) -> None:
         if not self._key:
             return
-        listed = ", ".join(quote(name) for name, _ in self._key)
-        missing = " OR ".join(f"{quote(name)} IS NULL" for name, _ in self._key)
-        found = self._value(f"SELECT count(*) FROM (SELECT FROM {self.stage} GROUP BY {listed} HAVING count(*) > 1) d")
+        listed = ", ".join(quote(column.name) for column in self._key)
+        alike = ", ".join(f"{quote(column.name)}{column.collate}" for column in self._key)
+        missing = " OR ".join(f"{quote(column.name)} IS NULL" for column in self._key)
+        found = self._value(f"SELECT count(*) FROM (SELECT FROM {self.stage} GROUP BY {alike} HAVING count(*) > 1) d")
         empty = self._value(f"SELECT count(*) FROM {self.stage} WHERE {missing}")
         if found or empty:
             raise TargetError(
@@ -120,7 +132,6 @@ class Staged:
     def compare(self, mode: Mode) -> Merged:
         """Count, change nothing."""
         total = self._value(f"SELECT count(*) FROM {self.stage}")
-        living = self._value(f"SELECT count(*) FROM ONLY {self._living.sql}")
         if self._key:
             matched, changed = self._matched()
         else:
@@ -128,11 +139,16 @@ class Staged:
         return Merged(
             create=total - matched,
             change=changed if mode.overwrite else 0,
-            delete=living - matched if mode.exact else 0,
+            delete=self._surplus(matched) if mode.exact else 0,
             unchanged=matched - (changed if mode.overwrite else 0),
             differing=0 if mode.overwrite else changed,
             lost=tuple(self.lost),
         )
+
+    def _surplus(self, matched: int) -> int:
+        if self._key and self._living.condition:
+            return self._value(f"SELECT count(*) FROM ONLY {self._living.sql} t {self._extra}")
+        return self._value(f"SELECT count(*) FROM {self._ours}") - matched
 
     def _matched(self) -> tuple[int, int]:
         """Saved rows whose key is there, and how many of them differ."""
@@ -145,10 +161,7 @@ class Staged:
     def delete(self) -> int:
         """Delete the rows the snapshot does not have."""
         if self._key:
-            return self._run(
-                f"DELETE FROM ONLY {self._living.sql} t WHERE NOT EXISTS"
-                f" (SELECT FROM {self.stage} s WHERE {self._same_key()})"
-            )
+            return self._run(f"DELETE FROM ONLY {self._living.sql} t {self._extra}")
         return self._run(f"DELETE FROM ONLY {self._living.sql} WHERE ctid IN ({self._unpaired('living')})")
 
     def write(self, mode: Mode) -> tuple[int, int, int]:
@@ -195,7 +208,7 @@ class Staged:
         self._check_followed()
         fixed = [name for name in self._names if self._living.columns[name].identity == "a"]
         settable = [name for name in self._names if name not in fixed]
-        key = {name for name, _ in self._key}
+        key = {column.name for column in self._key}
         if not settable or any(name not in key for name in fixed):
             return self._replace()
         pairs = ", ".join(f"{quote(name)} = s.{quote(name)}" for name in settable)
@@ -246,7 +259,9 @@ class Staged:
         return {name for name, column in self._living.columns.items() if column.generated}
 
     def _same_key(self) -> str:
-        return " AND ".join(f"t.{quote(name)} {operator} s.{quote(name)}" for name, operator in self._key)
+        return " AND ".join(
+            f"t.{quote(column.name)} {column.operator} s.{quote(column.name)}{column.collate}" for column in self._key
+        )
 
     def _differs(self) -> str:
         return " OR ".join(f"({self._living.columns[name].differs('s', 't')})" for name in self._names) or "false"
@@ -259,7 +274,7 @@ class Staged:
         row = f'ROW({self._listed})::pg_catalog.text COLLATE "C"'
         numbered = "SELECT ctid AS place, {row} AS line, row_number() OVER (PARTITION BY {row}) AS n FROM {table}"
         stage = numbered.format(row=row, table=self.stage)
-        living = numbered.format(row=row, table=f"ONLY {self._living.sql}")
+        living = numbered.format(row=row, table=self._ours)
         left, right = (stage, living) if side == "stage" else (living, stage)
         return (
             f"SELECT a.place FROM ({left}) a LEFT JOIN ({right}) b ON a.line = b.line AND a.n = b.n WHERE b.n IS NULL"
