@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import difflib
+import gc
 import importlib
 import os
 import signal

@@ -433,10 +433,10 @@ def test_a_read_error_in_the_middle_of_a_big_file_is_no_good_content(tmp_path: P
 
     original = os.preadv
 
-    def failing(fd, buffers, offset):
+    def failing(fd, buffers, offset, flags=0):
         if offset >= 4 << 20:
             raise OSError(5, "Input/output error")
-        return original(fd, buffers, offset)
+        return original(fd, buffers, offset, flags)
 
     monkeypatch.setattr(read.os, "preadv", failing)
     source = FilesSource(str(tree))

@@ -48,6 +48,10 @@ class Admission:
         """Whether the entry is one of holdfast's own folders."""
         return (stat.st_dev, stat.st_ino) in self._skip
 
+    def hides(self, path: bytes, stat: os.stat_result) -> bool:
+        """Whether a file is left out by a pattern or as holdfast's own, asked in any order."""
+        return self.own(stat) or self.exclusion.leaves_out(path, folder=False)
+
     def _decide(self, path: bytes, stat: os.stat_result) -> Admit:
         folder = stat.st_mode & IFMT == _FOLDER
         if self._skip and self.own(stat):

@@ -17,6 +17,7 @@ from holdfast.model.snapshot import Item, Notes
 from holdfast.sources.base import CaptureNotes, CaptureRequest, Piece
 from holdfast.sources.files import inode
 from holdfast.sources.files.admission import Admission
+from holdfast.sources.files.ahead import Ahead
 from holdfast.sources.files.before import Before
 from holdfast.sources.files.links import Links
 from holdfast.sources.files.losses import Losses
@@ -53,6 +54,8 @@ class FilesCapture:
             lost=self._losses.failed, admit=self._admission.doorkeeper(),
             admit_folder=self._admission.folder_doorkeeper(), sieve=self._admission.sieve(),
         )
+        first = request.previous is None and not request.only  # else hardly anything is read
+        self._ahead = Ahead(self._admission.hides) if first else None
         self._began_ns = time.time_ns()
         self._tally = Tally()
         self._unmatched: tuple[str, ...] = ()
@@ -153,6 +156,8 @@ class FilesCapture:
     def _read(self, visit: Visit, old: Item | None) -> Piece | None:
         stat = visit[2]
         if stat.st_mode & IFMT != _FOLDER:
+            if self._ahead is not None:
+                self._ahead.look(visit, self._walk.coming)
             return self._pieces.other(visit, old)
         walk = self._walk
         return self._pieces.folder(visit, walk.folder_fd, walk.trouble, entered=self._admission.enters(stat))

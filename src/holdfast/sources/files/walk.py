@@ -41,7 +41,8 @@ class Walk:
     folders only; ``sieve`` may thin out the names of a folder;
     ``lost`` hears of entries that could not even be looked at (they vanished, or the folder did).
     While a folder is being visited, ``folder_fd`` is its own descriptor (-1 when it was not opened), ``trouble``
-    says why it could not be read, and setting ``enter`` to False leaves its content out.
+    says why it could not be read, and setting ``enter`` to False leaves its content out. ``coming``: the names still
+    to be visited in the folder of the visit, the next one last.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Walk:
         self.enter = True
         self.folder_fd = -1
         self.trouble: OSError | None = None
+        self.coming: list[bytes] = []
 
     def close(self) -> None:
         """Give back every descriptor."""
@@ -68,6 +70,7 @@ class Walk:
         self.folder_fd = root.fd
         yield ROOT, b".", os.fstat(root.fd), root.fd
         prefix, fd, names, admit, admit_folder = b"", root.fd, listings[-1], self._admit, self._admit_folder
+        self.coming = names
         while True:
             if not names:
                 listings.pop()
@@ -75,6 +78,7 @@ class Walk:
                     return
                 self._ascend(listings)
                 fd, names = ladder.top.fd, listings[-1]
+                self.coming = names
                 prefix = ladder.top.path + b"/" if ladder.top.path else b""
                 continue
             name = names.pop()
@@ -99,6 +103,7 @@ class Walk:
                     inside.clear()
                 listings.append(inside)
                 names, fd, prefix = inside, ladder.top.fd, path + b"/"
+                self.coming = names
 
     def _open(self, name: bytes, path: bytes, fd: int) -> list[bytes] | None:
         """Step into a folder; None, and ``trouble``, when that cannot be done."""
