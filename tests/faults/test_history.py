@@ -141,6 +141,7 @@ def test_what_was_saved_is_given_back_after_any_history(seed: int, steps: int) -
         for step in history.rng.choices(list(ODDS), list(ODDS.values()), k=steps):
             step(history)
         require_whole(history.world)
+        history.back_up()  # what an interrupted one left is kept until another has come to its end
         history.world.prune()
         history.world.prune()
         require_tidy(history.world)
