@@ -13,7 +13,7 @@ from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
 from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Catalog, Name, keep_still, read_catalog
+from holdfast.sources.postgres.inplace_catalog import Catalog, Living, Name, keep_still, read_catalog
 from holdfast.sources.postgres.inplace_locks import STILL, WRITE, lock
 from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_plan import Deciding
@@ -122,19 +122,12 @@ class InPlace:
                 catalog = read_catalog(connection)
                 keep_still(connection, catalog)
                 by_item = {relation.item: relation for relation in catalog.relations.values()}
-                touched = [
-                    by_item[step.item]
-                    for step in plan.touched()
-                    if step.item in by_item and by_item[step.item].relkind in "rp"
-                ]
+                touched = [by_item[step.item] for step in plan.touched() if _lockable(step, by_item)]
+                compared = [by_item[step.item] for step in plan.steps if step.counts and _lockable(step, by_item)]
                 names = {relation.name for relation in touched}
+                still = _neighbours(catalog, names) | {relation.name for relation in compared} - names
                 lock(connection, touched, WRITE, self.aim.place)
-                lock(
-                    connection,
-                    [catalog.relations[name] for name in _neighbours(catalog, names)],
-                    STILL,
-                    self.aim.place,
-                )
+                lock(connection, [catalog.relations[name] for name in still], STILL, self.aim.place)
                 yield connection, read_catalog(connection)
             finally:
                 if not connection.closed:
@@ -156,12 +149,16 @@ class InPlace:
             raise
 
 
-def _neighbours(catalog: Catalog, touched: set[Name]) -> list[Name]:
+def _lockable(step: RestoreStep, by_item: Mapping[bytes, Living]) -> bool:
+    return step.item in by_item and by_item[step.item].relkind in "rp"
+
+
+def _neighbours(catalog: Catalog, touched: set[Name]) -> set[Name]:
     """Tables at the other end of foreign keys: they must stand still until the keys have been checked."""
     found = set()
     for reference in catalog.around(touched):
         found |= {reference.table, reference.other}
-    return sorted(found - touched)
+    return found - touched
 
 
 def _repair_steps(repairs: Repairs, saved: Saved) -> Iterator[RestoreStep]:

@@ -18,7 +18,9 @@ from holdfast.sources.postgres.definitions import Definition, Definitions
 from holdfast.sources.postgres.definitions_choice import Choice
 from holdfast.sources.postgres.definitions_sql import printable
 from holdfast.sources.postgres.inplace_catalog import Catalog, Name, read_catalog
+from holdfast.sources.postgres.inplace_drift import Drift
 from holdfast.sources.postgres.inplace_keys import check_references
+from holdfast.sources.postgres.inplace_plan import Deciding
 from holdfast.sources.postgres.inplace_repair import in_phases, living_definitions, missing, step_name, take_away
 from holdfast.sources.postgres.inplace_rows import RowsRun
 from holdfast.sources.postgres.load_largeobjects import LargeObjectsRules, load_large_objects
@@ -95,6 +97,9 @@ class InPlaceRun:
         """Do what the plan says and commit. On any error everything is as it was; TargetError tells."""
         repairs = find_repairs(self._aim, self._saved, content, self._catalog, environ)
         planned = {step.item: step for step in plan.steps}
+        if self._aim.previewed:
+            deciding = Deciding(saved=self._saved, catalog=self._catalog, request=self._request)
+            Drift(connection=self._connection, deciding=deciding, plan=plan).refuse(content, repairs.entries)
         self._take_away(repairs, environ)
         making = self._making(repairs, content)
         wanted = in_phases(self._planned_repairs(plan, repairs), repairs.definitions)

@@ -65,7 +65,8 @@ def test_every_type_is_compared_and_written(
     assert same.actions()["public.kinds"] == "leave"
     damage = "UPDATE kinds SET id = id + 5000"
     if mode != MODES[0]:
-        damage = ";".join(f"UPDATE kinds SET {name} = NULL WHERE id = {n}" for n, name in enumerate(listed.split(","), 1001))
+        each = enumerate(listed.split(","), 1001)
+        damage = ";".join(f"UPDATE kinds SET {name} = NULL WHERE id = {n}" for n, name in each)
     server.run(damage, shop)
     outcome = restore(server.url(shop), saved, **mode)
     assert outcome.bad == []
@@ -92,7 +93,8 @@ def test_xml_hstore_and_citext_are_compared_as_they_are_written(shop: str, serve
     saved = snapshot_of(server, shop)
     before, loose = rows(server, shop), server.run("SELECT c::text, x::text FROM loose ORDER BY 1, 2", shop)
     server.run(
-        "UPDATE kinds SET x = '<a><b/></a>', c = 'word', id = 'ann' WHERE id = 'Ann'; DELETE FROM kinds WHERE id = 'bob';"
+        "UPDATE kinds SET x = '<a><b/></a>', c = 'word', id = 'ann' WHERE id = 'Ann';"
+        "DELETE FROM kinds WHERE id = 'bob';"
         "UPDATE loose SET c = 'ONE' WHERE c::text = 'one'",
         shop,
     )
