@@ -19,6 +19,7 @@ from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_plan import Deciding
 from holdfast.sources.postgres.inplace_repair import changed, step_name
 from holdfast.sources.postgres.inplace_run import InPlaceRun, Repairs, find_repairs
+from holdfast.sources.postgres.inplace_views import stale
 from holdfast.sources.postgres.readback_largeobjects import compare_large_objects
 from holdfast.sources.postgres.target_checks import Aim
 from holdfast.sources.postgres.target_saved import Saved
@@ -57,6 +58,7 @@ class InPlace:
             connection.execute("BEGIN")
             try:
                 steps = [self._counted(step, saved, content, catalog, connection) for step in plan.steps]
+                steps = self._refreshing(steps, catalog, connection)
             except psycopg.Error as error:
                 raise self.aim.place.refused("the snapshot could not be compared with the target", error) from error
             finally:
@@ -96,6 +98,31 @@ class InPlace:
         if not any(counts[what] for what in ("create", "change", "delete")):
             return replace(step, action=Action.LEAVE, counts=counts, detail=step.detail or "already as wanted")
         return replace(step, counts=counts)
+
+    def _refreshing(self, steps: list[RestoreStep], catalog: Catalog, connection: Connection) -> list[RestoreStep]:
+        """With the materialized views that read tables which change, also those the snapshot does not know."""
+        oids = {relation.item: relation.oid for relation in catalog.relations.values()}
+        changing = {step.item for step in steps if step.action not in {Action.LEAVE, Action.BLOCKED}}
+        taken = set(self.request.undo_created)
+        tables = {oids[item] for item in changing if item in oids}
+        above = {parent for name in catalog.relations for parent in catalog.ancestors.get(name, ())}
+        tables |= {catalog.relations[name].oid for name in above} if self._makes_tables(steps) else set()
+        views = [view for view in stale(connection, tables) if view.name in catalog.relations]
+        named = {catalog.relations[view.name].item for view in views} - taken
+        told = "reads tables that change: it is refreshed"
+        known = {step.item for step in steps}
+        return [
+            *(replace(step, action=Action.OVERWRITE, detail=told) if step.item in named else step for step in steps),
+            *(
+                RestoreStep(item=item, kind=kinds.KIND_MATVIEW, action=Action.OVERWRITE, detail=told)
+                for item in sorted(named - known)
+            ),
+        ]
+
+    @staticmethod
+    def _makes_tables(steps: list[RestoreStep]) -> bool:
+        """Whether a table is made, which may be a partition that views read through its parent."""
+        return any(step.kind == kinds.KIND_TABLE and step.action is Action.CREATE for step in steps)
 
     def _counted_objects(
         self, step: RestoreStep, saved: Saved, content: Content, connection: Connection

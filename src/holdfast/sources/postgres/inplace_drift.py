@@ -11,7 +11,6 @@ from holdfast.sources.base import Content
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.definitions import Definition
-from holdfast.sources.postgres.inplace_catalog import Catalog
 from holdfast.sources.postgres.inplace_merge import Merged, Mode, Staged
 from holdfast.sources.postgres.inplace_plan import Deciding
 from holdfast.sources.postgres.inplace_repair import step_name

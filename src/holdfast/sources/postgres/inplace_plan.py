@@ -39,7 +39,7 @@ class Deciding:
         for item in self.saved.chosen(kinds.KIND_SEQUENCE):
             yield self._other(item, "moved forward only, when it is behind")
         for item in self.saved.chosen(kinds.KIND_MATVIEW):
-            yield self._other(item, "exists; refresh it when its tables have changed")
+            yield self._other(item, "exists; no table it reads changes")
         for item in self.saved.chosen(kinds.KIND_EXTENSION_CONFIG):
             yield self._step(item, Action.LEAVE, detail="rows that belong to an extension are left as they are")
         large = self.saved.fixed(kinds.LARGE_OBJECTS)

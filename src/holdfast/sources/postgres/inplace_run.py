@@ -23,6 +23,7 @@ from holdfast.sources.postgres.inplace_keys import check_references
 from holdfast.sources.postgres.inplace_plan import Deciding
 from holdfast.sources.postgres.inplace_repair import in_phases, living_definitions, missing, step_name, take_away
 from holdfast.sources.postgres.inplace_rows import RowsRun
+from holdfast.sources.postgres.inplace_views import refresh_stale, stale
 from holdfast.sources.postgres.load_largeobjects import LargeObjectsRules, load_large_objects
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.target_checks import Aim
@@ -124,6 +125,7 @@ class InPlaceRun:
         self._make(wanted["post-data"], making)
         self._check(plan)
         self._finish(wanted, making, repairs)
+        self._refresh(plan, wanted)
         self._commit()
         return [*self._results.values(), *self._untouched(plan)]
 
@@ -257,6 +259,23 @@ class InPlaceRun:
         for result in refresh(self._connection, self._saved, views, repairs.definitions):
             self._results[result.name.encode()] = result
         self._make(wanted["last"], making)
+
+    def _refresh(self, plan: RestorePlan, wanted: Mapping[str, Sequence[Definition]]) -> None:
+        """Views made just now were filled as they were made; the others read what was there before."""
+        catalog = read_catalog(self._connection)
+        items = {relation.item: relation.oid for relation in catalog.relations.values() if relation.relkind in "rp"}
+        changed = {items[step.item] for step in plan.steps if step.action is not Action.LEAVE and step.item in items}
+        made = {(entry.namespace, entry.tag) for entries in wanted.values() for entry in entries}
+        gone = {catalog.relations[name].oid for table in self._taken(plan) for name in table if name in catalog.relations}
+        views = [view for view in stale(self._connection, changed | gone) if view.name not in made]
+        for result in refresh_stale(self._connection, views, self._aim.place):
+            self._results[result.name.encode()] = result
+
+    def _taken(self, plan: RestorePlan) -> list[frozenset[Name]]:
+        """What the tables that were taken away had been parts of."""
+        by_item = {relation.item: relation.name for relation in self._catalog.relations.values()}
+        dropped = [by_item[step.item] for step in plan.steps if step.action is Action.DELETE and step.item in by_item]
+        return [self._catalog.ancestors.get(name, frozenset()) for name in dropped]
 
     def _untouched(self, plan: RestorePlan) -> list[ItemResult]:
         return [

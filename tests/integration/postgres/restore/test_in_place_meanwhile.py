@@ -83,8 +83,8 @@ def test_new_rows_of_a_busy_table_stop_nothing(server: PostgresServer, shop: str
     server.run("DELETE FROM event WHERE id = 1", shop)
     restore_with(server, shop, saved, "INSERT INTO venue VALUES (10, 'new'); UPDATE venue SET v = 'x' WHERE id = 1")
     assert server.run("SELECT count(*) FROM event", shop) == [(9,)]
+    server.run("DELETE FROM event WHERE id = 1; DELETE FROM venue WHERE id = 10; UPDATE venue SET v = 'v'", shop)
     with pytest.raises(TargetError, match="changed after it was compared"):
-        server.run("DELETE FROM event WHERE id = 1; DELETE FROM venue WHERE id = 10; UPDATE venue SET v = 'v'", shop)
         restore_with(server, shop, saved, "INSERT INTO venue VALUES (11, 'new')", overwrite=True, exact=True)
 
 
