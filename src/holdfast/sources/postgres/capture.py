@@ -135,10 +135,12 @@ class PostgresCapture:
         if previous is None:
             return
         self._comparison = Comparison(
-            self._opened.session, previous, width=max(1, self._request.width), round_number=self._round
+            self._opened.session, previous, self._opened.held.connection,
+            width=max(1, self._request.width), round_number=self._round,
         )
         quiet = nothing_happened(previous.notes, self._opened.held.facts)
-        self._verdict = self._comparison.run(self._inventory.tables, quiet=quiet)
+        with translating(self._opened.conninfo, doing="unchanged rows could not be read for comparison"):
+            self._verdict = self._comparison.run(self._inventory.tables, quiet=quiet)
 
     def _tell_verdict(self) -> None:
         for label in self._verdict.damaged:

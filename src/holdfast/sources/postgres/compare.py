@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from holdfast.model.snapshot import Segment
     from holdfast.sources.base import Previous
+    from holdfast.sources.postgres.connection import Connection
     from holdfast.sources.postgres.reading import Read
     from holdfast.sources.postgres.stream import Session
     from holdfast.sources.postgres.work import TableWork
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _RANGES = 64
 _ARMS = 100
 _ARMS_BLOCKS = 16384
-_WORTH_A_SESSION = 4 << 20
+_QUICKLY_READ = 1 << 20
 SAMPLE_OF = 64
 
 
@@ -58,11 +59,15 @@ class Verdict:
 class Comparison:
     """Asks for fingerprints in ``width`` sessions at once, then reads a rotating sample of what seems unchanged.
 
-    A sample that differs makes nothing be kept: something is wrong with the belief itself.
+    A sample that differs makes nothing be kept: something is wrong with the belief itself. A small one is read by
+    ``leader``, the connection that holds the snapshot: starting a session takes longer than that.
     """
 
-    def __init__(self, session: Session, previous: Previous, *, width: int, round_number: int) -> None:
+    def __init__(
+        self, session: Session, previous: Previous, leader: Connection, *, width: int, round_number: int
+    ) -> None:
         self._session = session
+        self._leader = leader
         self._previous = previous
         self._width = width
         self._round = round_number
@@ -76,12 +81,13 @@ class Comparison:
         if quiet:
             self._keep_all(wanted)
         else:
-            self._in_parallel([self._asking(question) for question in _questions(wanted)], self._width)
+            self._in_parallel([self._asking(question) for question in _questions(wanted)])
         sample = self._sample(wanted)
-        size = sum([work.reading.relation.size // max(1, len(work.stretches)) for work, _ in sample])
-        self._in_parallel(
-            [self._checking(work, place) for work, place in sample], self._width if size > _WORTH_A_SESSION else 1
-        )
+        if self._is_quickly_read(sample):
+            for work, place in sample:
+                self._check_at_once(work, place)
+        else:
+            self._in_parallel([self._checking(work, place) for work, place in sample])
         for stream in self.streams:
             stream.finish()
         self.close()
@@ -95,12 +101,12 @@ class Comparison:
             stream.close()
         self.streams.clear()
 
-    def _in_parallel(self, tasks: list[Callable[[CopyStream], None]], width: int) -> None:
+    def _in_parallel(self, tasks: list[Callable[[CopyStream], None]]) -> None:
         """Run the tasks, each on the stream of the thread that takes it; the first failure is raised."""
         waiting: queue.SimpleQueue[Callable[[CopyStream], None]] = queue.SimpleQueue()
         for task in tasks:
             waiting.put(task)
-        count = min(width, len(tasks))
+        count = min(self._width, len(tasks))
         while len(self.streams) < count:
             self.streams.append(CopyStream(self._session))
         failures: list[BaseException] = []
@@ -153,21 +159,44 @@ class Comparison:
     def _checking(self, work: TableWork, place: int) -> Callable[[CopyStream], None]:
         def check(stream: CopyStream) -> None:
             read = work.read(place)
-            where = (work.item, read.stretch.start)
-            before = self._verdict.kept[where]
             stream.next_batch()
             feed_read(stream, read)
             result = PieceResult()
-            equal, damaged = _compare(_rows(stream, read, result), self._previous.read(before))
-            with self._lock:
-                self._verdict.sampled += 1
-                label = f"{work.item.decode('utf-8', 'backslashreplace')} blocks {read.stretch.key}"
-                if damaged:
-                    self._verdict.damaged.append(label)
-                    del self._verdict.kept[where]
-                elif not equal or result.rows != before.rows:
-                    self._verdict.alarms.append(label)
+            self._check(read, _rows(stream, read, result), result)
         return check
+
+    def _check(self, read: Read, rows: Iterator[bytes], result: PieceResult) -> None:
+        """Compare ``rows`` with what is stored; ``result`` counts them once they are read to their end."""
+        where = (read.item, read.stretch.start)
+        before = self._verdict.kept[where]
+        equal, damaged = _compare(rows, self._previous.read(before))
+        with self._lock:
+            self._verdict.sampled += 1
+            label = f"{read.item.decode('utf-8', 'backslashreplace')} blocks {read.stretch.key}"
+            if damaged:
+                self._verdict.damaged.append(label)
+                del self._verdict.kept[where]
+            elif not equal or result.rows != before.rows:
+                self._verdict.alarms.append(label)
+
+    def _is_quickly_read(self, sample: Sequence[tuple[TableWork, int]]) -> bool:
+        """Whether so few bytes are to be read that Python may see the rows, in an encoding the leader speaks."""
+        relations = [work.reading.relation for work, _ in sample]
+        size = sum([one.size + one.toast_size for one in relations])
+        return size <= _QUICKLY_READ and self._session.encoding == "UTF8"
+
+    def _check_at_once(self, work: TableWork, place: int) -> None:
+        read = work.read(place)
+        result = PieceResult()
+        with self._leader.cursor() as cursor:
+
+            def rows() -> Iterator[bytes]:
+                with cursor.copy(read.reading.copy(read.stretch).encode()) as copied:
+                    for row in copied:
+                        yield bytes(row)
+                result.rows = cursor.rowcount
+
+            self._check(read, rows(), result)
 
 
 def _rows(stream: CopyStream, read: Read, result: PieceResult) -> Iterator[bytes]:
