@@ -92,8 +92,8 @@ class ChunkPool:
             return FixedCutter()
         if cut is Cut.DOCUMENTS:
             return DocumentCutter(ROWS_AVERAGE, self._seed)
-        average = ROWS_AVERAGE if cut is Cut.ROWS else BYTES_AVERAGE
-        return ContentCutter(average, self._seed, rows=cut is Cut.ROWS)
+        rows = cut in (Cut.ROWS, Cut.ROWS_STREAM)
+        return ContentCutter(ROWS_AVERAGE if rows else BYTES_AVERAGE, self._seed, rows=rows)
 
     def close(self) -> None:
         """Wait for what is under way and stop the threads."""
@@ -108,7 +108,7 @@ class ChunkPool:
 
 
 class Lane:
-    """Stores the pieces of one lane, in one thread. Consecutive STREAM pieces share chunks."""
+    """Stores the pieces of one lane, in one thread. Consecutive pieces of one kind of stream share chunks."""
 
     def __init__(self, pool: ChunkPool) -> None:
         self._pool = pool
@@ -117,6 +117,7 @@ class Lane:
         self._chunks: deque[tuple[int, int, Future[bytes]]] = deque()
         self._pushed = 0
         self._cut_to = 0
+        self._stream = Cut.STREAM
 
     def twin(self) -> Lane:
         """Another lane over the same threads."""
@@ -129,7 +130,7 @@ class Lane:
     def store(self, piece: Piece) -> Pending:
         """Read a piece to its end; the chunks may still be under way when this returns."""
         pending = Pending(piece)
-        if piece.cut is Cut.STREAM:
+        if piece.cut in (Cut.STREAM, Cut.ROWS_STREAM):
             self._share(piece, pending)
         else:
             self._own(piece, pending)
@@ -143,9 +144,9 @@ class Lane:
         return pending
 
     def end_stream(self) -> None:
-        """Close the chunk that small files are gathered in."""
+        """Close the chunk that small files or tables are gathered in."""
         if self._cut_to < self._pushed:
-            self._emit(self._cutter(Cut.STREAM).end())
+            self._emit(self._cutter(self._stream).end())
 
     def _own(self, piece: Piece, pending: Pending) -> None:
         cutter = self._cutter(piece.cut)
@@ -162,8 +163,11 @@ class Lane:
         pending.closed = True
 
     def _share(self, piece: Piece, pending: Pending) -> None:
+        if piece.cut is not self._stream:
+            self.end_stream()
+            self._stream = piece.cut
         start = self._pushed
-        cutter = self._cutter(Cut.STREAM)
+        cutter = self._cutter(self._stream)
         for block in piece.blocks or ():
             self._pushed += len(block)
             pending.size += len(block)

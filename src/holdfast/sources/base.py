@@ -28,7 +28,8 @@ class Cut(Enum):
     ROWS = "rows"      # content-defined, ~256 KiB, only after a newline (a longer row may be cut inside)
     DOCUMENTS = "documents"  # content-defined, ~256 KiB, whole BSON documents only: every chunk begins with one
     PAGES = "pages"    # fixed 256 KiB from the start of the piece: page-aligned, same offsets every time
-    STREAM = "stream"  # small files and tables: consecutive pieces of a lane share content-defined ~1 MiB chunks
+    STREAM = "stream"  # small files: consecutive pieces of a lane share content-defined ~1 MiB chunks
+    ROWS_STREAM = "rows stream"  # small tables: they share chunks as small files do, cut as ROWS
     WHOLE = "whole"    # one piece, content-defined ~1 MiB, chunks of its own: large files, archives
 
 

@@ -187,7 +187,7 @@ def _tiny(stream: CopyStream, read: Read) -> Piece:
     if base is not None and base.stamp == result.stamp and base.rows == result.rows:
         return Piece(item=read.item, kind=read.kind, order=read.order, kept=[base], item_notes=read.item_notes)
     return Piece(
-        item=read.item, kind=read.kind, order=read.order, key=read.stretch.key, cut=Cut.STREAM,
+        item=read.item, kind=read.kind, order=read.order, key=read.stretch.key, cut=Cut.ROWS_STREAM,
         item_notes=read.item_notes, blocks=[content] if content else [], result=lambda: result,
     )
 
