@@ -73,6 +73,7 @@ def test_the_frozen_repository_holds_every_shape() -> None:
     assert {place.codec for place in places} == {0, 1, 2}
     assert {place.type for place in places} == {1, 2}
     assert reader.swept
+    assert reader.let_go
     assert reader.names("log/")[-1].startswith("log/checkpoint-")
     checkpoint = second_reader.unpack(reader.open_object("checkpoint", reader.names("log/")[-1]))
     assert checkpoint["version"] == 1
