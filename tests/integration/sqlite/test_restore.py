@@ -310,6 +310,10 @@ def test_patterns_that_match_nothing_are_refused(tmp_path: Path) -> None:
     plan = SqliteSource(path).target(RestoreRequest(label="x", only=("account",))).plan(take(path))
     told = "nothing in the snapshot matches account: only whole databases can be restored, it holds bank.db"
     assert (plan.steps, plan.refusals) == ((), (told,))
+    for wanted in (("bank.db", "acount"), ("database", "acount")):
+        plan = SqliteSource(path).target(RestoreRequest(label="x", only=wanted)).plan(take(path))
+        assert plan.refusals == ("nothing in the snapshot matches acount",)
+        assert take(path, only=wanted).learned.warnings == ["no database matches acount"]
 
 
 @pytest.mark.parametrize("mode", MODES)

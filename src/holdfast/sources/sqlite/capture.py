@@ -39,7 +39,7 @@ class SqliteCapture:
         self._unsound: list[str] = []
         self._known: dict[str, Any] = dict(request.previous.notes) if request.previous else {}
         self._before = request.previous.item(item) if request.previous else None
-        _refuse_other(item, request.only)
+        self._warnings += _other_patterns(item, request.only)
         self._width = reader.serve()
         self._kept = self._is_unchanged()
         self._findings: list[str] = []
@@ -226,14 +226,17 @@ class SqliteCapture:
         return log.st_mtime_ns if log.st_size else 0
 
 
-def _refuse_other(item: bytes, only: tuple[str, ...]) -> None:
-    if only and not any(matches(item, each) for each in only):
+def _other_patterns(item: bytes, only: tuple[str, ...]) -> list[str]:
+    """Warnings about patterns that do not mean the database; UsageError when none does."""
+    others = [each for each in only if not matches(item, each)]
+    if others and len(others) == len(only):
         raise UsageError(
             f"no database matches {', '.join(only)}",
             where=printable(item),
             why="a SQLite source is backed up as a whole, tables cannot be chosen",
             hint=f"leave --only out, or say --only '{printable(item)}'",
         )
+    return [f"no database matches {each}" for each in others]
 
 
 def matches(item: bytes, pattern: str) -> bool:

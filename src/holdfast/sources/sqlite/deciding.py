@@ -45,7 +45,7 @@ def decide(source: bytes, request: RestoreRequest, manifest: Manifest, settings:
         item = None
     elif item is not None:
         steps = (_step(item, place, request, settings),)
-        refusals = tuple(_refusals(item, place, request, steps[0]))
+        refusals = (*_unmatched(manifest, request), *_refusals(item, place, request, steps[0]))
         warnings = tuple(_warnings(item, place, steps[0]))
     else:
         refusals = (_nothing_chosen(manifest, request),)
@@ -87,6 +87,14 @@ def _nothing_chosen(manifest: Manifest, request: RestoreRequest) -> str:
         return "the snapshot holds no database"
     asked = ", ".join(request.only)
     return f"nothing in the snapshot matches {asked}: only whole databases can be restored, it holds {there}"
+
+
+def _unmatched(manifest: Manifest, request: RestoreRequest) -> Iterator[str]:
+    """One mistyped name must not pass for a restore of all that were named."""
+    names = [item.name for item in manifest.items() if item.kind == KIND]
+    wrong = [pattern for pattern in request.only if not any(matches(name, pattern) for name in names)]
+    if wrong:
+        yield f"nothing in the snapshot matches {', '.join(wrong)}"
 
 
 def _wanted(item: Item, request: RestoreRequest) -> bool:
