@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Target
+from holdfast.model.records import Row
+from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
+from holdfast.sources.records import Book, LiveBook, SnapshotView
 from holdfast.sources.sqlite.capture import SqliteCapture
 from holdfast.sources.sqlite.examining import examine
 from holdfast.sources.sqlite.names import printable
 from holdfast.sources.sqlite.opening import open_reader
 from holdfast.sources.sqlite.reader import Reader
+from holdfast.sources.sqlite.records.chosen import ChosenRows
+from holdfast.sources.sqlite.records.live_book import SqliteLiveBook
 from holdfast.sources.sqlite.scratch import has_room, no_room, scratch_folder
 from holdfast.sources.sqlite.settings import Settings
 from holdfast.sources.sqlite.target import SqliteTarget
@@ -56,6 +61,22 @@ class SqliteSource:
     def examine(self) -> list[Finding]:
         """The file, what it is, room for copies, and whether a restore could write beside it."""
         return examine(self._path, self._settings)
+
+    def open_snapshot(self, view: SnapshotView) -> AbstractContextManager[Book]:
+        """See sources.records.Recorded: SQLite reads the pages of the snapshot that it needs, and no others."""
+        from holdfast.sources.sqlite.records.snapshot_book import open_snapshot  # what few commands need is loaded late
+
+        return open_snapshot(view)
+
+    @contextlib.contextmanager
+    def open_live(self) -> Iterator[LiveBook]:
+        """See sources.records.Recorded. A database that keeps no log holds its writers up while it is looked at."""
+        with contextlib.closing(SqliteLiveBook(self._path, self._settings.wait)) as book:
+            yield book
+
+    def of_rows(self, book: Book, rows: Mapping[str, Sequence[Row]]) -> Source:
+        """See sources.records.Recorded: a small database with the schema of ``book``."""
+        return ChosenRows(self._path, self._settings, book, rows, SqliteSource)
 
     def _let_go_early(self, reader: Reader, stack: contextlib.ExitStack) -> str:
         """Copy the state aside where holding it makes writers wait; a warning when there is no room for that."""

@@ -1,0 +1,115 @@
+"""What every book of SQLite can do, whoever runs its statements."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from holdfast.model.records import Key, Reference, Row, Table, Value
+from holdfast.sources.sqlite.records import values
+from holdfast.sources.sqlite.records.asking import Statement, conditions, select
+from holdfast.sources.sqlite.records.schema import Schema, Shape, Unreadable, fingerprint
+
+
+class SqliteBook(abc.ABC):
+    """Book (sources.records) over one connection."""
+
+    def __init__(self, schema: Schema, encoding: str) -> None:
+        self.schema = schema
+        self.encoding = encoding
+        self._tables = {name: shape.table for name, shape in schema.shapes.items()}
+
+    @abc.abstractmethod
+    def run(self, statement: Statement) -> Iterator[tuple[Any, ...]]:
+        """Rows of a statement. Unreadable, or the error this book's people understand."""
+
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """See sources.records.Book."""
+        return self._tables
+
+    @property
+    def references(self) -> Sequence[Reference]:
+        """See sources.records.Book."""
+        return self.schema.references
+
+    def shape(self, table: Table) -> Shape:
+        """What is known of a table; KeyError for one of another database."""
+        return self.schema.shapes[table.name]
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """See sources.records.Book: in the order of the table itself."""
+        shape = self.shape(table)
+        names = shape.names
+        for each in self._lossless(shape, names, Statement(""), whole=True):
+            yield Row(dict(zip(names, each[1:], strict=True)))
+
+    def find(self, table: Table, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Row]:
+        """See sources.records.Book: SQLite's own indexes where there are some, else one scan."""
+        shape = self.shape(table)
+        try:
+            yield from self._find(shape, columns, wanted, plain=False)
+        except Unreadable:
+            yield from self._find(shape, columns, wanted, plain=True)
+
+    def parse(self, table: Table, column: str, text: str) -> Value:
+        """See sources.records.Book."""
+        return values.parse(self.shape(table), column, text)
+
+    def plain(self, value: Value) -> Any:
+        """See sources.records.Book."""
+        return values.plain(value)
+
+    def fingerprint(self, table: Table) -> str:
+        """See sources.records.Book."""
+        return fingerprint(self.shape(table))
+
+    def _find(self, shape: Shape, columns: tuple[str, ...], wanted: Collection[Key], *, plain: bool) -> Iterator[Row]:
+        names = shape.names
+        seen: set[Any] = set()
+        statements = list(conditions(shape, columns, wanted, plain=plain))
+        for statement in statements:
+            for identity, *found in self._lossless(shape, names, statement):
+                row = dict(zip(names, found, strict=True))
+                if len(statements) > 1:
+                    each = identity if shape.rowid else tuple(row[name] for name in shape.table.key)
+                    if each in seen:
+                        continue
+                    seen.add(each)
+                yield Row(row)
+
+    def _lossless(
+        self, shape: Shape, names: tuple[str, ...], where: Statement, *, whole: bool = False
+    ) -> Iterator[tuple[Any, ...]]:
+        """(rowid, values …); rows whose text is not valid are read once more, with its bytes kept."""
+        first = f"t.{shape.rowid}" if shape.rowid and not whole else "NULL"
+        done = 0
+        try:
+            for row in self.run(Statement(select(shape, names, where.sql, first=first, whole=whole), where.values)):
+                yield row
+                done += 1
+        except UnicodeDecodeError:
+            for number, row in enumerate(self._in_bytes(shape, names, where, first=first, whole=whole)):
+                if number >= done:
+                    yield row
+
+    def _in_bytes(
+        self, shape: Shape, names: tuple[str, ...], where: Statement, *, first: str, whole: bool
+    ) -> Iterator[tuple[Any, ...]]:
+        count = len(names)
+        kinds = [f"typeof(t.{_q(name)})" for name in names]
+        texts = [f"CASE typeof(t.{_q(n)}) WHEN 'text' THEN CAST(t.{_q(n)} AS BLOB) ELSE t.{_q(n)} END" for n in names]
+        sql = select(shape, (), where.sql, first=", ".join([first, *kinds, *texts]), whole=whole)
+        for identity, *both in self.run(Statement(sql, where.values)):
+            told = zip(both[:count], both[count:], strict=True)
+            yield (identity, *(self._text(value) if kind == "text" else value for kind, value in told))
+
+    def _text(self, raw: bytes) -> str:
+        if self.encoding == "UTF-8":
+            return raw.decode("utf-8", "surrogateescape")
+        return raw.decode(self.encoding.lower(), "surrogatepass")
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
