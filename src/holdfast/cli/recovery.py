@@ -16,7 +16,7 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.sources.base import RestoreRequest
 from holdfast.system import clock
-from holdfast.usecases.restore import RestoreOrder, RestoreResult, refuse, restore
+from holdfast.usecases.restore import RestoreOrder, RestoreResult, gaps, refuse, restore
 from holdfast.wiring.build import App
 
 _SHOWN_ITEMS = 60
@@ -62,11 +62,12 @@ def order_of(app: App, wishes: RestoreWishes) -> RestoreOrder:
 
 def tell_gaps(face: Face, order: RestoreOrder) -> None:
     """What the chosen snapshot does not hold."""
-    info = order.entry.info
-    if info.status != "complete":
-        face.loud_note(f"warning: snapshot {short(info.id)} is incomplete: {'; '.join(info.warnings[:3])}", "yellow")
-    for text in info.not_protected:
-        face.note(f"not in this snapshot: {text}", "yellow")
+    incomplete = order.entry.info.status != "complete"
+    for number, text in enumerate(gaps(order.entry.info)):
+        if incomplete and number == 0:
+            face.loud_note(f"warning: {text}", "yellow")
+        else:
+            face.note(text, "yellow")
 
 
 def label_of(info: SnapshotInfo) -> str:
@@ -82,12 +83,12 @@ def carry_out(app: App, order: RestoreOrder, report: Reporter, *, dry_run: bool)
 
 def tell(face: Face, result: RestoreResult) -> int:
     """The document or the lines of a restore or undo, and its exit status."""
-    face.document(_document(result))
+    face.document(_document(face, result))
     tell_plan(face, result) if result.dry_run else _tell_outcome(face, result)
     return int(_status(result))
 
 
-def _document(result: RestoreResult) -> dict[str, Any]:
+def _document(face: Face, result: RestoreResult) -> dict[str, Any]:
     return {
         "run": result.run,
         "snapshot": result.snapshot,
@@ -97,7 +98,7 @@ def _document(result: RestoreResult) -> dict[str, Any]:
         "verified": result.verified,
         "seconds": result.seconds,
         "undo": result.undo,
-        "warnings": list(result.plan.warnings),
+        "warnings": [face.redactor.clean(text) for text in result.warnings],
         "refusals": list(result.plan.refusals),
     }
 

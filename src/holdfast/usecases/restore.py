@@ -6,14 +6,15 @@ import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from holdfast.flow.content import SnapshotContent
 from holdfast.model.errors import HoldfastError, TargetError
-from holdfast.model.events import Reporter, silent
+from holdfast.model.events import Event, Reporter, Warned, silent
 from holdfast.model.ids import new_id, short
 from holdfast.model.plans import Action, ItemResult, RestorePlan
 from holdfast.model.secret import split_password
+from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.manifest import ManifestReader
 from holdfast.repository.reader import ChunkReader
 from holdfast.repository.repository import Repository, SnapshotEntry
@@ -25,6 +26,7 @@ from holdfast.usecases.protection import protected
 # Every reader of the log carries what stands in it: longer lists of patterns go into the manifest.
 _FEW_PATTERNS = 4096
 _NAMED = 10
+_GAPS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,10 @@ class RestoreOrder:
 
 @dataclass(slots=True, kw_only=True)
 class RestoreResult:
-    """``verified``: every item was written and compared. ``undo``: the pre-restore snapshot, when one was needed."""
+    """``verified``: every item was written and compared. ``undo``: the pre-restore snapshot, when one was needed.
+
+    ``warnings``: what the snapshot does not hold and what could not be kept, in the words that were reported.
+    """
 
     run: str
     snapshot: str
@@ -53,11 +58,14 @@ class RestoreResult:
     verified: bool = False
     seconds: float = 0.0
     undo: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
     """Carry out ``order``. TargetError when the plan is refused; then nothing was changed."""
     started = time.monotonic()
+    heard: list[str] = []
+    order = _listening(order, heard)
     with _reading(repository, order) as reader:
         manifest = repository.manifest(order.entry, reader)
         content = SnapshotContent(reader, local=repository.storage.traits.local)
@@ -75,7 +83,31 @@ def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
         finally:
             content.close()
     result.seconds = round(time.monotonic() - started, 3)
+    result.warnings = list(dict.fromkeys([*gaps(order.entry.info), *plan.warnings, *heard]))
     return result
+
+
+def gaps(info: SnapshotInfo) -> list[str]:
+    """What a snapshot does not hold, in words."""
+    told = [f"not in this snapshot: {text}" for text in info.not_protected]
+    if info.status != "complete":
+        told.insert(0, f"snapshot {short(info.id)} is incomplete: {'; '.join(info.warnings[:_GAPS])}")
+    return told
+
+
+def _listening(order: RestoreOrder, heard: list[str]) -> RestoreOrder:
+    """The same order, with the warnings on its way collected."""
+
+    def kept(report: Reporter) -> Reporter:
+        def listen(event: Event) -> None:
+            if isinstance(event, Warned):
+                heard.append(event.text)
+            report(event)
+
+        return listen
+
+    request = replace(order.request, report=kept(order.request.report))
+    return replace(order, request=request, report=kept(order.report))
 
 
 def _reading(repository: Repository, order: RestoreOrder) -> AbstractContextManager[ChunkReader]:

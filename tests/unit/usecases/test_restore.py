@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.faults.world import RowsSource, World, cheap, room, rows  # noqa: F401
 
 from holdfast.model.errors import TargetError
+from holdfast.model.events import Reporter, Warned
 from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import CaptureNotes, RestoreRequest, Source
@@ -77,6 +79,41 @@ def test_what_cannot_be_saved_whole_is_not_overwritten(world: World) -> None:
     assert not target.applied
     assert "Input/output error" in caught.value.why
     assert "--to" in caught.value.hint
+
+
+class Telling(Overwriting):
+    """A target that warns when it plans and while it writes."""
+
+    def __init__(self, touched: Source, report: Reporter) -> None:
+        super().__init__(touched)
+        self.report = report
+
+    def plan(self, manifest: object) -> RestorePlan:
+        return replace(super().plan(manifest), warnings=("planned otherwise",))
+
+    def apply(self, *_: object) -> list[ItemResult]:
+        self.report(Warned(source="app", text="objects of role ann now belong to bob"))
+        return super().apply(*_)
+
+
+class Told(RowsSource):
+    """A source whose target is told apart by the request it was made from."""
+
+    def target(self, request: object) -> Telling:
+        assert isinstance(request, RestoreRequest)
+        return Telling(self, request.report)
+
+
+def test_what_could_not_be_kept_is_in_the_result(world: World) -> None:
+    """What the snapshot lacks, what the plan warns of and what is reported on the way, each once."""
+    whole = Told({"t": [rows(1)]})
+    with world.opened() as repository:
+        made = backup(repository, BackupRequest(sources={"app": Lossy({"t": [rows(1)]})}, name="then"))
+        entry = next(entry for entry in repository.snapshots() if entry.info.id == made.snapshots[0].id)
+        request = RestoreRequest(label="then", in_place=True)
+        result = restore(repository, RestoreOrder(entry=entry, source=whole, request=request))
+    assert "is incomplete: t: Input/output error" in result.warnings[0]
+    assert result.warnings[1:] == ["planned otherwise", "objects of role ann now belong to bob"]
 
 
 def test_a_dry_run_writes_nothing(world: World) -> None:

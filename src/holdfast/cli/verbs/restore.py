@@ -44,6 +44,8 @@ def restore(face: Face, snapshot: str, only: Sequence[str], **wanted: Any) -> in
     """Get a snapshot back, into a new place unless told otherwise.
 
     --in-place takes a snapshot of what it will touch first; holdfast undo RUN brings that back.
+
+    With --json, warnings lists what the snapshot does not hold and what could not be kept (owners, grants, roles).
     """
     wishes = recovery.RestoreWishes(snapshot=snapshot, only=tuple(only), **wanted)
     if (wishes.overwrite or wishes.exact) and not wishes.in_place:
