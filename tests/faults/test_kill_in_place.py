@@ -1,4 +1,4 @@
-"""kill -9 of a restore into a living database, and of its undo: the database is as before or as after, never between."""
+"""kill -9 of a restore into a living database, and of its undo: the database is as before or as after."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SELECT (SELECT md5(string_agg(e::text, ';' ORDER BY id)) FROM event e), (SELECT 
 
 
 @pytest.fixture
-def world(room: Path, cheap: None) -> World:  # noqa: F811
+def world(room: Path, cheap: None) -> World:
     return World(room).create()
 
 
@@ -142,12 +142,13 @@ def test_a_killed_restore_leaves_all_or_nothing_and_undo_goes_on(
         now = server.run(STATE, shop)
         assert now in (before, after), where
         with twin.opened() as repository:
-            try:
+            if any(entry.info.trigger == "pre-restore" for entry in repository.snapshots()):
                 undone(repository, source, RUN)
                 outcomes.add("undone")
-            except UsageError as error:
-                assert "nothing to undo" in error.what, where
+            else:
                 assert now == before, where
+                with pytest.raises(UsageError, match="nothing to undo"):
+                    undone(repository, source, RUN)
                 outcomes.add("nothing")
         assert server.run(STATE, shop) == before, where
     assert outcomes == {"undone", "nothing"}

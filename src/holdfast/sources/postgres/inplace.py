@@ -19,10 +19,10 @@ from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_plan import Deciding
 from holdfast.sources.postgres.inplace_repair import changed, step_name
 from holdfast.sources.postgres.inplace_run import InPlaceRun, Repairs, find_repairs
-from holdfast.sources.postgres.inplace_views import stale
+from holdfast.sources.postgres.inplace_views import View, stale
 from holdfast.sources.postgres.readback_largeobjects import compare_large_objects
 from holdfast.sources.postgres.target_checks import Aim
-from holdfast.sources.postgres.target_saved import Saved
+from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved
 
 LOCK_WAIT = "10s"
 
@@ -58,15 +58,21 @@ class InPlace:
             connection.execute("BEGIN")
             try:
                 steps = [self._counted(step, saved, content, catalog, connection) for step in plan.steps]
-                steps = self._refreshing(steps, catalog, connection)
+                views = self._stale(steps, catalog, connection)
             except psycopg.Error as error:
                 raise self.aim.place.refused("the snapshot could not be compared with the target", error) from error
             finally:
                 if not connection.closed:
                     connection.execute("ROLLBACK")
+        steps = _refreshing(steps, {catalog.relations[view.name].item for view in views if view.allowed})
         known = {step.item for step in steps}
         steps += [step for step in _repair_steps(repairs, saved) if step.item not in known]
         warnings = [*plan.warnings, *(f"left out: {line}" for line in repairs.left_out)]
+        warnings += [
+            f"{view.label} reads tables that change, and this role may not refresh it; as its owner: {view.by_hand}"
+            for view in views
+            if not view.allowed
+        ]
         if repairs.definitions is not None and repairs.living is not None:
             differing = changed(repairs.definitions.entries, repairs.living)
             if differing:
@@ -81,7 +87,7 @@ class InPlace:
         item = saved.fixed(step.item)
         if (
             item is None
-            or item.kind != kinds.KIND_TABLE
+            or item.kind not in DATA_KINDS
             or step.action not in {Action.ADD, Action.OVERWRITE, Action.REPLACE}
         ):
             return step
@@ -99,25 +105,16 @@ class InPlace:
             return replace(step, action=Action.LEAVE, counts=counts, detail=step.detail or "already as wanted")
         return replace(step, counts=counts)
 
-    def _refreshing(self, steps: list[RestoreStep], catalog: Catalog, connection: Connection) -> list[RestoreStep]:
-        """With the materialized views that read tables which change, also those the snapshot does not know."""
+    def _stale(self, steps: list[RestoreStep], catalog: Catalog, connection: Connection) -> list[View]:
+        """The materialized views that read tables which change, also those the snapshot does not know."""
         oids = {relation.item: relation.oid for relation in catalog.relations.values()}
         changing = {step.item for step in steps if step.action not in {Action.LEAVE, Action.BLOCKED}}
-        taken = set(self.request.undo_created)
         tables = {oids[item] for item in changing if item in oids}
         above = {parent for name in catalog.relations for parent in catalog.ancestors.get(name, ())}
         tables |= {catalog.relations[name].oid for name in above} if self._makes_tables(steps) else set()
-        views = [view for view in stale(connection, tables) if view.name in catalog.relations]
-        named = {catalog.relations[view.name].item for view in views} - taken
-        told = "reads tables that change: it is refreshed"
-        known = {step.item for step in steps}
-        return [
-            *(replace(step, action=Action.OVERWRITE, detail=told) if step.item in named else step for step in steps),
-            *(
-                RestoreStep(item=item, kind=kinds.KIND_MATVIEW, action=Action.OVERWRITE, detail=told)
-                for item in sorted(named - known)
-            ),
-        ]
+        taken = set(self.request.undo_created)
+        found = [view for view in stale(connection, tables) if view.name in catalog.relations]
+        return [view for view in found if catalog.relations[view.name].item not in taken]
 
     @staticmethod
     def _makes_tables(steps: list[RestoreStep]) -> bool:
@@ -186,6 +183,18 @@ def _neighbours(catalog: Catalog, touched: set[Name]) -> set[Name]:
     for reference in catalog.around(touched):
         found |= {reference.table, reference.other}
     return found - touched
+
+
+def _refreshing(steps: list[RestoreStep], views: set[bytes]) -> list[RestoreStep]:
+    told = "reads tables that change: it is refreshed"
+    known = {step.item for step in steps}
+    return [
+        *(replace(step, action=Action.OVERWRITE, detail=told) if step.item in views else step for step in steps),
+        *(
+            RestoreStep(item=item, kind=kinds.KIND_MATVIEW, action=Action.OVERWRITE, detail=told)
+            for item in sorted(views - known)
+        ),
+    ]
 
 
 def _repair_steps(repairs: Repairs, saved: Saved) -> Iterator[RestoreStep]:

@@ -12,8 +12,9 @@ from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.inplace_catalog import Catalog, Living
 from holdfast.sources.postgres.inplace_types import rounds
 from holdfast.sources.postgres.names import matches
-from holdfast.sources.postgres.target_saved import Saved
+from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved
 
+NOT_OWNED = "rows of an extension that this role does not own are left as they are; restore as its owner"
 NOT_OURS = "not in the snapshot; holdfast does not drop tables it did not make"
 
 
@@ -41,7 +42,7 @@ class Deciding:
         for item in self.saved.chosen(kinds.KIND_MATVIEW):
             yield self._other(item, "exists; no table it reads changes")
         for item in self.saved.chosen(kinds.KIND_EXTENSION_CONFIG):
-            yield self._step(item, Action.LEAVE, detail="rows that belong to an extension are left as they are")
+            yield self._configuration(item)
         large = self.saved.fixed(kinds.LARGE_OBJECTS)
         if large is not None and (not self.saved.only or kinds.LARGE_OBJECTS.decode() in self.saved.only):
             yield self._step(large, self.mode if self.catalog.large_objects else Action.CREATE)
@@ -52,9 +53,9 @@ class Deciding:
 
     def refusals(self) -> Iterator[str]:
         """Tables that cannot be brought together with what they are now."""
-        for item in self.saved.chosen(kinds.KIND_TABLE):
+        for item in self.saved.chosen(*DATA_KINDS):
             problem = self._problem(item)
-            if problem:
+            if problem and self._step_of(item).action is Action.BLOCKED:
                 yield f"{item.label}: {problem}"
         if self.request.exact and not self.catalog.may_bypass:
             names = {self.saved.name(item) for item in self.saved.chosen(kinds.KIND_TABLE)}
@@ -67,6 +68,9 @@ class Deciding:
 
     def cautions(self) -> Iterator[str]:
         """What fires, and what is compared how."""
+        for item in self.saved.chosen(kinds.KIND_EXTENSION_CONFIG):
+            if self._configuration(item).detail == NOT_OWNED:
+                yield f"{item.label}: {NOT_OWNED}"
         touched = [
             self.catalog.relations[self.saved.name(item)]
             for item in self.saved.chosen(kinds.KIND_TABLE)
@@ -124,6 +128,18 @@ class Deciding:
             detail = "; ".join(part for part in (detail, "has no key: rows are added, none is changed") if part)
         return self._step(item, self.mode, detail=detail)
 
+    def _configuration(self, item: Item) -> RestoreStep:
+        """The rows users added to a table of an extension; the extension's own rows are never touched."""
+        living = self.catalog.relations.get(self.saved.name(item))
+        if living is not None and living.condition is None:
+            return self._step(item, Action.LEAVE, detail="its extension does not let its rows be saved any more")
+        if living is not None and not living.owned:
+            return self._step(item, Action.LEAVE, detail=NOT_OWNED)
+        return self._table(item)
+
+    def _step_of(self, item: Item) -> RestoreStep:
+        return self._configuration(item) if item.kind == kinds.KIND_EXTENSION_CONFIG else self._table(item)
+
     def _other(self, item: Item, detail: str) -> RestoreStep:
         if self.saved.name(item) in self.catalog.relations:
             return self._step(item, Action.LEAVE, detail=detail)
@@ -168,7 +184,7 @@ class Deciding:
     def _step(
         self, item: Item, action: Action, *, detail: str = "", counts: dict[str, int] | None = None
     ) -> RestoreStep:
-        rows = item.rows if item.kind == kinds.KIND_TABLE else None
+        rows = item.rows if item.kind in DATA_KINDS else None
         return RestoreStep(
             item=item.name,
             kind=item.kind,

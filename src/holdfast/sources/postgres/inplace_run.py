@@ -31,7 +31,7 @@ from holdfast.sources.postgres.target_finish import refresh, set_sequences
 from holdfast.sources.postgres.target_parallel import roomy
 from holdfast.sources.postgres.target_place import Server, look_at, reason
 from holdfast.sources.postgres.target_preparing import Preparing
-from holdfast.sources.postgres.target_saved import Saved
+from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved
 from holdfast.sources.postgres.target_schema import Making, grant, make
 
 _MERGING = {Action.ADD, Action.OVERWRITE, Action.REPLACE}
@@ -189,7 +189,7 @@ class InPlaceRun:
 
     def _items(self, planned: Mapping[bytes, object], action: Action) -> list[Item]:
         found = []
-        for item in self._saved.relations(kinds.KIND_TABLE):
+        for item in self._saved.relations(*DATA_KINDS):
             step = planned.get(item.name)
             if step is not None and getattr(step, "action", None) is action:
                 found.append(item)
@@ -234,7 +234,7 @@ class InPlaceRun:
 
     def _check(self, plan: RestorePlan) -> None:
         merged = {step.item for step in plan.steps if step.action in _MERGING}
-        tables = {self._saved.name(item) for item in self._saved.relations(kinds.KIND_TABLE) if item.name in merged}
+        tables = {self._saved.name(item) for item in self._saved.relations(*DATA_KINDS) if item.name in merged}
         if self._catalog.may_bypass:
             # what checks a deferrable key is a trigger, and those were kept still: building it anew checks it
             for index in [index for table in sorted(tables) for index in self._catalog.relations[table].deferrable]:
@@ -266,8 +266,9 @@ class InPlaceRun:
         items = {relation.item: relation.oid for relation in catalog.relations.values() if relation.relkind in "rp"}
         changed = {items[step.item] for step in plan.steps if step.action is not Action.LEAVE and step.item in items}
         made = {(entry.namespace, entry.tag) for entries in wanted.values() for entry in entries}
-        gone = {catalog.relations[name].oid for table in self._taken(plan) for name in table if name in catalog.relations}
-        views = [view for view in stale(self._connection, changed | gone) if view.name not in made]
+        above = {name for parents in self._taken(plan) for name in parents}
+        changed |= {catalog.relations[name].oid for name in above if name in catalog.relations}
+        views = [view for view in stale(self._connection, changed) if view.allowed and view.name not in made]
         for result in refresh_stale(self._connection, views, self._aim.place):
             self._results[result.name.encode()] = result
 

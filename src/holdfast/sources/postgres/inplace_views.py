@@ -23,7 +23,9 @@ UNION
 SELECT inhparent::bigint, inhrelid::bigint FROM pg_catalog.pg_inherits
 """
 _VIEWS = """
-SELECT c.oid::bigint, n.nspname, c.relname, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+SELECT c.oid::bigint, n.nspname, c.relname,
+       pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+       pg_catalog.pg_has_role(c.relowner, 'USAGE'){}
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'm' AND c.relispopulated
 """
@@ -31,10 +33,16 @@ SELECT c.oid::bigint, n.nspname, c.relname, pg_catalog.quote_ident(n.nspname) ||
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A filled materialized view; ``label`` as a snapshot calls it."""
+    """A filled materialized view; ``label`` as a snapshot calls it. ``allowed``: this role may refresh it."""
 
     name: tuple[str, str]
     label: str
+    allowed: bool
+
+    @property
+    def by_hand(self) -> str:
+        """The statement that refreshes it."""
+        return f"REFRESH MATERIALIZED VIEW {qualified(*self.name)};"
 
 
 def stale(connection: Connection, tables: Iterable[int]) -> list[View]:
@@ -42,8 +50,10 @@ def stale(connection: Connection, tables: Iterable[int]) -> list[View]:
     reads: dict[int, set[int]] = defaultdict(set)
     for reader, read in connection.execute(_READS):
         reads[reader].add(read)
+    maintained = " OR pg_catalog.has_table_privilege(c.oid, 'MAINTAIN')"
+    found = connection.execute(_VIEWS.format(maintained if connection.info.server_version >= 170000 else ""))
     views = {
-        oid: View(name=(schema, name), label=label) for oid, schema, name, label in connection.execute(_VIEWS)
+        oid: View(name=(schema, name), label=label, allowed=allowed) for oid, schema, name, label, allowed in found
     }
     touched = _readers(reads, set(tables))
     return [views[oid] for oid in _in_order(reads, sorted(views)) if oid in touched and oid in views]
@@ -85,13 +95,13 @@ def refresh_stale(connection: Connection, views: Iterable[View], place: Place) -
         status, detail = "ok", "refreshed"
         try:
             with connection.transaction():
-                connection.execute(f"REFRESH MATERIALIZED VIEW {qualified(*view.name)}")
+                connection.execute(view.by_hand)
         except psycopg.Error as error:
             if connection.closed:
                 raise
             status = "incomplete"
             detail = (
                 f"shows what its tables held before, it could not be refreshed: {place.harmless(reason(error))}; "
-                f"as its owner: REFRESH MATERIALIZED VIEW {view.label};"
+                f"as its owner: {view.by_hand}"
             )
         yield ItemResult(name=view.label, action="overwrite", rows=None, status=status, detail=detail)

@@ -34,7 +34,7 @@ class Verifying:
         aim = Aim(place=self.place, server=server, exists=True, in_place=in_place)
         beside = Beside(aim=aim, saved=self.saved, content=self.content, request=self.request, environ=self.environ)
         tables = self._tables(plan)
-        whole = [item for item in tables if not in_place and not has_slices(item) and self._feedable(item)]
+        whole = [item for item in tables if not in_place and self._plain(item)]
         rest = [item for item in tables if item not in whole]
         reading = ReadBack(
             place=self.place,
@@ -62,7 +62,13 @@ class Verifying:
 
     def _tables(self, plan: RestorePlan) -> list[Item]:
         skipped = {step.item for step in plan.steps if step.action is Action.BLOCKED}
-        return [item for item in self.saved.chosen(kinds.KIND_TABLE) if item.name not in skipped]
+        left = {step.item for step in plan.steps if step.action is Action.LEAVE and not step.counts}
+        found = [item for item in self.saved.chosen(kinds.KIND_TABLE) if item.name not in skipped]
+        return found + [item for item in self.saved.chosen(kinds.KIND_EXTENSION_CONFIG) if item.name not in left]
+
+    def _plain(self, item: Item) -> bool:
+        """Whether all its rows are the snapshot's and can be read as lines."""
+        return item.kind == kinds.KIND_TABLE and not has_slices(item) and self._feedable(item)
 
     def _feedable(self, item: Item) -> bool:
         """Whether psql can be told the names: those of a SQL_ASCII database have no encoding beyond ASCII."""

@@ -127,10 +127,10 @@ def test_a_half_broken_database_is_repaired(pg: PostgresServer, database: str) -
 
 
 def test_chosen_tables_only_are_touched(server: PostgresServer, shop: str, saved: FixtureSnapshot) -> None:
-    """--only restores rows of the tables it names, brings their sequences forward, and nothing else."""
+    """--only restores rows of the tables it names, their sequences, the views that read them, and nothing else."""
     server.run("DELETE FROM registration; DELETE FROM noted; SELECT setval('registration_id_seq', 3)", shop)
     outcome = restore(server.url(shop), saved, in_place=True, only=("registration",))
-    assert [step.label for step in outcome.plan.touched()] == ["public.registration"]
+    assert [step.label for step in outcome.plan.touched()] == ["public.registration", "public.totals"]
     assert outcome.bad == []
     assert server.run("SELECT count(*) FROM registration", shop) == [(1000,)]
     assert server.run("SELECT count(*) FROM noted", shop) == [(0,)]
@@ -349,7 +349,7 @@ def test_undo_takes_back_what_a_restore_did(server: PostgresServer, shop: str, s
     plan = target.preview(saved, saved)
     created = tuple(step.item for step in plan.steps if step.action.value == "create")
     touched = [step.item for step in plan.touched()]
-    assert set(touched) == {b"public.event", b"public.registration"}
+    assert set(touched) == {b"public.event", b"public.registration", b"public.totals"}
     with target.hold(plan):
         earlier = snapshot_of(server, shop).only(*touched)
         target.apply(plan, saved, saved)
