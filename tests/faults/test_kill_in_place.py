@@ -45,7 +45,7 @@ SELECT (SELECT md5(string_agg(e::text, ';' ORDER BY id)) FROM event e), (SELECT 
 
 @pytest.fixture
 def world(room: Path, cheap: None) -> World:
-    return World(room).create()
+    return World(room / "world").create()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -61,15 +61,22 @@ def find_repairs(aim: Aim, saved: Saved, content: Content, catalog: Catalog, env
         definitions=definitions,
         entries=tuple(missing(wanted, living, catalog, definitions)),
         relations=relations,
-        left_out=_not_there(choice, living) if choice else (),
+        left_out=tuple(_left_out(choice, living, definitions)) if choice else (),
         living=living,
     )
 
 
-def _not_there(choice: Choice, living: Definitions) -> tuple[str, ...]:
-    """What was left out, but for what the living database has anyway."""
+def _left_out(choice: Choice, living: Definitions, saved: Definitions) -> Iterator[str]:
+    """What was left out and how to have it, but for what the living database has anyway."""
     there = {printable(entry) for entry in living.entries}
-    return tuple(line for line in choice.left_out if line.partition(": it needs ")[0] not in there)
+    by_words = {printable(entry): entry for entry in saved.entries}
+    for line in choice.left_out:
+        words = line.partition(": it needs ")[0]
+        if words in there:
+            continue
+        entry = by_words.get(words)
+        statement = f", or make it afterwards: {' '.join(entry.create.splitlines()).strip()}" if entry else ""
+        yield f"{line}; name that with --only as well{statement}"
 
 
 @dataclass(slots=True)
