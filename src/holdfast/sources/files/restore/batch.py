@@ -24,10 +24,14 @@ _FATAL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 
 @dataclass(slots=True)
 class Batch:
-    """Jobs in manifest order: the folder, the last part of the name, the item, what to do."""
+    """Jobs in manifest order: the folder, the last part of the name, the item, what to do.
+
+    ``chunk``: where the content of the last one begins.
+    """
 
     jobs: list[tuple[Folder, bytes, Item, Action]] = field(default_factory=list)
     size: int = 0
+    chunk: bytes = b""
 
 
 class BatchWriter:

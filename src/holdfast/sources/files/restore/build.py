@@ -27,7 +27,7 @@ from holdfast.sources.files.restore.joining import Joining
 from holdfast.sources.files.restore.obstacle import obstacle
 from holdfast.sources.files.restore.outcome import Outcome
 
-# Two threads making files in one folder wait for each other: a batch is a folder where that is neither tiny nor huge.
+# Small files share chunks: two threads that write files out of one chunk would both unpack it.
 _FEW_JOBS = 32
 _JOBS = 512
 _BYTES = 4 << 20
@@ -121,9 +121,11 @@ class Builder:
                 crew.joining.later(item, action)
             return
         batch = self._batch
-        if len(batch.jobs) >= _FEW_JOBS and batch.jobs[-1][0] is not self._here:
+        chunk = item.segments[0].slices[0].chunk if item.segments and item.segments[0].slices else batch.chunk
+        if len(batch.jobs) >= _FEW_JOBS and chunk != batch.chunk:
             self._send(pool)
             batch = self._batch
+        batch.chunk = chunk
         batch.jobs.append((self._here, name, item, action))
         self._here.pending += 1
         for segment in item.segments:

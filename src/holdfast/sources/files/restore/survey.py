@@ -30,6 +30,8 @@ Equal = Callable[[bytes, int, Item], bool]
 
 def chosen_items(manifest: Manifest, only: Only) -> Iterator[tuple[Item, bool]]:
     """The items to restore, each folder before what lies in it; False marks folders only on the way."""
+    if not only.limited and not only.unmatched:
+        return ((item, True) for item in manifest.items())
     return with_parents(((item.name, item) for item in manifest.items()), only)
 
 
