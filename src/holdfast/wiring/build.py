@@ -216,7 +216,7 @@ class App:
         scheme = places.scheme_of(bare)
         if scheme is not None and kinds.KINDS[scheme] != kind:
             raise UsageError(f"a {kind} snapshot cannot be restored into a {scheme} place", where=bare)
-        return to if kind == "postgres" else places.absolute(to, around.folder, around.home)
+        return to if kind in ("postgres", "mongodb") else places.absolute(to, around.folder, around.home)
 
     @property
     def width(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from holdfast.model.errors import UsageError
+from holdfast.model.errors import MissingTool, UsageError
 from holdfast.model.secret import Secret, split_password
 from holdfast.sources.base import Source
 from holdfast.wiring import places
@@ -50,7 +50,7 @@ def build_at(kind: str, place: str, surrounding: Surrounding, *, folder: Path, h
     if scheme is None:
         raise UsageError(f"this holdfast knows no source of kind {kind!r}")
     url, password = split_password(place)
-    if scheme != "postgresql" and not url.startswith(f"{scheme}:"):
+    if places.local_path(f"{scheme}:") is not None and not url.startswith(f"{scheme}:"):
         url = f"{scheme}:{url}"
     if places.source_scheme(url) != scheme:
         raise UsageError(f"a {kind} snapshot cannot go there", where=url, hint=f"give a {scheme}: URL")
@@ -58,7 +58,7 @@ def build_at(kind: str, place: str, surrounding: Surrounding, *, folder: Path, h
     return build(kind, SourceSettings(url=places.absolute(url, folder, home)), secret, surrounding)
 
 
-KINDS = {"postgresql": "postgres", "sqlite": "sqlite", "files": "files"}
+KINDS = {"postgresql": "postgres", "sqlite": "sqlite", "mongodb": "mongodb", "files": "files"}
 """URL scheme -> the kind that snapshots name."""
 
 
@@ -89,6 +89,26 @@ def _sqlite(order: Order) -> Source:
     return SqliteSource(_path(order))
 
 
+def _mongodb(order: Order) -> Source:
+    try:
+        from holdfast.sources.mongodb.source import MongoSource
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("pymongo", "bson"):
+            raise
+        raise MissingTool(
+            "MongoDB sources need the package pymongo, which is not installed",
+            where=order.settings.url,
+            hint="pip install 'holdfast[mongodb]'",
+        ) from error
+    settings = order.settings
+    return MongoSource(
+        settings.url,
+        order.password.reveal() if order.password else None,
+        collections=settings.collections,
+        exclude=settings.exclude,
+    )
+
+
 def _files(order: Order) -> Source:
     from holdfast.sources.files import FilesSource
 
@@ -102,4 +122,9 @@ def _files(order: Order) -> Source:
     )
 
 
-_FACTORIES: dict[str, Callable[[Order], Source]] = {"postgresql": _postgres, "sqlite": _sqlite, "files": _files}
+_FACTORIES: dict[str, Callable[[Order], Source]] = {
+    "postgresql": _postgres,
+    "sqlite": _sqlite,
+    "mongodb": _mongodb,
+    "files": _files,
+}

@@ -55,7 +55,7 @@ def source_scheme(url: str) -> str:
         raise UsageError(
             "this is not the URL of a source" if rest else "the URL of this source is empty",
             where=without_passwords(url),
-            hint="write postgresql://USER@HOST/DATABASE, sqlite:PATH or files:PATH",
+            hint="write postgresql://USER@HOST/DATABASE, mongodb://USER@HOST/DATABASE, sqlite:PATH or files:PATH",
         )
     return kind
 

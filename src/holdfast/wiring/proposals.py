@@ -49,6 +49,8 @@ def _source_url(value: str) -> str | None:
     kind = SCHEMES.get(scheme.lower().partition("+")[0]) if colon else None
     if kind == "postgresql" and rest.startswith("//"):
         return f"postgresql:{rest}"
+    if kind == "mongodb" and rest.startswith("//") and rest[2:].partition("?")[0].partition("/")[2]:
+        return f"{scheme.lower()}:{rest}"
     if kind == "sqlite" and rest.strip("/"):
         return f"sqlite:{'/' + rest.lstrip('/') if rest.startswith('////') else rest.removeprefix('///')}"
     return None

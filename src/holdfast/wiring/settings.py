@@ -44,8 +44,8 @@ class RepositorySettings:
 class SourceSettings:
     """One part of the application; ONLY_FOR tells which key speaks of which kind.
 
-    ``exclude`` table patterns, or gitignore lines. ``allow_write_token``: one row may be written into a table of
-    holdfast's own, so that unchanged data can be skipped safely across restarts of the server.
+    ``exclude`` patterns of tables or collections, or gitignore lines. ``allow_write_token``: one row may be written
+    into a table of holdfast's own, so that unchanged data can be skipped safely across restarts of the server.
     ``exclude_caches`` leaves folders marked with CACHEDIR.TAG out, ``one_file_system`` stays on the file system
     the folder is on.
     """
@@ -53,6 +53,7 @@ class SourceSettings:
     url: str
     password: str | None = None
     tables: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     owner: bool = True
     acl: bool = True
@@ -62,20 +63,28 @@ class SourceSettings:
 
     @property
     def scheme(self) -> str:
-        """ "postgresql", "sqlite" or "files"; "" when the URL has none."""
+        """ "postgresql", "sqlite", "mongodb" or "files"; "" when the URL has none."""
         head, colon, _ = self.url.partition(":")
         return SCHEMES.get(head.lower(), head.lower()) if colon else ""
 
 
-SCHEMES = {"postgresql": "postgresql", "postgres": "postgresql", "sqlite": "sqlite", "files": "files"}
+SCHEMES = {
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "sqlite": "sqlite",
+    "mongodb": "mongodb",
+    "mongodb+srv": "mongodb",
+    "files": "files",
+}
 
 ONLY_FOR = {
-    "password": ("postgresql",),
+    "password": ("postgresql", "mongodb"),
     "tables": ("postgresql",),
+    "collections": ("mongodb",),
     "owner": ("postgresql",),
     "acl": ("postgresql",),
     "allow_write_token": ("postgresql",),
-    "exclude": ("postgresql", "files"),
+    "exclude": ("postgresql", "mongodb", "files"),
     "exclude_caches": ("files",),
     "one_file_system": ("files",),
 }

@@ -135,6 +135,7 @@ _CHECKS: dict[str, Callable[[Place, Any, list[Problem]], Any]] = {
     "password": _reference,
     "single_writer": _flag,
     "tables": _texts,
+    "collections": _texts,
     "exclude": _texts,
     "owner": _flag,
     "acl": _flag,

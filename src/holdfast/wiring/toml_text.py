@@ -17,6 +17,7 @@ _HEAD = """\
 _SOURCE_COMMENTS = {
     "postgresql": '# tables = ["public.*"]  and  exclude = ["public.sessions"]  choose; the default is everything\n',
     "files": '# exclude = ["*.tmp", "cache/"]  leaves out, in the syntax of .gitignore\n',
+    "mongodb": '# collections = ["orders*"]  and  exclude = ["tmp*"]  choose; the default is everything\n',
     "sqlite": "",
 }
 

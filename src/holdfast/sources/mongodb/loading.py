@@ -1,0 +1,81 @@
+"""Writes documents as they are: in bulk, without validation, duplicates counted; nothing is decoded and encoded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bson import Timestamp
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import BulkWriteError
+
+from holdfast.sources.mongodb.documents import TIMESTAMP, elements
+from holdfast.sources.mongodb.place import Base
+from holdfast.sources.mongodb.values import RAW, raw_document
+
+_DUPLICATE = 11000
+_ZERO = bytes(8)
+_NOT_ZERO = bytes((1, 0, 0, 0, 1, 0, 0, 0))
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What became of documents handed to the server. Safe from any thread."""
+
+    inserted: int = 0
+    duplicates: int = 0
+    problems: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, inserted: int, duplicates: int, problems: list[str]) -> None:
+        """Count one batch."""
+        with self.lock:
+            self.inserted += inserted
+            self.duplicates += duplicates
+            self.problems += problems[:3]
+
+
+def insert(base: Base, name: str, batch: list[bytes], loaded: Loaded, *, ordered: bool = False) -> None:
+    """Insert one batch; what the server refuses is counted, the rest of the batch goes on. PyMongoError else."""
+    sent, held_back = _without_zero_timestamps(batch)
+    try:
+        base[name].insert_many(list(map(raw_document, sent)), ordered=ordered, bypass_document_validation=True)
+    except BulkWriteError as error:
+        failures = error.details.get("writeErrors", [])
+        duplicates = sum(1 for each in failures if each.get("code") == _DUPLICATE)
+        others = [str(each.get("errmsg", "refused")) for each in failures if each.get("code") != _DUPLICATE]
+        loaded.add(len(sent) - len(failures), duplicates, others)
+    else:
+        loaded.add(len(sent), 0, [])
+    give_back_zero_timestamps(base, name, held_back)
+
+
+def _without_zero_timestamps(batch: list[bytes]) -> tuple[list[bytes], list[tuple[bytes, list[str]]]]:
+    """Documents the server would write a time into, changed so that it does not, and what was changed."""
+    sent, changed = [], []
+    for document in batch:
+        altered, names = nonzero(document) if _ZERO in document else (document, [])
+        sent.append(altered)
+        if names:
+            changed.append((altered, names))
+    return sent, changed
+
+
+def nonzero(document: bytes) -> tuple[bytes, list[str]]:
+    """The document with its empty timestamps at the top made others, and their names: a server fills empty ones."""
+    altered, names = bytearray(document), []
+    for kind, name, start, end in elements(document):
+        if kind == TIMESTAMP and name != b"_id" and document[start:end] == _ZERO:
+            altered[start:end] = _NOT_ZERO
+            names.append(name.decode())
+    return bytes(altered), names
+
+
+def give_back_zero_timestamps(base: Base, name: str, changed: Iterable[tuple[bytes, list[str]]]) -> None:
+    """Set them to nothing again: an update of the field leaves it empty, and in its place."""
+    for document, names in changed:
+        key = RawBSONDocument(document, RAW)["_id"]
+        base[name].update_one(
+            {"_id": key}, {"$set": {each: Timestamp(0, 0) for each in names}}, bypass_document_validation=True
+        )

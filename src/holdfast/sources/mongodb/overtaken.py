@@ -1,0 +1,154 @@
+"""What others wrote while documents were read: followed from before the first read, and put over them at the end.
+
+The change stream tells which documents were touched; what they are at the end is read again, as often as it takes
+until nothing moved between two looks. So no update has to be understood, and the bytes are the server's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson import Timestamp
+from bson.raw_bson import RawBSONDocument
+from pymongo.change_stream import DatabaseChangeStream
+from pymongo.errors import OperationFailure
+
+from holdfast.model.errors import SourceError
+from holdfast.sources.mongodb.documents import batch, only
+from holdfast.sources.mongodb.place import Base
+from holdfast.sources.mongodb.point import cluster_time
+from holdfast.sources.mongodb.values import RAW, raw_of
+
+_WRITES = ("insert", "update", "replace", "delete")
+_STRUCTURAL = (
+    "create", "drop", "rename", "dropDatabase", "invalidate", "refineCollectionShardKey", "reshardCollection",
+)  # fmt: skip
+_LOOKS = 200
+_AT_ONCE = 500
+_WAIT_MS = 50
+# resume tokens of MongoDB begin with this, then eight bytes of cluster time
+_TIMED = "82"
+
+Touched = dict[str, set[bytes]]
+
+
+@dataclass(slots=True)
+class Changes:
+    """Documents at the end by collection: whole ones, ``{_id}`` of those that are gone."""
+
+    put: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
+    gone: dict[str, set[bytes]] = field(default_factory=dict)
+    settled: bool = True
+    time: Timestamp | None = None
+
+    def names(self) -> list[str]:
+        """Every collection with changes."""
+        return sorted({*self.put, *self.gone})
+
+
+class Follower:
+    """An open change stream of one database; opened before anything is read."""
+
+    def __init__(self, base: Base, takes: Callable[[str], bool]) -> None:
+        """OperationFailure when the server has none or the user may not."""
+        self._base = base
+        self._takes = takes
+        began = cluster_time(base)
+        if began is None:
+            raise OperationFailure("the server tells no cluster time")
+        self._stream: DatabaseChangeStream[RawBSONDocument] = _watch(base, began)
+
+    def settle(self, known: set[str]) -> Changes:
+        """All that was touched since, as it is at one last moment. SourceError when collections came or went."""
+        changes = Changes()
+        for _look in range(_LOOKS):
+            changes.time = cluster_time(self._base)
+            touched = self._drain(changes.time, known)
+            if not touched and _look:
+                return changes
+            for name, keys in touched.items():
+                self._look_at(name, keys, changes)
+        changes.settled = False
+        return changes
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        self._stream.close()
+
+    def _drain(self, until: Timestamp | None, known: set[str]) -> Touched:
+        """Keys written to up to ``until``."""
+        touched: Touched = {}
+        if until is not None:
+            _await(self._base, until)
+        while True:
+            event = self._stream.try_next()
+            if event is not None:
+                self._note(event, known, touched)
+            elif self._passed(until):
+                return touched
+
+    def _passed(self, until: Timestamp | None) -> bool:
+        """After an answer without events: whether the stream has come as far as ``until``."""
+        token = (self._stream.resume_token or {}).get("_data", "")
+        if until is None or not isinstance(token, str) or not token.startswith(_TIMED):
+            return True
+        return bytes.fromhex(token[2:18]) >= until.time.to_bytes(4, "big") + until.inc.to_bytes(4, "big")
+
+    def _note(self, event: RawBSONDocument, known: set[str], touched: Touched) -> None:
+        what = str(event["operationType"])
+        name = str((event.get("ns") or {}).get("coll", ""))
+        if what in _STRUCTURAL and (not name or self._takes(name)):
+            raise SourceError(
+                "collections came or went while documents were read", where=f"{self._base.name}.{name}",
+                why=what, hint="run the backup again", retryable=True,
+            )  # fmt: skip
+        if what in _WRITES and name in known:
+            touched.setdefault(name, set()).add(only(raw_of(event["documentKey"]), b"_id"))
+
+    def _look_at(self, name: str, keys: set[bytes], changes: Changes) -> None:
+        """What these documents are now."""
+        put, gone = changes.put.setdefault(name, {}), changes.gone.setdefault(name, set())
+        ordered = sorted(keys)
+        for at in range(0, len(ordered), _AT_ONCE):
+            asked = ordered[at : at + _AT_ONCE]
+            found = {only(document, b"_id"): document for document in _by_ids(self._base, name, asked)}
+            put.update(found)
+            gone.difference_update(found)
+            missing = set(asked) - found.keys()
+            gone |= missing
+            for key in missing:
+                put.pop(key, None)
+
+
+def _watch(base: Base, began: Timestamp) -> DatabaseChangeStream[RawBSONDocument]:
+    options: dict[str, Any] = {"start_at_operation_time": began, "max_await_time_ms": _WAIT_MS}
+    keys_only = [{"$project": {"fullDocument": 0, "updateDescription": 0}}]
+    try:
+        return base.watch(keys_only, show_expanded_events=True, **options)
+    except OperationFailure:  # before MongoDB 6 nothing is told of collections that are made
+        return base.watch(keys_only, **options)
+
+
+def _await(base: Base, time: Timestamp) -> None:
+    """Come back when a majority has everything up to ``time``: a change stream tells of nothing sooner."""
+    concern = {"level": "majority", "afterClusterTime": time}
+    base.command({"find": "holdfast", "limit": 1, "singleBatch": True, "readConcern": concern}, codec_options=RAW)
+
+
+def _by_ids(base: Base, name: str, keys: list[bytes]) -> list[bytes]:
+    wanted = [RawBSONDocument(key, RAW)["_id"] for key in keys]
+    command = {
+        "find": name, "filter": {"_id": {"$in": wanted}}, "batchSize": _AT_ONCE, "singleBatch": False,
+        "readConcern": {"level": "majority"},
+    }  # fmt: skip
+    found: list[bytes] = []
+    reply = base.command(command, codec_options=RAW)
+    number, documents = batch(raw_of(reply))
+    found += documents
+    while number:
+        reply = base.command({"getMore": number, "collection": name}, codec_options=RAW)
+        number, documents = batch(raw_of(reply))
+        found += documents
+    return found

@@ -1,0 +1,185 @@
+"""As of when documents are read: one instant where the server can give it, else what brings them to one.
+
+``snapshot``: every read names the same cluster time (MongoDB 5 and later, replica sets and sharded clusters), so any
+number of them run side by side. ``transaction``: one transaction with snapshot reads, one reader, for servers that
+do not read as of a time and for as little as fits into the minute a transaction may take. ``stream``: plain reads,
+and what others wrote meanwhile is put over them (``overtaken``). ``none``: a single server without a history; what
+is written while it is read may be in the snapshot or not, and the snapshot says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import bson
+from bson import Timestamp
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure
+from pymongo.read_concern import ReadConcern
+
+from holdfast.sources.mongodb.documents import batch
+from holdfast.sources.mongodb.place import Base, Client
+from holdfast.sources.mongodb.refusals import TOO_OLD
+from holdfast.sources.mongodb.values import RAW, raw_of
+
+SNAPSHOT, TRANSACTION, STREAM, NONE = "snapshot", "transaction", "stream", "none"
+MODES = (SNAPSHOT, TRANSACTION, STREAM, NONE)
+
+# what a transaction can be trusted to read in the minute it has, and what a snapshot read gets through in a second
+_FITS_TRANSACTION = 1 << 30
+_BYTES_A_SECOND = 40 << 20
+_USUAL_WINDOW = 300
+_LONG_AGO = Timestamp(1, 1)
+_DOCUMENTS_A_BATCH = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What kind of server it is."""
+
+    version: str
+    replicated: bool
+    sharded: bool
+    name: str = ""
+
+
+def server_of(client: Client) -> Server:
+    """Ask it."""
+    hello = client.admin.command("hello", codec_options=RAW)
+    info = client.admin.command("buildInfo", codec_options=RAW)
+    sharded = hello.get("msg") == "isdbgrid"
+    return Server(
+        version=str(info.get("version", "?")),
+        replicated=sharded or bool(hello.get("setName")),
+        sharded=sharded,
+        name=str(hello.get("setName", "")),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Point:
+    """One way of reading. ``time``: the cluster time it stands for; ``session``: of the one transaction."""
+
+    mode: str
+    client: Client
+    base: Base
+    time: Timestamp | None = None
+    session: ClientSession | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether reads must not run side by side."""
+        return self.session is not None
+
+    def batches(self, command: dict[str, Any], *, consistent: bool = True) -> Iterator[list[bytes]]:
+        """Documents of a find or aggregate, raw, a batch at a time, as of the point."""
+        whole = {**command}
+        if "find" in whole:
+            whole["batchSize"] = whole.get("batchSize", _DOCUMENTS_A_BATCH)
+        if consistent and self.mode == SNAPSHOT and self.time is not None:
+            whole["readConcern"] = {"level": "snapshot", "atClusterTime": self.time}
+        elif self.mode == STREAM:
+            whole["readConcern"] = {"level": "majority"}
+        with ExitStack() as stack:
+            session = self.session if consistent else None
+            if session is None:
+                session = stack.enter_context(self.client.start_session(causal_consistency=False))
+            yield from self._all(whole, session)
+
+    def _all(self, command: dict[str, Any], session: ClientSession) -> Iterator[list[bytes]]:
+        name = str(next(iter(command.values())))
+        preference = None if session.in_transaction else self.base.read_preference
+        reply = self.base.command(command, codec_options=RAW, session=session, read_preference=preference)
+        number, found = batch(raw_of(reply))
+        try:
+            while True:
+                yield found
+                if not number:
+                    return
+                more = {"getMore": bson.Int64(number), "collection": name, "batchSize": _DOCUMENTS_A_BATCH}
+                reply = self.base.command(more, codec_options=RAW, session=session, read_preference=preference)
+                number, found = batch(raw_of(reply))
+        except GeneratorExit:
+            if number:
+                self._let_go(name, number, session)
+            raise
+
+    def _let_go(self, name: str, number: int, session: ClientSession) -> None:
+        command = {"killCursors": name, "cursors": [bson.Int64(number)]}
+        self.base.command(command, codec_options=RAW, session=session, check=False)
+
+
+@contextmanager
+def opened(
+    client: Client, base: Base, server: Server, *, any_collection: str | None, size: int, modes: tuple[str, ...] = MODES
+) -> Iterator[Point]:
+    """The best point this server can give for ``size`` bytes, among ``modes``."""
+    at = Point(mode=NONE, client=client, base=base)
+    if server.replicated and any_collection is not None:
+        if SNAPSHOT in modes and _may_take(client, size):
+            at.time = _time_of_snapshot(base, any_collection)
+            at.mode = SNAPSHOT if at.time is not None else NONE
+        if at.mode == NONE and TRANSACTION in modes and size <= _FITS_TRANSACTION:
+            with client.start_session(causal_consistency=False) as session:
+                if _begin(base, session, any_collection):
+                    at.mode, at.session = TRANSACTION, session
+                    try:
+                        yield at
+                    finally:
+                        if session.in_transaction:
+                            session.abort_transaction()
+                    return
+        if at.mode == NONE and STREAM in modes:
+            at.mode = STREAM
+    yield at
+
+
+def cluster_time(base: Base) -> Timestamp | None:
+    """The newest time the server knows; None where there is none."""
+    found = base.command("ping", codec_options=RAW).get("operationTime")
+    return found if isinstance(found, Timestamp) else None
+
+
+def _time_of_snapshot(base: Base, name: str) -> Timestamp | None:
+    """A time to read as of; None where the server cannot, or only says that it can."""
+    probe: dict[str, Any] = {"find": name, "limit": 1, "singleBatch": True, "projection": {"_id": 1}}
+    try:
+        reply = base.command({**probe, "readConcern": {"level": "snapshot"}}, codec_options=RAW)
+    except OperationFailure:
+        return None
+    found = reply["cursor"].get("atClusterTime")
+    if not isinstance(found, Timestamp):
+        return None
+    try:
+        # whoever answers as of 1970 does not look at the time
+        base.command({**probe, "readConcern": {"level": "snapshot", "atClusterTime": _LONG_AGO}}, codec_options=RAW)
+    except OperationFailure as error:
+        return found if error.code in TOO_OLD else None
+    return None
+
+
+def _begin(base: Base, session: ClientSession, name: str) -> bool:
+    """Open the transaction and pin its snapshot by a first read."""
+    session.start_transaction(read_concern=ReadConcern("snapshot"))
+    try:
+        base.command({"find": name, "limit": 1, "singleBatch": True}, codec_options=RAW, session=session)
+    except OperationFailure:
+        if session.in_transaction:
+            session.abort_transaction()
+        return False
+    return True
+
+
+def _may_take(client: Client, size: int) -> bool:
+    """Whether the server keeps its history for as long as reading ``size`` bytes may take."""
+    try:
+        found = client.admin.command(
+            {"getParameter": 1, "minSnapshotHistoryWindowInSeconds": 1}, codec_options=RAW
+        ).get("minSnapshotHistoryWindowInSeconds")
+    except OperationFailure:
+        found = None
+    window = float(found) if isinstance(found, int | float) else _USUAL_WINDOW
+    return size / _BYTES_A_SECOND < window * 0.8

@@ -1,0 +1,120 @@
+"""A MongoDB database as a source: how it is captured, where it is restored, what doctor asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from pymongo.errors import OperationFailure
+
+from holdfast.model.errors import SourceError, UsageError
+from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
+from holdfast.sources.mongodb import items as kinds
+from holdfast.sources.mongodb.capture import MongoCapture
+from holdfast.sources.mongodb.inventory import Choice, Collection, identities, read_collections
+from holdfast.sources.mongodb.overtaken import Follower
+from holdfast.sources.mongodb.place import Base, Client, Place
+from holdfast.sources.mongodb.point import MODES, NONE, STREAM, Point, Server, opened, server_of
+from holdfast.sources.mongodb.reading import SEGMENT
+from holdfast.sources.mongodb.refusals import translating
+
+_LISTINGS = 5
+
+
+class MongoSource:
+    """sources.base.Source for one database.
+
+    ``collections`` and ``exclude`` are patterns of names. ``modes``: ways to a consistent point that may be tried
+    (point.MODES). ``segment``: bytes a segment has at least.
+    """
+
+    kind = "mongodb"
+
+    def __init__(
+        self, url: str, password: str | None = None, *, collections: Sequence[str] = (), exclude: Sequence[str] = (),
+        modes: tuple[str, ...] = MODES, segment: int = SEGMENT,
+    ) -> None:  # fmt: skip
+        self.place = Place.parse(url, password)
+        self._collections, self._exclude = tuple(collections), tuple(exclude)
+        self._modes, self._segment = modes, segment
+
+    @property
+    def url(self) -> str:
+        """Printable place: no password."""
+        return self.place.url
+
+    def capture(self, request: CaptureRequest) -> AbstractContextManager[Capture]:
+        """Open one consistent image. SourceError when it cannot be had."""
+        return self._capture(request)
+
+    def target(self, request: RestoreRequest) -> Target:
+        """Where a restore of this source goes."""
+        from holdfast.sources.mongodb.target import MongoTarget
+
+        return MongoTarget(self.place, request, source_at=_at)
+
+    def examine(self) -> list[Finding]:
+        """What a first user gets wrong, asked of the server."""
+        from holdfast.sources.mongodb.examine import examine
+
+        return examine(self.place, self._choice(()))
+
+    def _choice(self, only: tuple[str, ...]) -> Choice:
+        return Choice(collections=self._collections, exclude=self._exclude, only=only)
+
+    @contextmanager
+    def _capture(self, request: CaptureRequest) -> Iterator[Capture]:
+        choice = self._choice(request.only)
+        with ExitStack() as stack:
+            client = stack.enter_context(self.place.client())
+            with translating(self.place, doing="the collections could not be looked at"):
+                base = self.place.base(client)
+                server = server_of(client)
+                collections, point, follower = self._settled(stack, client, base, server, choice)
+            if request.only and not collections:
+                raise UsageError(f"no collection matches {', '.join(request.only)}", where=self.url)
+            yield MongoCapture(
+                place=self.place, base=base, server=server, point=point, follower=follower, choice=choice,
+                collections=collections, request=request, segment=self._segment,
+            )  # fmt: skip
+
+    def _settled(
+        self, stack: ExitStack, client: Client, base: Base, server: Server, choice: Choice
+    ) -> tuple[list[Collection], Point, Follower | None]:
+        """A point, and a list of collections that did not change from before it until after it."""
+        for _attempt in range(_LISTINGS):
+            with ExitStack() as trial:
+                collections = read_collections(base, choice)
+                point, follower = self._point(trial, client, base, server, collections, choice)
+                if identities(base, choice) == {each.identity for each in collections}:
+                    stack.push(trial.pop_all())
+                    return collections, point, follower
+        raise SourceError(
+            "collections keep being created or dropped", where=self.url, retryable=True,
+            hint="leave collections that come and go out: exclude = [\"tmp*\"]",
+        )  # fmt: skip
+
+    def _point(
+        self, stack: ExitStack, client: Client, base: Base, server: Server, collections: list[Collection],
+        choice: Choice,
+    ) -> tuple[Point, Follower | None]:
+        plain = [each.name for each in collections if each.kind == kinds.KIND_COLLECTION and not each.capped]
+        size = sum(each.size for each in collections)
+        probed = plain[0] if plain else next((each.name for each in collections if each.kind in kinds.DATA_KINDS), None)
+        point = stack.enter_context(opened(client, base, server, any_collection=probed, size=size, modes=self._modes))
+        if point.mode != STREAM:
+            return point, None
+        try:
+            follower = Follower(base, choice.takes)
+        except OperationFailure:
+            point.mode = NONE
+            return point, None
+        stack.callback(follower.close)
+        return point, follower
+
+
+def _at(place: Place) -> Source:
+    """A source for another database of any deployment."""
+    source = MongoSource(place.url, None)
+    source.place = place
+    return source
