@@ -8,6 +8,7 @@ from holdfast.sources.postgres.catalog import Columns, Relation, Signatures, tab
 from holdfast.sources.postgres.copying import Reading, stretches
 from holdfast.sources.postgres.facts import TID_RANGE_SERVER
 from holdfast.sources.postgres.items import KIND_LARGE_OBJECTS, KIND_TABLE, LARGE_OBJECTS
+from holdfast.sources.postgres.structure import Structure, read_structures
 from holdfast.sources.postgres.work import TableWork
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Inventory:
         self._signatures = Signatures(self._held.catalog.types)
         chosen = {table.oid for table in self._held.tables}
         ordinary = [one for one in self._held.catalog.of_kind("r") if one.oid in chosen]
+        self._structures = self._read_structures(ordinary)
         self.tables = [self._table(one) for one in ordinary if one.condition is None]
         self.configurations = [one for one in ordinary if one.condition is not None]
         self.large_objects = 0
@@ -81,7 +83,16 @@ class Inventory:
         """What is stored with a table."""
         columns = self.columns(relation)
         root = self._by_oid.get(relation.ancestors[-1]) if relation.ancestors else None
-        return table_notes(relation, columns, self._signatures.of(columns), root.label if root else None)
+        notes = table_notes(relation, columns, self._signatures.of(columns), root.label if root else None)
+        notes.update(self._structures[relation.oid].notes())
+        if root:
+            notes["root"] = self._structures[root.oid].whole_notes()
+        return notes
+
+    def _read_structures(self, tables: list[Relation]) -> dict[int, Structure]:
+        """Keys and references of the tables and of the partitioned ones above them."""
+        roots = {one.ancestors[-1] for one in tables if one.ancestors}
+        return read_structures(self._held.connection, [*(one.oid for one in tables), *(roots & self._by_oid.keys())])
 
     def _table(self, relation: Relation) -> TableWork:
         facts = self._held.facts

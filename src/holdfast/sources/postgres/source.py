@@ -13,6 +13,7 @@ from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.examine import examine
 from holdfast.sources.postgres.opening import Options, open_snapshot
 from holdfast.sources.postgres.refusals import translating
+from holdfast.sources.records import Book, SnapshotView
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -63,6 +64,13 @@ class PostgresSource:
     def examine(self) -> list[Finding]:
         """What a first user gets wrong, asked of the server."""
         return examine(self.options)
+
+    @contextmanager
+    def open_snapshot(self, view: SnapshotView) -> Iterator[Book]:
+        """Look into a snapshot; the server is not asked."""
+        from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
+
+        yield SnapshotBook(view)
 
     def _at(self, url: str, password: str | None) -> Source:
         """A source for another database, with the same children's environment."""

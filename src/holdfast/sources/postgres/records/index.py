@@ -1,0 +1,168 @@
+"""A key index over the chunks of a table: which units may hold a key. Kept on the shelf, built for new units only.
+
+The directory lists generations; each is a set of units with a number of 32 bits for every key in them. Units that a
+snapshot does not have are passed over. When generations get many, all but the largest are let go and built again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from zlib import crc32
+
+import msgspec
+
+from holdfast.model.snapshot import Item, Slice
+from holdfast.sources.base import Content
+from holdfast.sources.postgres.load_sliced import is_sliced
+from holdfast.sources.postgres.records.index_parts import Parts, parts_for, put_parts
+from holdfast.sources.postgres.records.selecting import Selector
+from holdfast.sources.postgres.records.units import Unit, identity, in_rows, readings, whole
+from holdfast.sources.records import Shelf
+
+_VERSION = 1
+_GENERATIONS = 8
+_ID = 16
+
+
+class _Generation(msgspec.Struct, array_like=True):
+    """``ids`` of its units, ``firsts`` of the first slice of each, ``counts`` of their slices."""
+
+    name: str
+    parts: int
+    firsts: bytes
+    ids: bytes
+    counts: list[int]
+
+
+class _Directory(msgspec.Struct, array_like=True):
+    version: int
+    generations: list[_Generation]
+
+
+class _Sorted:
+    """This snapshot's units: by generation and place, runs of slices that none knows, and rows in pieces."""
+
+    def __init__(self, directory: _Directory, item: Item) -> None:
+        self._generations = directory.generations
+        self._places = {
+            one.firsts[place * _ID : (place + 1) * _ID]: (number, place)
+            for number, one in enumerate(directory.generations)
+            for place in range(len(one.counts))
+        }
+        self.known: list[dict[int, Unit]] = [{} for _ in directory.generations]
+        self.missing: list[Sequence[Slice]] = []
+        self.sliced = [whole(segment) for segment in item.segments if is_sliced(segment)]
+        for segment in item.segments:
+            if not is_sliced(segment):
+                self.missing += self._sort(segment.slices)
+
+    def _sort(self, slices: Sequence[Slice]) -> Iterator[Sequence[Slice]]:
+        at, begin = 0, 0
+        while at < len(slices):
+            where = self._places.get(identity(slices[at : at + 1]))
+            run = self._run(where, slices[at:]) if where else ()
+            if where is None or not run:
+                at += 1
+                continue
+            if begin < at:
+                yield slices[begin:at]
+            self.known[where[0]][where[1]] = Unit(tuple(run))
+            at += len(run)
+            begin = at
+        if begin < at:
+            yield slices[begin:at]
+
+    def _run(self, where: tuple[int, int], slices: Sequence[Slice]) -> Sequence[Slice]:
+        generation, place = self._generations[where[0]], where[1]
+        run = slices[: generation.counts[place]]
+        return run if generation.ids[place * _ID : (place + 1) * _ID] == identity(run) else ()
+
+
+class KeyIndex:
+    """The index of one item for some columns."""
+
+    def __init__(self, shelf: Shelf, content: Content, item: Item, columns: Sequence[str], selector: Selector) -> None:
+        self._shelf = shelf
+        self._content = content
+        self._item = item
+        self._selector = selector
+        names = b"\0".join([item.name, *[one.encode("utf-8", "surrogateescape") for one in columns], selector.meaning])
+        self._name = f"postgres-key-{hashlib.blake2b(names, digest_size=12).hexdigest()}"
+        self._directory = self._load()
+        self._sorted = _Sorted(self._directory, item)
+        self._parts: dict[str, Parts] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether every unit of this snapshot is known already."""
+        return not self._sorted.missing
+
+    def candidates(self, sought: Collection[bytes]) -> list[Unit]:
+        """Units that may hold one of these keys, in the order of the table; builds what is missing first."""
+        numbers = {crc32(key) for key in sought}
+        self._complete()
+        found = self._hits(numbers)
+        if found is None:  # the shelf forgot a part: from the beginning
+            self._restart(keep=[])
+            self._complete()
+            found = self._hits(numbers)
+        if found is None:
+            return [unit for units in self._sorted.known for unit in units.values()] + self._sorted.sliced
+        return found + self._sorted.sliced
+
+    def _hits(self, numbers: set[int]) -> list[Unit] | None:
+        found: list[Unit] = []
+        for generation, units in zip(self._directory.generations, self._sorted.known, strict=True):
+            if not units:
+                continue
+            name = f"{self._name}-{generation.name}"
+            parts = self._parts.setdefault(name, Parts(self._shelf, name, generation.parts))
+            places = parts.hits(numbers)
+            if places is None:
+                return None
+            found += [units[place] for place in sorted(places & units.keys())]
+        return found
+
+    def _complete(self) -> None:
+        """Build what is missing, as one more generation."""
+        if self.ready:
+            return
+        if len(self._directory.generations) >= _GENERATIONS:
+            self._restart(keep=[max(self._directory.generations, key=lambda one: len(one.counts))])
+        built = self._build()
+        self._directory.generations.append(built)
+        self._shelf.put(self._name, msgspec.msgpack.encode(self._directory))
+        self._sorted = _Sorted(self._directory, self._item)
+
+    def _restart(self, keep: list[_Generation]) -> None:
+        self._directory.generations = keep
+        self._parts.clear()
+        self._sorted = _Sorted(self._directory, self._item)
+
+    def _build(self) -> _Generation:
+        units: list[Unit] = []
+        numbers: list[array[int]] = []
+        pieces = [Unit((piece,)) for run in self._sorted.missing for piece in run]
+        for unit, data in in_rows(readings(self._content, pieces)):
+            units.append(unit)
+            numbers.append(array("I", sorted(self._selector.hashes(data))))
+        ids = b"".join(unit.id for unit in units)
+        name = hashlib.blake2b(ids, digest_size=8).hexdigest()
+        parts = parts_for(sum(map(len, numbers)))
+        put_parts(self._shelf, f"{self._name}-{name}", parts, numbers)
+        firsts = b"".join(identity(unit.slices[:1]) for unit in units)
+        return _Generation(name, parts, firsts, ids, [len(unit.slices) for unit in units])
+
+    def _load(self) -> _Directory:
+        data = self._shelf.get(self._name)
+        if data is not None:
+            try:
+                found = msgspec.msgpack.decode(data, type=_Directory)
+            except msgspec.DecodeError:
+                found = None
+            if found is not None and found.version == _VERSION:
+                return found
+        return _Directory(_VERSION, [])
+

@@ -1,0 +1,76 @@
+"""Values typed by a person, in the form COPY gives them, as far as that can be known without a server."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from decimal import Decimal, InvalidOperation
+
+from holdfast.model.errors import UsageError
+from holdfast.model.records import Table, Value
+from holdfast.sources.postgres.records.paths import path_of
+
+_WHOLE = {"smallint": 15, "integer": 31, "bigint": 63}
+_YES = ("t", "true", "y", "yes", "on", "1")
+_NO = ("f", "false", "n", "no", "off", "0")
+_DAY = re.compile(r"-?\d{4,}-\d\d-\d\d")
+
+
+def typed(table: Table, column: str, text: str) -> Value:
+    """``text`` as ``column`` writes it. UsageError when the column cannot hold it, or is none of the table's."""
+    kind = next((one.type for one in table.columns if one.name == column), None)
+    if kind is None:
+        if path_of(column, [one.name for one in table.columns]) is None:
+            raise UsageError(
+                f"{table.name} has no column {column}", hint="columns: " + ", ".join(one.name for one in table.columns)
+            )
+        return text
+    found = _read(kind, text)
+    if found is None:
+        raise UsageError(f"'{text}' is no value of {table.name}.{column}", why=f"the column is of type {kind}")
+    return found
+
+
+def _read(kind: str, text: str) -> str | None:
+    """In canonical form; None when the type cannot hold it."""
+    if kind in _WHOLE:
+        return _integer(text, _WHOLE[kind])
+    if kind == "boolean":
+        return "t" if text.lower() in _YES else "f" if text.lower() in _NO else None
+    if kind == "uuid":
+        return _uuid(text)
+    if kind.startswith("numeric"):
+        return _numeric(kind, text)
+    if kind == "date":
+        return text if _DAY.fullmatch(text) or text in ("infinity", "-infinity") or text.endswith(" BC") else None
+    if kind.startswith("character(") and kind[10:-1].isdigit():
+        return text.ljust(int(kind[10:-1]))
+    return text
+
+
+def _integer(text: str, bits: int) -> str | None:
+    try:
+        number = int(text.strip())
+    except ValueError:
+        return None
+    return str(number) if -(1 << bits) <= number < 1 << bits else None
+
+
+def _uuid(text: str) -> str | None:
+    try:
+        return str(uuid.UUID(text.strip()))
+    except ValueError:
+        return None
+
+
+def _numeric(kind: str, text: str) -> str | None:
+    if text.strip().lower() in ("nan", "infinity", "-infinity"):
+        return text.strip()
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    digits = re.search(r",\s*(\d+)\)", kind)
+    if digits and number.is_finite():
+        number = round(number, int(digits[1]))
+    return format(number, "f")
