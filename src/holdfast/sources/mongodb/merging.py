@@ -11,7 +11,7 @@ from pymongo.errors import BulkWriteError
 
 from holdfast.model.snapshot import Item
 from holdfast.sources.mongodb import items as kinds
-from holdfast.sources.mongodb.documents import only
+from holdfast.sources.mongodb.documents import elements, only
 from holdfast.sources.mongodb.inventory import listed
 from holdfast.sources.mongodb.loading import Loaded, give_back_zero_timestamps, insert, nonzero
 from holdfast.sources.mongodb.place import Base
@@ -19,6 +19,8 @@ from holdfast.sources.mongodb.saved import Saved, batched
 from holdfast.sources.mongodb.values import RAW, identity, look, raw_document
 
 _AT_ONCE = 1000
+_BATCH = 10_000
+_WORTH_READING = 10
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,37 +53,69 @@ def merge(base: Base, saved: Saved, item: Item, mode: Mode) -> Merged:
     merged = Merged()
     if item.kind == kinds.KIND_TIMESERIES:
         _merge_measurements(base, saved, item, mode, merged)
-        return merged
-    kept: set[bytes] = set()
-    for batch in batched(saved.documents(item)):
-        _merge_batch(base, item.label, batch, mode, merged)
-        if mode.exact:
-            kept.update(map(_key, batch))
-    if mode.exact:
-        for extra in _batches(base, item.label, kept):
-            merged.delete += len(extra)
-            if mode.write:
-                base[item.label].bulk_write(
-                    [DeleteOne({"_id": RawBSONDocument(each, RAW)["_id"]}) for each in extra], ordered=False
-                )
+    elif _by_ranges(base, saved, item):
+        _merge_ranges(base, saved, item, mode, merged)
+    else:
+        _merge_looked_up(base, saved, item, mode, merged)
     return merged
 
 
-def _merge_batch(base: Base, name: str, batch: list[bytes], mode: Mode, merged: Merged) -> None:
+def _by_ranges(base: Base, saved: Saved, item: Item) -> bool:
+    """Whether reading the living collection along the snapshot's keys is worth it: it has not many more documents."""
+    in_order = (item.notes or {}).get("order") == "id" and not saved.overlay(item.label)
+    return in_order and item.rows * _WORTH_READING >= base[item.label].estimated_document_count()
+
+
+def _merge_ranges(base: Base, saved: Saved, item: Item, mode: Mode, merged: Merged) -> None:
+    """Both sides in ``_id`` order: each batch against what lives between its first key and the next one's."""
+    lower = b""
+    for batch, following in _with_next(batched(saved.documents(item))):
+        upper = only(following[0], b"_id") if following else b""
+        living = {_key(document): document for document in _between(base, item.label, lower, upper)}
+        _merge_batch(base, item.label, batch, living, mode, merged)
+        if mode.exact:
+            _delete(base, item.label, [living[key] for key in living.keys() - set(map(_key, batch))], mode, merged)
+        lower = upper
+    if mode.exact and not item.rows:
+        _delete(base, item.label, list(_between(base, item.label, b"", b"")), mode, merged)
+
+
+def _merge_looked_up(base: Base, saved: Saved, item: Item, mode: Mode, merged: Merged) -> None:
+    """Few documents, or documents in an order of their own: each is asked for by its key."""
+    kept: set[bytes] = set()
+    for batch in batched(saved.documents(item)):
+        living = {_key(document): document for document in _by_ids(base, item.label, batch)}
+        _merge_batch(base, item.label, batch, living, mode, merged)
+        if mode.exact:
+            kept.update(map(_key, batch))
+    if mode.exact:
+        found = listed(base, {"find": item.label, "projection": {"_id": 1}})
+        _delete(base, item.label, [document for document in found if _key(document) not in kept], mode, merged)
+
+
+def _merge_batch(
+    base: Base, name: str, batch: list[bytes], living: dict[bytes, bytes], mode: Mode, merged: Merged
+) -> None:
     wanted = {_key(document): document for document in batch}
-    living = {_key(document): document for document in _by_ids(base, name, batch)}
     missing = [document for key, document in wanted.items() if key not in living]
-    differing = [(key, document) for key, document in wanted.items() if key in living and living[key] != document]
+    differing = [(living[key], document) for key, document in wanted.items() if living.get(key, document) != document]
     merged.create += len(missing)
     merged.unchanged += len(wanted) - len(missing) - len(differing)
     if mode.overwrite or mode.exact:
         merged.change += len(differing)
         if mode.write and differing:
-            _replace(base, name, [(living[key], document) for key, document in differing], merged.loaded)
+            _replace(base, name, differing, merged.loaded)
     else:
         merged.differing += len(differing)
     if mode.write and missing:
         insert(base, name, missing, merged.loaded)
+
+
+def _delete(base: Base, name: str, extra: list[bytes], mode: Mode, merged: Merged) -> None:
+    merged.delete += len(extra)
+    for at in range(0, len(extra) if mode.write else 0, _AT_ONCE):
+        gone = [DeleteOne({"_id": RawBSONDocument(each, RAW)["_id"]}) for each in extra[at : at + _AT_ONCE]]
+        base[name].bulk_write(gone, ordered=False)
 
 
 def _replace(base: Base, name: str, pairs: list[tuple[bytes, bytes]], loaded: Loaded) -> None:
@@ -129,8 +163,6 @@ def _merge_measurements(base: Base, saved: Saved, item: Item, mode: Mode, merged
 
 def sorted_fields(document: bytes) -> bytes:
     """Bytes that are equal for measurements that differ in the order of their fields only."""
-    from holdfast.sources.mongodb.documents import elements
-
     return b"".join(sorted(bytes((kind,)) + name + b"\0" + document[start:end]
                            for kind, name, start, end in elements(document)))  # fmt: skip
 
@@ -141,12 +173,22 @@ def _by_ids(base: Base, name: str, batch: list[bytes]) -> Iterator[bytes]:
         yield from listed(base, {"find": name, "filter": {"_id": {"$in": keys}}})
 
 
-def _batches(base: Base, name: str, kept: set[bytes]) -> Iterator[list[bytes]]:
-    """``{_id}`` of living documents that are not among ``kept``; all known before the first is deleted."""
-    found = listed(base, {"find": name, "projection": {"_id": 1}})
-    extra = [document for document in found if _key(document) not in kept]
-    for at in range(0, len(extra), _AT_ONCE):
-        yield extra[at : at + _AT_ONCE]
+def _between(base: Base, name: str, lower: bytes, upper: bytes) -> Iterator[bytes]:
+    """Living documents with an ``_id`` from ``lower`` up to ``upper``, whatever their types."""
+    bounds = {"min": lower, "max": upper}
+    given = {what: RawBSONDocument(bound, RAW) for what, bound in bounds.items() if bound}
+    return listed(base, {"find": name, "hint": {"_id": 1}, "batchSize": _BATCH, **given})
+
+
+def _with_next(batches: Iterator[list[bytes]]) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    """Each with the one after it, the last with none."""
+    held: list[bytes] = []
+    for batch in batches:
+        if held:
+            yield held, batch
+        held = batch
+    if held:
+        yield held, []
 
 
 def _key(document: bytes) -> bytes:

@@ -81,10 +81,6 @@ class Saved:
         item = self.manifest.item(kinds.CHANGES)
         return item.segments if item is not None else []
 
-    def rows(self, item: Item) -> int:
-        """Documents the collection has, as far as the manifest tells."""
-        return item.rows
-
     def documents(self, item: Item) -> Iterator[bytes]:
         """Every document of a collection as it was at the point."""
         overlay = self.overlay(item.label)
