@@ -128,3 +128,19 @@ def test_a_database_that_does_not_exist_is_told_with_what_to_do(shop: Shop) -> N
     assert "no_such_database" in str(done.document["error"])
     assert "Traceback" not in done.err
     assert shop.site.run("doctor").status == 4
+
+
+def test_a_password_in_the_environment_alone_serves_every_step(shop: Shop) -> None:
+    """PGPASSWORD, as libpq knows it: backup, restore with content read back, repair in place."""
+    site = shop.site
+    config = site.folder / "holdfast.toml"
+    config.write_text("\n".join(one for one in config.read_text().splitlines() if not one.startswith("password")))
+    site.environ["PGPASSWORD"] = shop.server.password
+    before = shop.content()
+    site.ok("backup")
+    restored = site.ok("restore", "latest:shop", "--verify=content")
+    shop.server.drop_database(restored["target"].rpartition("/")[2].partition("?")[0])
+    assert restored["verified"] is True
+    shop.server.run("DROP TABLE public.events CASCADE", shop.database)
+    assert site.ok("restore", "latest:shop", "--in-place", "--verify=content", "--yes")["verified"] is True
+    assert shop.content() == before

@@ -28,7 +28,7 @@ _KEYS = frozenset({"INDEX", "CONSTRAINT", "INDEX ATTACH"})
 def living_definitions(place: Place, server_version: int, environ: Mapping[str, str]) -> Definitions:
     """The definitions of a database as they are now, by pg_dump."""
     program = tool("pg_dump", server_version, environ.get("PATH"))
-    with ChildAuth(place.conninfo, environ) as auth:
+    with place.session() as session, ChildAuth(place.conninfo.settled(session), environ) as auth:
         done = subprocess.run(
             [
                 program.path,

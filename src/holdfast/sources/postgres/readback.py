@@ -87,7 +87,7 @@ class ReadBack:
         """One result per table; "failed" names the difference."""
         compared = {item.name: _Compared() for item in items}
         self.report(PhaseStarted(source=self.place.database, phase="read back", total=2 * sum(i.size for i in items)))
-        with self.place.session() as leader, ChildAuth(self.place.conninfo, self.environ) as auth:
+        with self.place.session() as leader, self._auth(leader) as auth:
             leader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             row = leader.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
             session = Session(
@@ -101,6 +101,10 @@ class ReadBack:
             self._side_by_side(session, jobs, compared)
         self.report(PhaseEnded(source=self.place.database, phase="read back"))
         return [_result(item, compared[item.name]) for item in items]
+
+    def _auth(self, leader: psycopg.Connection[tuple[object, ...]]) -> ChildAuth:
+        """What the children log in with: just what this connection did, wherever its password came from."""
+        return ChildAuth(self.place.conninfo.settled(leader), self.environ)
 
     def _saved_jobs(self, items: Sequence[Item]) -> Iterator[_Job]:
         for item in sorted(items, key=lambda item: -item.size):
