@@ -11,6 +11,7 @@ from holdfast.sources.base import Content
 from holdfast.sources.sqlite.segments import segment_range
 
 _HELD = 8 << 20
+_KEPT = 64 << 20
 
 
 class Pages:
@@ -23,7 +24,8 @@ class Pages:
         self._content = content
         self._label = item.label
         self._held: OrderedDict[int, bytes] = OrderedDict()
-        self._held_size = 0
+        self._held_size = self._kept_size = 0
+        self._kept: dict[int, bytes] = {}
         self.starts: list[int] = []
         self.slices: list[Slice] = []
         self.size = self.fetched = 0
@@ -31,6 +33,9 @@ class Pages:
 
     def read(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset``, fewer at the end. Damaged when a chunk cannot be had."""
+        kept = self._kept.get(offset)
+        if kept is not None and len(kept) == length:
+            return kept
         parts = []
         while length > 0 and offset < self.size:
             number = bisect.bisect_right(self.starts, offset) - 1
@@ -40,6 +45,12 @@ class Pages:
             offset += len(part)
             length -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def keep(self, offset: int, page: bytes) -> None:
+        """Remember a page that is going to be asked for again; not more of them than fit."""
+        if self._kept_size + len(page) <= _KEPT and offset not in self._kept and page:
+            self._kept[offset] = page
+            self._kept_size += len(page)
 
     def piece(self, number: int) -> bytes:
         """All bytes of one piece."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apsw
 
 from holdfast.model.errors import HoldfastError, SourceError
 from holdfast.model.events import Warned
+from holdfast.model.records import Row, Table
 from holdfast.sources.records import Book, SnapshotView
 from holdfast.sources.sqlite import header
 from holdfast.sources.sqlite.names import KIND
 from holdfast.sources.sqlite.records.asking import Statement
 from holdfast.sources.sqlite.records.book import SqliteBook
+from holdfast.sources.sqlite.records.differing import Differing, Range
 from holdfast.sources.sqlite.records.filesystem import snapshot_files
 from holdfast.sources.sqlite.records.pages import Pages
-from holdfast.sources.sqlite.records.schema import Schema, Unreadable, read_schema
+from holdfast.sources.sqlite.records.schema import Schema, Shape, Unreadable, read_schema
+from holdfast.sources.sqlite.records.trees import Trees
 
 _READS = frozenset((apsw.SQLITE_READ, apsw.SQLITE_SELECT, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
 _PRAGMAS = frozenset(
@@ -41,10 +44,11 @@ _LIMITS = (
 
 
 class SnapshotBook(SqliteBook):
-    """Book over the pages of a snapshot. ``pages`` and ``root`` are for comparing with another."""
+    """Book and Comparing (sources.records) over the pages of a snapshot."""
 
     def __init__(self, pages: Pages, connection: apsw.Connection, failures: list[HoldfastError], view: SnapshotView):
-        self.pages = pages
+        self._trees = Trees(pages)
+        self._compared: tuple[SnapshotBook, Differing] | None = None
         self._connection = connection
         self._failures = failures
         item = next(view.manifest.items())
@@ -74,10 +78,58 @@ class SnapshotBook(SqliteBook):
                 hint="it was so when it was saved: holdfast show tells; look into an older snapshot",
             ) from error
 
-    def root_page(self, table: str) -> int:
-        """The first page of a table's tree."""
+    def rows_not_shared(self, table: Table, other: Book) -> Iterator[Row]:
+        """See sources.records.Comparing: what stands in the same bytes at the same place in both is not read."""
+        if not isinstance(other, SnapshotBook) or not self._is_alike(table, other):
+            yield from self.rows(table)
+            return
+        shape = self.shape(table)
+        differing = self._differing(other)
+        roots = self.root(table.name), other.root(table.name)
+
+        def owners(pages: set[int]) -> Iterator[tuple[int, ...]]:
+            return self._owners(table.name, pages)
+
+        if not all(roots):  # virtual: it keeps its rows in tables of its own
+            yield from self.rows(table) if differing.pages else ()
+        elif not shape.rowid:
+            yield from () if differing.is_same_tree(*roots, owners) else self.rows(table)
+        else:
+            for low, high in _joined(differing.ranges(*roots, owners)):
+                yield from self._between(shape, low, high)
+
+    def _differing(self, other: SnapshotBook) -> Differing:
+        if self._compared is None or self._compared[0] is not other:
+            back = other._compared
+            mirror = back[1] if back is not None and back[0] is self else None
+            self._compared = (other, Differing(self._trees, other._trees, mirror))
+        return self._compared[1]
+
+    def _is_alike(self, table: Table, other: SnapshotBook) -> bool:
+        """Whether equal bytes are equal rows."""
+        mine, theirs = self._trees, other._trees
+        if (self.encoding, mine.page_size, mine.usable) != (other.encoding, theirs.page_size, theirs.usable):
+            return False
+        shape = other.schema.shapes.get(table.name)
+        return shape is not None and shape.sql == self.shape(table).sql
+
+    def _between(self, shape: Shape, low: int | None, high: int | None) -> Iterator[Row]:
+        tests = [(f"t.{shape.rowid} > ?", low), (f"t.{shape.rowid} <= ?", high)]
+        used = [(test, value) for test, value in tests if value is not None]
+        where = Statement(" AND ".join(test for test, _ in used), tuple(value for _, value in used))
+        for _, *found in self._lossless(shape, shape.names, where, whole=True):
+            yield Row(dict(zip(shape.names, found, strict=True)))
+
+    def root(self, table: str) -> int:
+        """The first page of a table's tree; 0 for one that has none."""
         asked = Statement("SELECT rootpage FROM main.sqlite_schema WHERE type = 'table' AND name = ?", (table,))
-        return int(next(self.run(asked))[0])
+        return int(next(self.run(asked))[0] or 0)
+
+    def _owners(self, table: str, pages: set[int]) -> Iterator[tuple[int, ...]]:
+        """Ways down to the leaves whose rows go on in one of ``pages``; SQLite looks through the whole table."""
+        asked = Statement("SELECT pageno, path FROM dbstat WHERE name = ? AND pagetype = 'overflow'", (table,))
+        ways = {path.rpartition("/")[0] for page, path in self.run(asked) if page in pages}
+        return (tuple(int(part, 16) for part in way.split("/") if part) for way in ways)
 
 
 class EmptyBook(SqliteBook):
@@ -114,6 +166,23 @@ def open_snapshot(view: SnapshotView) -> Iterator[Book]:
             yield SnapshotBook(pages, connection, failures, view)
     finally:
         files.remove(name)
+
+
+def _joined(ranges: Iterable[Range]) -> Iterator[Range]:
+    """Neighbours as one: fewer questions, and no row twice."""
+    held: Range | None = None
+    for low, high in ranges:
+        if held is not None and (held[1] is None or (low is not None and low < held[1])):
+            if held[1] is not None and (high is None or high > held[1]):
+                held = (held[0], high)
+        elif held is not None and held[1] == low:
+            held = (held[0], high)
+        else:
+            if held is not None:
+                yield held
+            held = (low, high)
+    if held is not None:
+        yield held
 
 
 def _connect(name: str) -> apsw.Connection:
