@@ -9,6 +9,7 @@ from typing import Any
 
 import bson
 from bson.raw_bson import RawBSONDocument
+from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from holdfast.sources.mongodb import items as kinds
@@ -126,14 +127,15 @@ def identities(base: Base, choice: Choice) -> set[tuple[str, bytes]]:
     return {entry.identity for entry in entries if choice.takes(entry.name)}
 
 
-def listed(base: Base, command: dict[str, Any]) -> Iterator[bytes]:
+def listed(base: Base, command: dict[str, Any], session: ClientSession | None = None) -> Iterator[bytes]:
     """Every document that a command with a cursor gives, raw."""
-    reply = base.command(command, codec_options=RAW)
+    reply = base.command(command, codec_options=RAW, session=session)
     number, found = batch(raw_of(reply))
     yield from found
     namespace = reply["cursor"]["ns"].partition(".")[2]
     while number:
-        reply = base.command({"getMore": bson.Int64(number), "collection": namespace}, codec_options=RAW)
+        more = {"getMore": bson.Int64(number), "collection": namespace}
+        reply = base.command(more, codec_options=RAW, session=session)
         number, found = batch(raw_of(reply))
         yield from found
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bson import Timestamp
 from bson.raw_bson import RawBSONDocument
+from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
 
 from holdfast.sources.mongodb.documents import TIMESTAMP, elements
@@ -72,10 +73,11 @@ def nonzero(document: bytes) -> tuple[bytes, list[str]]:
     return bytes(altered), names
 
 
-def give_back_zero_timestamps(base: Base, name: str, changed: Iterable[tuple[bytes, list[str]]]) -> None:
+def give_back_zero_timestamps(
+    base: Base, name: str, changed: Iterable[tuple[bytes, list[str]]], session: ClientSession | None = None
+) -> None:
     """Set them to nothing again: an update of the field leaves it empty, and in its place."""
     for document, names in changed:
         key = RawBSONDocument(document, RAW)["_id"]
-        base[name].update_one(
-            {"_id": key}, {"$set": {each: Timestamp(0, 0) for each in names}}, bypass_document_validation=True
-        )
+        emptied = {"$set": {each: Timestamp(0, 0) for each in names}}
+        base[name].update_one({"_id": key}, emptied, bypass_document_validation=True, session=session)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from pymongo.errors import OperationFailure
 
 from holdfast.model.errors import SourceError, UsageError
+from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.capture import MongoCapture
@@ -17,6 +18,7 @@ from holdfast.sources.mongodb.place import Base, Client, Place
 from holdfast.sources.mongodb.point import MODES, NONE, STREAM, Point, Server, opened, server_of
 from holdfast.sources.mongodb.reading import SEGMENT
 from holdfast.sources.mongodb.refusals import translating
+from holdfast.sources.records import Book, LiveBook, SnapshotView
 
 _LISTINGS = 5
 
@@ -58,6 +60,24 @@ class MongoSource:
         from holdfast.sources.mongodb.examine import examine
 
         return examine(self.place, self._choice(()))
+
+    def open_snapshot(self, view: SnapshotView) -> AbstractContextManager[Book]:
+        """See sources.records.Recorded: reads the chunks that can hold what is asked for."""
+        from holdfast.sources.mongodb.records.snapshot_book import open_snapshot
+
+        return open_snapshot(view)
+
+    def open_live(self) -> AbstractContextManager[LiveBook]:
+        """See sources.records.Recorded."""
+        from holdfast.sources.mongodb.records.live_book import open_live
+
+        return open_live(self.place, self._choice(()))
+
+    def of_rows(self, book: Book, rows: Mapping[str, Sequence[Row]]) -> Source:
+        """See sources.records.Recorded: BSON with the definitions of the collections it comes from."""
+        from holdfast.sources.mongodb.records.chosen import ChosenDocuments
+
+        return ChosenDocuments(self.place, self, book, rows)
 
     def _choice(self, only: tuple[str, ...]) -> Choice:
         return Choice(collections=self._collections, exclude=self._exclude, only=only)

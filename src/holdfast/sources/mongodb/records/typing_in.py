@@ -1,0 +1,89 @@
+"""Values a person types: what they mean is told by the values that stand in that field already."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bson import Binary, Decimal128, Int64, ObjectId
+from bson.errors import BSONError
+from bson.json_util import JSONOptions, loads
+
+from holdfast.model.errors import UsageError
+
+_EXTENDED = JSONOptions(tz_aware=True)
+_OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
+
+
+def parse(text: str, column: str, seen: Iterable[Any]) -> Any:
+    """``text`` as a value; extended JSON where it begins like it. UsageError when nothing in the field is like it."""
+    if text[:1] in ('{', '[', '"'):
+        try:
+            return loads(text, json_options=_EXTENDED)
+        except (ValueError, TypeError, BSONError) as error:
+            raise UsageError(f"this is no extended JSON: {text}", where=column, why=str(error)) from error
+    kinds = {_kind(value) for value in seen} - {None}
+    for kind in _BY_KIND if kinds else _GUESSED:
+        if not kinds or kind in kinds:
+            try:
+                return _BY_KIND[kind](text)
+            except (ValueError, ArithmeticError, BSONError, TypeError):
+                continue
+    if kinds and "str" not in kinds:
+        raise UsageError(
+            f"{text!r} cannot stand in {column}", why=f"its values are of type {', '.join(sorted(map(str, kinds)))}",
+            hint='extended JSON says any type: \'{"$oid": "…"}\', \'"text"\', \'{"$numberLong": "5"}\'',
+        )  # fmt: skip
+    return text
+
+
+def _kind(value: Any) -> str | None:
+    for kinds, name in _KINDS:
+        if isinstance(value, kinds):
+            return name
+    return None
+
+
+def _number(text: str) -> Any:
+    try:
+        number = int(text)
+    except ValueError:
+        found = float(text)
+        if not math.isfinite(found) and text.lower() not in ("nan", "inf", "-inf", "infinity", "-infinity"):
+            raise ValueError(text) from None
+        return found
+    return number if abs(number) < 1 << 31 else Int64(number)
+
+
+def _object_id(text: str) -> ObjectId:
+    if not _OBJECT_ID.match(text):
+        raise ValueError(text)
+    return ObjectId(text)
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _refuse(text)
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
+
+
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool, "bool"), (ObjectId, "ObjectId"), ((int, float), "number"), (Decimal128, "Decimal128"),
+    (datetime, "date"), (Binary, "UUID"), (str, "str"),
+)  # fmt: skip
+_BY_KIND: dict[str, Callable[[str], Any]] = {
+    "ObjectId": _object_id,
+    "UUID": lambda text: Binary.from_uuid(UUID(text)),
+    "bool": _flag,
+    "number": _number,
+    "Decimal128": Decimal128,
+    "date": datetime.fromisoformat,
+    "str": str,
+}
+_GUESSED = ("ObjectId", "number", "str")
