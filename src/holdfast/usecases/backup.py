@@ -33,6 +33,8 @@ class BackupRequest:
 
     ``undo`` is what a restore notes in the snapshot it takes first; ``touched`` (patterns) and ``created`` (names) are
     the parts of that which may be long. ``config``: text of the configuration, kept in each snapshot without passwords.
+    ``partial``: the sources hold chosen rows only, so these snapshots are never "latest". ``more``: facts to keep with
+    them (SnapshotInfo.more).
     """
 
     sources: Mapping[str, Source]
@@ -48,6 +50,8 @@ class BackupRequest:
     touched: tuple[str, ...] = ()
     created: Iterable[bytes] = ()
     config: str = ""
+    partial: bool = False
+    more: Notes | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,8 +160,9 @@ def _describe(stored: Stored, request: BackupRequest, name: str, kind: str) -> S
         created_by=request.created_by,
         source_changed_at=notes.source_changed_at,
         origin=notes.origin,
-        partial=bool(request.only) or request.undo is not None,
+        partial=request.partial or bool(request.only) or request.undo is not None,
         undo=request.undo,
+        more=request.more,
     )
 
 
