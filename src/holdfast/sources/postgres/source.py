@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from types import MappingProxyType
 
 from holdfast.model.events import Warned
+from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
 from holdfast.sources.postgres.capture import PostgresCapture
 from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.examine import examine
 from holdfast.sources.postgres.opening import Options, open_snapshot
 from holdfast.sources.postgres.refusals import translating
-from holdfast.sources.records import Book, SnapshotView
+from holdfast.sources.records import Book, LiveBook, SnapshotView
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -71,6 +72,20 @@ class PostgresSource:
         from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 
         yield SnapshotBook(view)
+
+    @contextmanager
+    def open_live(self) -> Iterator[LiveBook]:
+        """The database itself. SourceError when it cannot be reached."""
+        from holdfast.sources.postgres.records.live_book import PostgresLiveBook
+
+        with closing(PostgresLiveBook(self.options.conninfo)) as book:
+            yield book
+
+    def of_rows(self, book: Book, rows: Mapping[str, Sequence[Row]]) -> Source:
+        """A source of just these rows; the definitions are those of the database, where it can be reached."""
+        from holdfast.sources.postgres.records.chosen import ChosenRows
+
+        return ChosenRows(self, book, rows)
 
     def _at(self, url: str, password: str | None) -> Source:
         """A source for another database, with the same children's environment."""

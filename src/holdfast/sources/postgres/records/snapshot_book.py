@@ -36,7 +36,11 @@ class _Part:
 
 
 class SnapshotBook:
-    """sources.records.Book and Comparing. A partitioned table is a table beside its partitions."""
+    """sources.records.Book and Comparing. A partitioned table is a table beside its partitions.
+
+    ``notes`` and ``item`` are the manifest's. ``roots``: name of a partition -> that of the partitioned table;
+    ``labels``: name of a table -> what the server calls it.
+    """
 
     def __init__(self, view: SnapshotView) -> None:
         self._content = view.content
@@ -45,17 +49,21 @@ class SnapshotBook:
         self._codec = "latin-1" if self._encoding == "SQL_ASCII" else "utf-8"
         self._parts: dict[str, list[_Part]] = {}
         self._indexes: dict[tuple[bytes, tuple[str, ...]], KeyIndex] = {}
+        self.notes = view.manifest.notes
+        self.roots: dict[str, str] = {}
+        self.labels: dict[str, str] = {}
+        self.item = view.manifest.item
         structures: dict[str, Structure] = {}
-        roots: dict[str, str] = {}
         names: dict[str, str] = {}
         for item in view.manifest.items():
             if item.kind in (KIND_TABLE, KIND_EXTENSION_CONFIG):
-                self._add(item, structures, roots)
-                names[item.name.decode(self._codec, "surrogateescape")] = item.label
+                self._add(item, structures, self.roots)
+                self.labels[item.label] = item.name.decode(self._codec, "surrogateescape")
+                names[self.labels[item.label]] = item.label
         tables = {name: table_of(name, one, self._rows(name)) for name, one in structures.items()}
         short = {name: split_name(name.encode(), "utf-8")[1] for name in structures}
         self._tables = TablesByName(tables, short)
-        self._references = references_of(structures, roots, names)
+        self._references = references_of(structures, self.roots, names)
 
     def _add(self, item: Item, structures: dict[str, Structure], roots: dict[str, str]) -> None:
         notes = item.notes or {}

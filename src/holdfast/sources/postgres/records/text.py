@@ -62,6 +62,11 @@ class Form:
         )
         return self.encoded(text)
 
+    def only(self, names: Sequence[str]) -> Form:
+        """The form of lines with just these columns."""
+        types = dict(zip(self.names, self.types, strict=True))
+        return Form(names=tuple(names), types=tuple(types[name] for name in names), codec=self.codec)
+
     def encoded(self, text: str) -> bytes:
         """Text as the server's bytes."""
         return text.encode(self.codec, "surrogateescape")

@@ -31,6 +31,11 @@ def typed(table: Table, column: str, text: str) -> Value:
     return found
 
 
+def fits(kind: str, text: str) -> bool:
+    """Whether a column of a type could hold a value at all: False only where that is certain."""
+    return _read(kind, text) is not None if kind in _WHOLE or kind == "uuid" else True
+
+
 def _read(kind: str, text: str) -> str | None:
     """In canonical form; None when the type cannot hold it."""
     if kind in _WHOLE:
