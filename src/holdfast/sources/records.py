@@ -159,3 +159,58 @@ class Recorded(Protocol):
         What makes snapshots of one entity, of rows about to be touched, of what a guard kept, and of imports.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dump:
+    """One file of a kind's own format. ``name``: its path below the folder, "" where there is one file only."""
+
+    name: str
+    blocks: Iterator[bytes]
+
+
+class Interchange(Protocol):
+    """How rows of one kind are written in formats that other programs read, and read from those."""
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Formats of the kind's own tools: "sql", "pgdump", "bson"."""
+        ...
+
+    @property
+    def documents(self) -> bool:
+        """Rows are documents: any table may be new, any field may be there."""
+        ...
+
+    def told(self, table: Table, row: Row) -> Mapping[str, Any]:
+        """The row as values msgspec writes as JSON (Decimal as a number, Raw as it is); ``taken`` reads them back."""
+        ...
+
+    def taken(self, table: Table, values: Mapping[str, Any]) -> Row:
+        """The row that JSON values stand for (numbers as int or Decimal). UsageError where a column cannot hold one."""
+        ...
+
+    def cell(self, table: Table, column: str, value: Value) -> str | None:
+        """One value as the text of a CSV cell, lists as ``jazz;live``; None is NULL."""
+        ...
+
+    def from_cell(self, table: Table, column: str, text: str) -> Value:
+        """The value a cell stands for. UsageError when the column cannot hold it."""
+        ...
+
+    def from_raw(self, raw: bytes) -> Row:
+        """A document from its own bytes. UsageError when they are none, or rows of this kind have no such form."""
+        ...
+
+    def dump(self, view: SnapshotView, book: Book, format: str, tables: Sequence[Table] | None) -> Iterator[Dump]:  # noqa: A002
+        """The files of ``format``; ``tables`` None: everything the snapshot holds. MissingTool, UsageError."""
+        ...
+
+
+@runtime_checkable
+class Exchanging(Protocol):
+    """Power of a Source whose rows are exported and imported."""
+
+    def interchange(self) -> Interchange:
+        """What this kind knows of formats."""
+        ...
