@@ -6,6 +6,7 @@ import abc
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from holdfast.model.errors import SourceError
 from holdfast.model.records import Key, Reference, Row, Table, Value
 from holdfast.sources.sqlite.records import values
 from holdfast.sources.sqlite.records.asking import Statement, conditions, select
@@ -42,16 +43,27 @@ class SqliteBook(abc.ABC):
         """See sources.records.Book: in the order of the table itself."""
         shape = self.shape(table)
         names = shape.names
-        for each in self._lossless(shape, names, Statement(""), whole=True):
-            yield Row(dict(zip(names, each[1:], strict=True)))
+        try:
+            for each in self._lossless(shape, names, Statement(""), whole=True):
+                yield Row(dict(zip(names, each[1:], strict=True)))
+        except Unreadable as error:
+            raise _needs_application(table, error) from error
 
     def find(self, table: Table, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Row]:
         """See sources.records.Book: SQLite's own indexes where there are some, else one scan."""
         shape = self.shape(table)
+        found = self._find(shape, columns, wanted, plain=False)
         try:
-            yield from self._find(shape, columns, wanted, plain=False)
+            first = next(found, None)
         except Unreadable:
-            yield from self._find(shape, columns, wanted, plain=True)
+            found = self._find(shape, columns, wanted, plain=True)
+            try:
+                first = next(found, None)
+            except Unreadable as error:
+                raise _needs_application(table, error) from error
+        if first is not None:
+            yield first
+            yield from found
 
     def parse(self, table: Table, column: str, text: str) -> Value:
         """See sources.records.Book."""
@@ -67,17 +79,18 @@ class SqliteBook(abc.ABC):
 
     def _find(self, shape: Shape, columns: tuple[str, ...], wanted: Collection[Key], *, plain: bool) -> Iterator[Row]:
         names = shape.names
-        seen: set[Any] = set()
+        earlier: set[Any] = set()
         statements = list(conditions(shape, columns, wanted, plain=plain))
         for statement in statements:
+            found_now: set[Any] = set()
             for identity, *found in self._lossless(shape, names, statement):
-                row = dict(zip(names, found, strict=True))
                 if len(statements) > 1:
-                    each = identity if shape.rowid else tuple(row[name] for name in shape.table.key)
-                    if each in seen:
+                    each = identity if shape.rowid else tuple(found)  # equal rows are found by the same statement
+                    if each in earlier:
                         continue
-                    seen.add(each)
-                yield Row(row)
+                    found_now.add(each)
+                yield Row(dict(zip(names, found, strict=True)))
+            earlier |= found_now
 
     def _lossless(
         self, shape: Shape, names: tuple[str, ...], where: Statement, *, whole: bool = False
@@ -108,7 +121,19 @@ class SqliteBook(abc.ABC):
     def _text(self, raw: bytes) -> str:
         if self.encoding == "UTF-8":
             return raw.decode("utf-8", "surrogateescape")
-        return raw.decode(self.encoding.lower(), "surrogatepass")
+        try:
+            return raw.decode(self.encoding.lower(), "surrogatepass")
+        except UnicodeDecodeError:
+            return raw.decode(self.encoding.lower(), "replace")
+
+
+def _needs_application(table: Table, error: Unreadable) -> SourceError:
+    return SourceError(
+        f"table {table.name} cannot be looked at here",
+        where=table.name,
+        why=str(error),
+        hint="it needs code that only the application has",
+    )
 
 
 def _q(name: str) -> str:

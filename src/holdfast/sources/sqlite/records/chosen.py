@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -25,7 +26,10 @@ from holdfast.sources.sqlite.settings import Settings
 
 MakeSource = Callable[[bytes, Settings], Source]
 
-_MODULE_MISSING = ("no such module", "no such function", "unknown function", "no such collation", "unknown tokenizer")
+_STAND_INS = 100
+_NO_COLLATION = re.compile("no such collation sequence: (.+)")
+_NO_FUNCTION = re.compile(r"(?:no such|unknown) function: (.+?)(?:\(\))?$")
+_CODE_MISSING = ("no such module", "no such function", "unknown function", "no such collation", "unknown tokenizer")
 _ORDER = {"table": 0, "index": 1, "view": 2, "trigger": 3}
 _REFUSED = frozenset((sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH))
 _ENCODINGS = ("UTF-8", "UTF-16le", "UTF-16be")
@@ -160,11 +164,32 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _define(connection: sqlite3.Connection, sql: str) -> None:
-    try:
-        connection.execute(sql)
-    except sqlite3.OperationalError as error:
-        if not any(word in str(error) for word in _MODULE_MISSING):
-            raise
+    """Tables are made, with stand-ins for code of the application that rows do not need; the rest may be left out."""
+    for _ in range(_STAND_INS):
+        try:
+            connection.execute(sql)
+        except sqlite3.OperationalError as error:
+            if not sql.lstrip()[:12].upper().startswith("CREATE TABLE") or not _stand_in(connection, str(error)):
+                if any(word in str(error) for word in _CODE_MISSING):
+                    return
+                raise
+        else:
+            return
+
+
+def _stand_in(connection: sqlite3.Connection, told: str) -> bool:
+    """For one function or collation; what it would compute is never written anywhere."""
+    if (missing := _NO_COLLATION.search(told)) is not None:
+        connection.create_collation(missing[1], lambda one, two: (one > two) - (one < two))
+    elif (missing := _NO_FUNCTION.search(told)) is not None:
+        connection.create_function(missing[1], -1, _nothing, deterministic=True)
+    else:
+        return False
+    return True
+
+
+def _nothing(*_: object) -> None:
+    """NULL satisfies every check."""
 
 
 def _schema_of(connection: sqlite3.Connection) -> Schema:

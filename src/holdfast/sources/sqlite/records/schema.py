@@ -28,7 +28,7 @@ class Shape:
     """A table and what only SQLite's own statements need of it.
 
     ``rowid``: a name for the row's number that no column hides, or "" where there is none. ``alias``: the column that
-    is that number. ``indexed``: leading columns of every index, each as SQLite orders them.
+    is that number. ``computed``: whether what the database computes can be read here, without the application's code.
     """
 
     table: Table
@@ -37,12 +37,12 @@ class Shape:
     virtual: bool = False
     strict: bool = False
     sql: str = ""
-    indexed: tuple[tuple[str, ...], ...] = ()
+    computed: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
         """All columns that can be read."""
-        return tuple(column.name for column in self.table.columns)
+        return tuple(column.name for column in self.table.columns if self.computed or not column.generated)
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -88,10 +88,8 @@ def fingerprint(shape: Shape) -> str:
 
 def _shape(ask: Ask, name: str, sql: str, *, virtual: bool, rowid: bool, strict: bool, rows: int | None) -> Shape:
     told = list(ask(f"PRAGMA main.table_xinfo({quoted(name)})"))
-    if virtual:
-        list(ask(f"SELECT 1 FROM main.{quoted(name)} LIMIT 1"))
     key = tuple(each[1] for each in sorted((row for row in told if row[5]), key=lambda row: row[5]))
-    unique, indexed, own_index = _indexes(ask, name)
+    unique, own_index = _unique(ask, name)
     alias = key[0] if rowid and not virtual and len(key) == 1 and not own_index else ""
     hidden = {each[1].lower() for each in told}
     columns = tuple(
@@ -114,29 +112,36 @@ def _shape(ask: Ask, name: str, sql: str, *, virtual: bool, rowid: bool, strict:
         sequences={alias: numbered} if alias else {},
     )
     free = next((each for each in _ROWID_NAMES if each not in hidden), "") if rowid else ""
-    first = ((alias,),) if alias else ((key,) if not rowid else ())
     return Shape(
         table=table, rowid=free or (quoted(alias) if alias else ""), alias=alias, virtual=virtual, strict=strict,
-        sql=sql, indexed=(*first, *indexed),
+        sql=sql, computed=_computes(ask, table),
     )  # fmt: skip
 
 
-def _indexes(ask: Ask, name: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]], bool]:
-    """(unique keys, column lists of whole indexes, whether the primary key has an index of its own)."""
+def _computes(ask: Ask, table: Table) -> bool:
+    """Whether all columns can be read; Unreadable when not even those can that are stored."""
+    place = f"FROM main.{quoted(table.name)} LIMIT 0"
+    try:
+        list(ask(f"SELECT * {place}"))
+    except Unreadable:
+        stored = [quoted(column.name) for column in table.columns if not column.generated]
+        if len(stored) == len(table.columns):
+            raise
+        list(ask(f"SELECT {', '.join(stored)} {place}"))
+        return False
+    return True
+
+
+def _unique(ask: Ask, name: str) -> tuple[list[tuple[str, ...]], bool]:
+    """(unique keys, whether the primary key has an index of its own)."""
     unique: list[tuple[str, ...]] = []
-    indexed: list[tuple[str, ...]] = []
     own = False
     for _, index, is_unique, origin, partial in sorted(ask(f"PRAGMA main.index_list({quoted(name)})")):
         own = own or origin == "pk"
         columns = [row[2] for row in sorted(ask(f"PRAGMA main.index_info({quoted(index)})"))]
-        if partial:
-            continue
-        whole = columns if None not in columns else columns[: columns.index(None)]
-        if whole:
-            indexed.append(tuple(whole))
-        if is_unique and None not in columns and tuple(columns) not in unique:
+        if is_unique and not partial and None not in columns and tuple(columns) not in unique:
             unique.append(tuple(columns))
-    return unique, indexed, own
+    return unique, own
 
 
 def _references(ask: Ask, name: str, folded: Mapping[str, Shape]) -> list[Reference]:

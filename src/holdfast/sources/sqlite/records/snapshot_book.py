@@ -22,11 +22,14 @@ from holdfast.sources.sqlite.records.pages import Pages
 from holdfast.sources.sqlite.records.schema import Schema, Shape, Unreadable, read_schema
 from holdfast.sources.sqlite.records.trees import Trees
 
-_READS = frozenset((apsw.SQLITE_READ, apsw.SQLITE_SELECT, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
+# Modules prepare writes that they never run; the file is read-only whatever is asked of it.
+_HARMLESS = frozenset((apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE))
+_READS = _HARMLESS | {apsw.SQLITE_READ, apsw.SQLITE_SELECT, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 _PRAGMAS = frozenset(
     ("table_list", "table_xinfo", "index_list", "index_info", "foreign_key_list", "encoding", "data_version")
 )
 _FUNCTIONS_REFUSED = frozenset(("load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"))
+_STEPS = 1_000_000
 _CACHE_KIB = 16_384
 _SETTINGS = (
     (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
@@ -68,15 +71,7 @@ class SnapshotBook(SqliteBook):
         try:
             yield from self._connection.execute(statement.sql, statement.values)
         except apsw.Error as error:
-            if self._failures:
-                raise self._failures.pop() from error
-            if isinstance(error, apsw.SQLError | apsw.AuthError):
-                raise Unreadable(str(error)) from error
-            raise SourceError(
-                "the database in the snapshot is damaged in itself",
-                why=str(error),
-                hint="it was so when it was saved: holdfast show tells; look into an older snapshot",
-            ) from error
+            raise _in_words(error, self._failures) from error
 
     def rows_not_shared(self, table: Table, other: Book) -> Iterator[Row]:
         """See sources.records.Comparing: what stands in the same bytes at the same place in both is not read."""
@@ -162,7 +157,11 @@ def open_snapshot(view: SnapshotView) -> Iterator[Book]:
     files = snapshot_files()
     name = files.add(pages, failures)
     try:
-        with contextlib.closing(_connect(name)) as connection:
+        try:
+            connection = _connect(name)
+        except apsw.Error as error:
+            raise _in_words(error, failures) from error
+        with contextlib.closing(connection):
             yield SnapshotBook(pages, connection, failures, view)
     finally:
         files.remove(name)
@@ -185,9 +184,31 @@ def _joined(ranges: Iterable[Range]) -> Iterator[Range]:
         yield held
 
 
+def _in_words(error: apsw.Error, failures: list[HoldfastError]) -> Exception:
+    """What kept SQLite from answering: chunks that cannot be had, code it lacks, or the database itself."""
+    if failures:
+        return failures.pop()
+    if isinstance(error, apsw.SQLError | apsw.AuthError):
+        return Unreadable(str(error))
+    return SourceError(
+        "the database in the snapshot is damaged in itself",
+        why=str(error),
+        hint="it was so when it was saved: holdfast show tells; look into an older snapshot",
+    )
+
+
 def _connect(name: str) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX
     connection = apsw.Connection(f"file:{name}?mode=ro&immutable=1", flags=flags, vfs=snapshot_files().name)
+    with contextlib.ExitStack() as stack:
+        stack.callback(connection.close)
+        _close_in(connection)
+        stack.pop_all()
+    return connection
+
+
+def _close_in(connection: apsw.Connection) -> None:
+    """Leave it nothing but reading."""
     for setting, value in _SETTINGS:
         connection.config(setting, value)
     for limit, value in _LIMITS:
@@ -196,7 +217,12 @@ def _connect(name: str) -> apsw.Connection:
                    "cell_size_check = ON"):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}")
     connection.authorizer = _allow
-    return connection
+    connection.set_progress_handler(_go_on, _STEPS)
+
+
+def _go_on() -> bool:
+    """Called now and then, so that Ctrl-C is heard in the midst of a long statement."""
+    return False
 
 
 def _allow(action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:

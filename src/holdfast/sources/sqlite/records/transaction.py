@@ -132,7 +132,8 @@ class SqliteTransaction:
             try:
                 done += self._connection.executemany(sql, values(group)).rowcount
             except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
-                raise self._failed(f"A row could not be written: {named(current[0], shape)}", error) from error
+                which = named((current or writes)[0], shape)
+                raise self._failed(f"A row could not be written: {which}", error) from error
         return done
 
     def _expect(self, write: Write, shape: Shape) -> None:

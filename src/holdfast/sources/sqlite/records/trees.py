@@ -12,6 +12,8 @@ from holdfast.sources.sqlite.records.pages import Pages
 INTERIOR_INDEX, INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE = 2, 5, 10, 13
 TREE_PAGES = frozenset((INTERIOR_INDEX, INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE))
 _DEEPEST = 24
+_PAGE_SIZES = frozenset(1 << n for n in range(9, 17))
+_MOST_RESERVED = 32
 _LOCK_BYTE = 1 << 30
 
 
@@ -35,8 +37,8 @@ class Trees:
     def __init__(self, pages: Pages) -> None:
         first = pages.read(0, header.SIZE)
         told = header.parse(first)
-        if told is None:
-            raise SourceError("this is no SQLite database")
+        if told is None or told.page_size not in _PAGE_SIZES or first[20] > _MOST_RESERVED:
+            raise SourceError("the snapshot holds no database that can be looked into", why="its header makes no sense")
         self.pages = pages
         self.page_size = told.page_size
         self.usable = told.page_size - first[20]
@@ -147,10 +149,10 @@ def _number(raw: bytes, at: int) -> int:
     """A row number as SQLite writes it: seven bits a byte, the ninth byte whole."""
     value = 0
     for _ in range(8):
-        byte = raw[at]
+        byte = raw[at] if at < len(raw) else 0
         value = value << 7 | byte & 0x7F
         if byte < 0x80:
             return value
         at += 1
-    value = value << 8 | raw[at]
+    value = value << 8 | (raw[at] if at < len(raw) else 0)
     return value - (1 << 64) if value >= 1 << 63 else value
