@@ -3,6 +3,7 @@
     cli                                 the face: parse, call a use case, render; nothing else
     wiring                              holdfast.toml + environment -> objects
     usecases                            one verb per file: request in, result out, events on the way
+    entities                            one thing with all that belongs to it: the graph over rows
     flow | planning | records           flow moves bytes; planning decides (pure); records compares and finds rows
     repository | sources                stored truth | applications
     storage | crypto | chunking         name -> bytes | seal, keys | cut, delta

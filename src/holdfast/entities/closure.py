@@ -1,0 +1,261 @@
+"""Every row that belongs to one entity, each with the reason it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from holdfast.entities.graph import Edge, Graph, Structure
+from holdfast.entities.ordering import is_path
+from holdfast.entities.paths import keys_at
+from holdfast.model.errors import UsageError
+from holdfast.model.records import Key, Row, Table, Value
+
+_FLOOR_ROWS = 10_000
+_RANK = {"linked": 0, "parent": 1, "shared": 1, "owned": 2}
+
+Identity = tuple[str, Key]
+
+
+class Rows(Structure, Protocol):
+    """What rows are asked of: a Book, or a transaction within one (``Within``)."""
+
+    def find(self, table: Table, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Row]:
+        """See sources.records.Book."""
+        ...
+
+    def parse(self, table: Table, column: str, text: str) -> Value:
+        """See sources.records.Book."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """``rows`` in all, ``depth`` of edges, and the ``share`` of a large table one edge may reach (None: any)."""
+
+    rows: int
+    depth: int
+    share: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    """``role``: "owned" belongs to the entity; "parent", "shared": named by it; "linked": names it from outside.
+
+    ``edge`` and ``origin`` tell how it was reached; None for the root.
+    """
+
+    table: str
+    identity: Identity
+    row: Row
+    role: str
+    edge: Edge | None = None
+    origin: Member | None = None
+
+    @property
+    def depth(self) -> int:
+        """How many edges lie between it and the root."""
+        count, at = 0, self
+        while at.origin is not None:
+            count, at = count + 1, at.origin
+        return count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserReference:
+    """A row of the entity names a row that is not taken along: ``key`` by the edge's columns."""
+
+    member: Member
+    edge: Edge
+    key: Key
+
+
+@dataclass(slots=True, kw_only=True)
+class Closure:
+    """``members`` in the order they were reached, the root first."""
+
+    graph: Graph
+    members: dict[Identity, Member] = field(default_factory=dict)
+    users: list[UserReference] = field(default_factory=list)
+
+    @property
+    def root(self) -> Member:
+        """The row itself."""
+        return next(iter(self.members.values()))
+
+    def by_table(self, *roles: str) -> dict[str, list[Member]]:
+        """Members by table; only of these roles when some are given."""
+        found: dict[str, list[Member]] = {}
+        for member in self.members.values():
+            if not roles or member.role in roles:
+                found.setdefault(member.table, []).append(member)
+        return found
+
+    def counts(self, *roles: str) -> dict[str, int]:
+        """Rows by table."""
+        return {name: len(members) for name, members in self.by_table(*roles).items()}
+
+
+def closure_of(rows: Rows, graph: Graph, root: Row, limits: Limits) -> Closure:
+    """Follow the edges from ``root``. UsageError, with the edge named, when a limit is passed."""
+    return _Search(rows, graph, limits).run(root)
+
+
+class _Search:
+    def __init__(self, rows: Rows, graph: Graph, limits: Limits) -> None:
+        self._rows, self._graph, self._limits = rows, graph, limits
+        self._found = Closure(graph=graph)
+        self._reached: dict[str, int] = {}
+
+    def run(self, root: Row) -> Closure:
+        table = self._graph.root
+        first = Member(table=table.name, identity=identity_of(table, root), row=root, role="owned")
+        self._found.members[first.identity] = first
+        frontier, depth = [first], 0
+        while frontier:
+            depth += 1
+            frontier = [new for group in _by_table(frontier) for new in self._step(group)]
+            if frontier and depth > self._limits.depth:
+                raise _runaway(frontier[0].edge, f"it leads more than {self._limits.depth} edges away from the root",
+                               "raise limit_depth, or declare the edge as parent")  # fmt: skip
+        self._found.users = [each for member in self._found.members.values() for each in self._users_of(member)]
+        return self._found
+
+    def _step(self, group: list[Member]) -> Iterator[Member]:
+        """What the edges of rows of one table and role lead to."""
+        name, role = group[0].table, group[0].role
+        if role == "owned":
+            for edge in self._graph.below(name):
+                yield from self._down(edge, group)
+        if role != "linked":
+            for edge in self._graph.above(name):
+                if edge.up != "reference":
+                    yield from self._up(edge, group)
+
+    def _down(self, edge: Edge, group: list[Member]) -> Iterator[Member]:
+        reference = edge.reference
+        origins: dict[Key, Member] = {}
+        for member in group:
+            key = member.row.key(reference.to_columns)
+            if None not in key:
+                origins.setdefault(key, member)
+        table = self._rows.tables[reference.table]
+        columns, tail = self._when(edge)
+        found = self._rows.find(table, reference.columns + columns, [key + tail for key in origins]) if origins else ()
+        yield from self._take(edge, table, found, lambda row: keys_at(row, reference.columns), origins, edge.down)
+
+    def _up(self, edge: Edge, group: list[Member]) -> Iterator[Member]:
+        reference = edge.reference
+        table = self._rows.tables[reference.to]
+        origins: dict[Key, Member] = {}
+        for member in group:
+            for key in self._named(edge, member.row):
+                origins.setdefault(key, member)
+        known = {
+            self._found.members[identity].row.key(reference.to_columns)
+            for key in origins
+            if reference.to_columns == table.key and (identity := (table.name, key)) in self._found.members
+        }
+        wanted = [key for key in origins if key not in known]
+        found = self._rows.find(table, reference.to_columns, wanted) if wanted else ()
+        yield from self._take(edge, table, found, lambda row: [row.key(reference.to_columns)], origins, edge.up)
+
+    def _take(
+        self, edge: Edge, table: Table, found: Iterable[Row], keys_of: Callable[[Row], list[Key]],
+        origins: Mapping[Key, Member], role: str,
+    ) -> Iterator[Member]:  # fmt: skip
+        seen: dict[Key, int] = {}
+        for row in found:
+            identity = identity_of(table, row)
+            if not table.key:
+                number = seen[identity[1]] = seen.get(identity[1], 0) + 1
+                identity = (table.name, (*identity[1], number))
+            known = self._found.members.get(identity)
+            origin = next((origins[key] for key in keys_of(row) if key in origins), None)
+            origin = origin or next(iter(origins.values()))
+            if known is not None:
+                if _RANK[role] > _RANK[known.role]:
+                    known.role, known.edge, known.origin = role, edge, origin
+                    yield known
+                continue
+            member = Member(table=table.name, identity=identity, row=row, role=role, edge=edge, origin=origin)
+            self._found.members[identity] = member
+            self._count(edge, table)
+            yield member
+
+    def _count(self, edge: Edge, table: Table) -> None:
+        if len(self._found.members) > self._limits.rows:
+            raise _runaway(edge, f"with it there are more than {self._limits.rows:,} rows",
+                           "raise the limit with --limit-rows, or declare the edge as parent or reference")  # fmt: skip
+        reached = self._reached[edge.name] = self._reached.get(edge.name, 0) + 1
+        share = self._limits.share
+        if share is not None and table.rows and reached > max(_FLOOR_ROWS, table.rows * share):
+            raise _runaway(edge, f"it reaches more than {share:.0%} of the {table.rows:,} rows of {table.name}",
+                           "declare the edge as parent or reference, or raise limit_share")  # fmt: skip
+
+    def _named(self, edge: Edge, row: Row) -> list[Key]:
+        """The keys a row gives for an edge, as the table it leads to holds them."""
+        if any(str(row.values.get(column)) != value for column, value in edge.reference.when):
+            return []
+        keys = keys_at(row, edge.reference.columns)
+        if not any(is_path(column) for column in edge.reference.columns):
+            return keys
+        table = self._rows.tables[edge.reference.to]
+        return [key for each in keys if (key := self._typed(table, edge.reference.to_columns, each)) is not None]
+
+    def _typed(self, table: Table, columns: tuple[str, ...], key: Key) -> Key | None:
+        """What stood in JSON, as the column would hold it."""
+        try:
+            return tuple(
+                self._rows.parse(table, column, value) if isinstance(value, str) and table.columns else value
+                for column, value in zip(columns, key, strict=True)
+            )
+        except UsageError:
+            return None
+
+    def _when(self, edge: Edge) -> tuple[tuple[str, ...], Key]:
+        table = self._rows.tables[edge.reference.table]
+        columns = tuple(column for column, _ in edge.reference.when)
+        return columns, tuple(self._rows.parse(table, column, text) for column, text in edge.reference.when)
+
+    def _users_of(self, member: Member) -> Iterator[UserReference]:
+        if member.role == "linked":
+            return
+        for edge in self._graph.above(member.table):
+            if edge.up == "reference":
+                for key in self._named(edge, member.row):
+                    yield UserReference(member=member, edge=edge, key=key)
+
+
+def identity_of(table: Table, row: Row) -> Identity:
+    """What makes a row this one: its key, or without one all of its values."""
+    return table.name, row.key(table.key) if table.key else tuple(row.values.values())
+
+
+def _by_table(members: Sequence[Member]) -> list[list[Member]]:
+    groups: dict[tuple[str, str], list[Member]] = {}
+    for member in members:
+        groups.setdefault((member.table, member.role), []).append(member)
+    return list(groups.values())
+
+
+def _runaway(edge: Edge | None, why: str, hint: str) -> UsageError:
+    name = edge.name if edge else "the root"
+    return UsageError(f"too much would belong to this entity: {name} leads too far", where=name, why=why, hint=hint)
+
+
+def reasons(member: Member) -> list[str]:
+    """The path that brought a row in, from the root on."""
+    path: list[str] = []
+    at: Member | None = member
+    while at is not None:
+        path.append(_spoken(at))
+        at = at.origin
+    return path[::-1]
+
+
+def _spoken(member: Member) -> str:
+    key = ",".join(str(value) for value in member.identity[1][:4])
+    edge = f" by {member.edge.name} ({member.role})" if member.edge else ""
+    return f"{member.table} {key}{edge}"

@@ -1,0 +1,154 @@
+"""Values inside a column or document: ``payload.eventId``, ``tags[]``, ``lines[].event``; read, and put in their place.
+
+What stands in JSON is compared as text, numbers and texts alike; what is not replaced is written as it stood.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from holdfast.model.records import Key, Row, Value
+
+Replace = Callable[[Any], Any]
+
+_ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}]+)', re.DOTALL)
+
+
+class Number(str):
+    """A number of JSON as it was written."""
+
+    __slots__ = ()
+
+
+def steps_of(path: str) -> list[str]:
+    """``lines[].event`` is ``lines``, ``[]``, ``event``."""
+    return [step for step in path.replace("[]", ".[]").split(".") if step]
+
+
+def keys_at(row: Row, columns: tuple[str, ...]) -> list[Key]:
+    """Every key the columns give; none where one of them is NULL or leads nowhere."""
+    if all(column in row.values for column in columns):
+        key = row.key(columns)
+        return [] if None in key else [key]
+    found = product(*(values_at(row, column) for column in columns))
+    return list(dict.fromkeys(key for key in found if None not in key))
+
+
+def values_at(row: Row, path: str) -> list[Any]:
+    """All values a column or path leads to, JSON's numbers as text."""
+    if path in row.values:
+        return [row.values[path]]
+    base = base_of(row.values, path)
+    if base is None:
+        return []
+    steps = steps_of(path[len(base):])
+    return [_told(value) for value in _walk(_opened(row.values[base], steps), steps) if not isinstance(value, dict | list)]
+
+
+def base_of(values: Mapping[str, Value], path: str) -> str | None:
+    """The column a path begins in."""
+    known = [name for name in values if path.startswith((f"{name}.", f"{name}[]"))]
+    return max(known, key=len) if known else None
+
+
+def with_replaced(row: Row, path: str, replace: Replace) -> Row:
+    """The row with every value at ``path`` put through ``replace`` (which gets JSON's numbers as text)."""
+    if path in row.values:
+        return Row({**row.values, path: replace(row.values[path])})
+    base = base_of(row.values, path)
+    if base is None:
+        return row
+    steps, value = steps_of(path[len(base):]), row.values[base]
+    opened = _opened(value, steps)
+    if opened is None:
+        return row
+    changed = _changed(opened, steps, replace)
+    if changed == opened:
+        return row
+    closed: Any = changed
+    if isinstance(value, str):
+        closed = _array(changed) if _is_array(value, steps) else _json(changed)
+    return Row({**row.values, base: closed})
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every scalar inside a value, as text: what could be an id."""
+    if isinstance(value, str) and not isinstance(value, Number) and value[:1] in ("{", "["):
+        opened = _opened(value, [])
+        if isinstance(opened, dict | list):
+            yield from texts_in(opened)
+            return
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(each)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def _opened(value: Any, steps: list[str]) -> Any:
+    if not isinstance(value, str):
+        return value
+    if _is_array(value, steps):
+        return [None if bare is not None and bare.upper() == "NULL" else bare if bare is not None else
+                re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+                for quoted, bare in ((m[1], m[2]) for m in _ELEMENT.finditer(value))]  # fmt: skip
+    try:
+        return json.loads(value, parse_int=Number, parse_float=Number)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_array(value: str, steps: list[str]) -> bool:
+    """An array as PostgreSQL writes it."""
+    return steps == ["[]"] and value[:1] == "{"
+
+
+def _walk(value: Any, steps: list[str]) -> Iterator[Any]:
+    if not steps:
+        yield value
+    elif steps[0] == "[]":
+        for each in value if isinstance(value, list) else ():
+            yield from _walk(each, steps[1:])
+    elif isinstance(value, dict) and steps[0] in value:
+        yield from _walk(value[steps[0]], steps[1:])
+
+
+def _changed(value: Any, steps: list[str], replace: Replace) -> Any:
+    if not steps:
+        if value is None or isinstance(value, dict | list):
+            return value
+        new = replace(_told(value))
+        return Number(new) if isinstance(value, Number) and re.fullmatch(r"-?\d+", str(new)) else new
+    if steps[0] == "[]":
+        return [_changed(each, steps[1:], replace) for each in value] if isinstance(value, list) else value
+    if isinstance(value, dict) and steps[0] in value:
+        return {**value, steps[0]: _changed(value[steps[0]], steps[1:], replace)}
+    return value
+
+
+def _told(value: Any) -> Any:
+    return str(value) if isinstance(value, Number) else value
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k, ensure_ascii=False)}: {_json(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_json, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _array(values: list[Any]) -> str:
+    return "{" + ",".join("NULL" if each is None else _element(str(each)) for each in values) + "}"
+
+
+def _element(text: str) -> str:
+    if text and text.upper() != "NULL" and not re.search(r'[\s",{}\\]', text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
