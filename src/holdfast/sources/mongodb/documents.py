@@ -131,7 +131,10 @@ def _size(kind: int, document: bytes, at: int) -> int:
         return fixed
     if kind == 0x0B:
         middle = document.find(b"\0", at)
-        return document.find(b"\0", middle + 1) + 1 - at
+        last = document.find(b"\0", middle + 1) if middle >= 0 else -1
+        if last < 0:
+            raise NotBson("a regular expression does not end")
+        return last + 1 - at
     if at + 4 > len(document):
         raise NotBson("a value does not end")
     (length,) = _INT32.unpack_from(document, at)

@@ -32,6 +32,29 @@ class Array(list[Any]):
         return hash(tuple(self))
 
 
+class HashedDecimal(Decimal128):
+    """A decimal that can be a key."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(self.bid)
+
+
+class HashedRegex(Regex[str]):
+    """A regular expression that can be a key."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash((self.pattern, self.flags))
+
+
+class HashedCode(Code):
+    """Code that can be a key."""
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
 LOOKING: CodecOptions[dict[str, Any]] = CodecOptions(
     document_class=dict,
     tz_aware=True,
@@ -188,8 +211,18 @@ _ORDER: tuple[tuple[Any, int, Callable[[Any], tuple[Any, ...]]], ...] = (
 
 
 def _hashable(value: Any) -> Any:
-    if type(value) is dict:
-        return Document((name, _hashable(each)) for name, each in value.items())
-    if type(value) is list:
-        return Array(map(_hashable, value))
-    return value
+    change = _HASHED.get(type(value))
+    return change(value) if change is not None else value
+
+
+_HASHED: dict[type, Callable[[Any], Any]] = {
+    dict: lambda value: Document((name, _hashable(each)) for name, each in value.items()),
+    list: lambda value: Array(map(_hashable, value)),
+    Decimal128: lambda value: HashedDecimal.from_bid(value.bid),
+    Regex: lambda value: HashedRegex(value.pattern, value.flags),
+    Code: lambda value: HashedCode(str(value), _hashable(value.scope)),
+    DBRef: lambda value: DBRef(
+        value.collection, _hashable(value.id), value.database,
+        {name: _hashable(each) for name, each in value.as_doc().items() if name not in ("$ref", "$id", "$db")},
+    ),
+}  # fmt: skip

@@ -162,7 +162,8 @@ class SnapshotBook(MongoBook):
         name = f"mongodb/keys/{_fields(columns)}/{piece.chunk.hex()}/{piece.offset}"
         kept = self._view.shelf.get(name)
         if kept is None:
-            entries, place = set(), 0
+            entries: set[bytes] = set()
+            place = 0
             for raw in self._documents(piece):
                 where = place.to_bytes(_PLACE, "big")
                 entries.update(_mark(key) + where for key in keys_of(_decoded(raw), columns))
