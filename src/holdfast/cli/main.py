@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "run": ("run:run", "Take a snapshot, then run a command."),
     "list": ("listing:list_", "List snapshots, newest first."),
     "show": ("show:show", "Show one snapshot and what is in it."),
+    "find": ("find:find", "Find rows in a snapshot, without restoring it."),
     "restore": ("restore:restore", "Get a snapshot back, into a new place unless told otherwise."),
     "undo": ("undo:undo", "Take back what a restore changed."),
     "status": ("status:status", "Say what would be lost now."),

@@ -207,6 +207,13 @@ class App:
             )
         return self.stand_in(info.kind, to)
 
+    def reader_of(self, info: SnapshotInfo) -> Source:
+        """The source that looks into a snapshot: the configured one, else one of its kind that stands nowhere."""
+        configured = self.settings.sources.get(info.source)
+        if configured is not None and kinds.KINDS[configured.scheme] == info.kind:
+            return self.source(info.source)
+        return self.stand_in(info.kind, kinds.nowhere(info.kind))
+
     def place(self, kind: str, to: str) -> str:
         """``to`` from the command line, with its password known to the redactor and relative paths resolved."""
         around = self.configuration.around

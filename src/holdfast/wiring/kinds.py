@@ -62,6 +62,12 @@ KINDS = {"postgresql": "postgres", "sqlite": "sqlite", "mongodb": "mongodb", "fi
 """URL scheme -> the kind that snapshots name."""
 
 
+def nowhere(kind: str) -> str:
+    """A place of ``kind`` that is never gone to, for a source that only looks into snapshots."""
+    scheme = next((scheme for scheme, name in KINDS.items() if name == kind), kind)
+    return f"{scheme}://localhost/nowhere" if kind in ("postgres", "mongodb") else f"{scheme}:/nowhere"
+
+
 def _path(order: Order) -> str:
     return order.settings.url.partition(":")[2]
 

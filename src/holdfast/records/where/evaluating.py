@@ -1,0 +1,187 @@
+"""A condition on the rows of one table: true, false, or unknown where a value is NULL."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from holdfast.model.errors import UsageError
+from holdfast.model.records import Row, Table, Value
+from holdfast.records.naming import columns_hint, has_column
+from holdfast.records.paths import values_at
+from holdfast.records.where.expression import (
+    Both,
+    Column,
+    Compare,
+    Either,
+    Expression,
+    IsNull,
+    Like,
+    Literal,
+    Not,
+    OneOf,
+)
+from holdfast.sources.records import Book
+
+Truth = bool | None
+Test = Callable[[Row], Truth]
+
+_NUMBERS = ("int", "smallint", "bigint", "serial", "numeric", "decimal", "real", "double", "float", "money", "oid")
+_SIGNS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+_LIKE = re.compile(r"\\(.)|([%_])|([^\\%_]+)|(\\)\Z", re.DOTALL)
+
+
+def compiled(book: Book, table: Table, expression: Expression) -> Test:
+    """A test for rows of ``table``. UsageError for columns it has not and values they cannot hold."""
+    match expression:
+        case Both(parts):
+            return _all([compiled(book, table, part) for part in parts])
+        case Either(parts):
+            return _any([compiled(book, table, part) for part in parts])
+        case Not(part):
+            return _not(compiled(book, table, part))
+        case IsNull(column):
+            name = known(table, column)
+            return lambda row: all(value is None for value in values_at(row.values, name))
+        case Like(column, pattern):
+            return _like(book, known(table, column), pattern)
+        case OneOf(column, values):
+            return _any([_compare(book, table, Compare(column, "=", value)) for value in values])
+        case Compare():
+            return _compare(book, table, expression)
+
+
+def known(table: Table, column: Column) -> str:
+    """The column's name. UsageError with its place when the table has none of that name."""
+    if not has_column(table, column.name):
+        raise UsageError(
+            f"{table.name} has no column {column.name}",
+            where=f"character {column.at + 1} of the condition",
+            hint=columns_hint(table),
+        )
+    return column.name
+
+
+def candidates(book: Book, table: Table, column: Column, literal: Literal) -> list[Value]:
+    """Every value of the column that equals what was written. UsageError with its place when there can be none."""
+    try:
+        found = [book.parse(table, known(table, column), literal.text)]
+    except UsageError as error:
+        if literal.kind == "text" and not table.columns:
+            return [literal.text]
+        if not error.where:
+            error.where = f"character {literal.at + 1} of the condition"
+        raise
+    if literal.kind == "truth" and found[0] == literal.text and not _is_text(table, column.name):
+        found.append(literal.text == "true")
+    if literal.kind == "text" and not table.columns and literal.text not in found:
+        found.append(literal.text)
+    return found
+
+
+def declared(table: Table, name: str) -> str:
+    """The type of a column in small letters; "" for paths and documents."""
+    return next((each.type.lower() for each in table.columns if each.name == name), "")
+
+
+def _is_text(table: Table, name: str) -> bool:
+    return any(word in declared(table, name) for word in ("char", "text", "clob"))
+
+
+def _compare(book: Book, table: Table, comparison: Compare) -> Test:
+    column, literal, sign = comparison.column, comparison.value, comparison.sign
+    name = known(table, column)
+    is_path = not any(each.name == name for each in table.columns) and bool(table.columns)
+    wanted: list[Value] = [literal.text] if is_path else candidates(book, table, column, literal)
+    if is_path and literal.kind == "truth":
+        wanted = [literal.text == "true"]
+    number = _number(literal.text) if literal.kind != "truth" else None
+    number = None if number is not None and number.is_nan() else number
+    numeric = declared(table, name).startswith(_NUMBERS)
+
+    def one(value: Any) -> Truth:
+        if value is None:
+            return None
+        if number is not None and not isinstance(value, bool) and (numeric or not isinstance(value, str)):
+            mine = _number(value)
+            if mine is not None:
+                return _signed(sign, mine, number)
+        if sign in ("=", "<>"):
+            return (value in wanted) is (sign == "=")
+        told = next((each for each in wanted if type(each) is type(value)), None)
+        if told is None:
+            return None
+        try:
+            return _SIGNS[sign](value, told)
+        except TypeError:
+            return None
+
+    return lambda row: _any_of(one(value) for value in values_at(row.values, name))
+
+
+def _signed(sign: str, one: Decimal, two: Decimal) -> bool:
+    if sign in ("=", "<>"):
+        return (one == two) is (sign == "=")
+    return False if one.is_nan() or two.is_nan() else _SIGNS[sign](one, two)
+
+
+def _number(value: Any) -> Decimal | None:
+    """A number, exactly; None for what is none."""
+    if isinstance(value, bool | bytes) or value is None:
+        return None
+    try:
+        return Decimal(value) if isinstance(value, int | float | Decimal) else Decimal(str(value))
+    except (InvalidOperation, ValueError):
+        return None
+
+
+def _like(book: Book, name: str, pattern: Literal) -> Test:
+    parts = []
+    for escaped, wild, plain, lone in _LIKE.findall(pattern.text):
+        parts.append({"%": ".*", "_": "."}[wild] if wild else re.escape(escaped or plain or lone))
+    matches = re.compile("".join(parts), re.DOTALL).fullmatch
+
+    def one(value: Any) -> Truth:
+        told = book.plain(value)
+        return None if told is None else matches(told if isinstance(told, str) else str(told)) is not None
+
+    return lambda row: _any_of(one(value) for value in values_at(row.values, name))
+
+
+def _any_of(truths: Iterable[Truth]) -> Truth:
+    found: Truth = None
+    for truth in truths:
+        if truth:
+            return True
+        found = False if truth is False else found
+    return found
+
+
+def _any(tests: list[Test]) -> Test:
+    return lambda row: _any_of(test(row) for test in tests)
+
+
+def _all(tests: list[Test]) -> Test:
+    def every(row: Row) -> Truth:
+        found: Truth = True
+        for test in tests:
+            truth = test(row)
+            if truth is False:
+                return False
+            found = None if truth is None else found
+        return found
+
+    return every
+
+
+def _not(test: Test) -> Test:
+    def contrary(row: Row) -> Truth:
+        truth = test(row)
+        return None if truth is None else not truth
+
+    return contrary
