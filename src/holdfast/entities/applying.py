@@ -85,7 +85,7 @@ def _additions(book: LiveBook, order: Order, changes: Groups, own: Own) -> Itera
             _require_key(table, spoken(without[0]))
             waiting.append(Write(verb="update", table=name, row=row, columns=columns))
     for name in order.tables:
-        yield from (_update(change) for change in changes[name] if change.did is Did.CHANGED)
+        yield from (_update(book.tables[name], change) for change in changes[name] if change.did is Did.CHANGED)
     yield from waiting
 
 
@@ -107,9 +107,12 @@ def _require_key(table: Table, reference: str) -> None:
         )  # fmt: skip
 
 
-def _update(change: Difference) -> Write:
+def _update(table: Table, change: Difference) -> Write:
+    """Columns that differ; a document as a whole."""
     assert change.before is not None and change.after is not None  # noqa: S101, PT018 - what CHANGED means
-    names = tuple(name for name in change.columns if name in change.after.values)
+    generated = {column.name for column in table.columns if column.generated}
+    differing = (name for name in change.columns if name in change.after.values and name not in generated)
+    names = tuple(differing) if table.columns else ()
     return Write(verb="update", table=change.table, row=change.after, columns=names, expect=change.before)
 
 

@@ -46,7 +46,8 @@ def values_at(row: Row, path: str) -> list[Any]:
     if base is None:
         return []
     steps = steps_of(path[len(base):])
-    return [_told(value) for value in _walk(_opened(row.values[base], steps), steps) if not isinstance(value, dict | list)]
+    found = _walk(_opened(row.values[base], steps), steps)
+    return [_told(value) for value in found if not isinstance(value, dict | list)]
 
 
 def base_of(values: Mapping[str, Value], path: str) -> str | None:

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from holdfast.model.errors import UsageError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import new_id, short
+from holdfast.model.plans import Action, RestorePlan, RestoreStep
+from holdfast.model.records import Did
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.repository.undoing import read_undo
 from holdfast.sources.base import RestoreRequest, Source
-from holdfast.usecases.restore import RestoreOrder, RestoreResult, restore
+from holdfast.usecases.restore import RestoreOrder, RestoreResult, planned, restore
+from holdfast.usecases.row_undo import RowUndoOrder, is_row_undo, undo_rows
 
 # Fewer could mean a run that somebody else made a moment ago.
 _DIGITS = 4
+_ACTIONS = {Did.ADDED: Action.CREATE, Did.CHANGED: Action.OVERWRITE, Did.REMOVED: Action.DELETE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoOrder:
-    """``run``: id of the restore, or the start of it. ``source``: finds the source a snapshot's name stands for."""
+    """``run``: id of the restore, or the start of it. ``source``: finds the source a snapshot's name stands for.
+
+    ``force``: rows that were restored one by one are taken back even when somebody changed them since.
+    """
 
     run: str
     source: Callable[[SnapshotInfo], Source]
     dry_run: bool = False
+    force: bool = False
     created_by: str = ""
     report: Reporter = silent
     new_run: str = field(default_factory=new_id)
@@ -36,6 +46,8 @@ def undo(repository: Repository, order: UndoOrder) -> RestoreResult:
     What the restore neither touched nor created stays, also where nothing existed before it.
     """
     entry = _before(repository, order.run)
+    if is_row_undo(entry.info):
+        return _undo_rows(repository, entry, order)
     noted = entry.info.undo or {}
     reader = repository.reader()
     kept = read_undo(repository.manifest(entry, reader), reader)
@@ -62,6 +74,32 @@ def undo(repository: Repository, order: UndoOrder) -> RestoreResult:
             report=order.report,
         ),
     )
+
+
+def _undo_rows(repository: Repository, entry: SnapshotEntry, order: UndoOrder) -> RestoreResult:
+    started = time.monotonic()
+    done = undo_rows(
+        repository,
+        RowUndoOrder(
+            entry=entry, source=order.source(entry.info), dry_run=order.dry_run, force=order.force,
+            created_by=order.created_by, report=order.report, run=order.new_run,
+        ),
+    )  # fmt: skip
+    counted = Counter((change.table, change.did) for change in done.changes)
+    steps = tuple(
+        RestoreStep(item=table.encode(), kind="rows", action=_ACTIONS[did], rows=number)
+        for (table, did), number in sorted(counted.items(), key=lambda each: (each[0][0], each[0][1].value))
+    )
+    refusals = () if order.force or not order.dry_run else tuple(done.conflicts)
+    plan = RestorePlan(target=done.target, in_place=True, steps=steps, refusals=refusals)
+    result = RestoreResult(
+        run=done.run, snapshot=done.snapshot, dry_run=done.dry_run, target=done.target, plan=plan, undo=done.undo,
+        verified=not done.dry_run, items=planned(plan), warnings=list(done.conflicts) if order.force else [],
+    )  # fmt: skip
+    if not done.dry_run:
+        result.items = [replace(item, status="ok") for item in result.items]
+    result.seconds = round(time.monotonic() - started, 3)
+    return result
 
 
 def _before(repository: Repository, run: str) -> SnapshotEntry:

@@ -24,25 +24,27 @@ holdfast undo 9d41c07e --yes
 
 @verb("undo", examples=_EXAMPLES, plans=True)
 @click.argument("run", metavar="RUN")
-def undo(face: Face, run: str) -> int:
+@click.option("--force", is_flag=True, help="Take single rows back also when somebody changed them since.")
+def undo(face: Face, run: str, force: bool) -> int:
     """Take back what the in-place restore RUN changed. An undo can itself be undone."""
     with opened(face) as app:
         if not face.dry_run and not face.yes:
             with shown(face) as report:
-                plan = _undo(app, run, report, dry_run=True)
+                plan = _undo(app, run, report, dry_run=True, force=force)
             recovery.tell_plan(face, plan)
             recovery.refuse_plan(plan)
             ask.confirm(face, f"change {plan.target}?")
         with shown(face) as report:
-            result = _undo(app, run, report, dry_run=face.dry_run)
+            result = _undo(app, run, report, dry_run=face.dry_run, force=force)
     return recovery.tell(face, result)
 
 
-def _undo(app: App, run: str, report: Reporter, *, dry_run: bool) -> RestoreResult:
+def _undo(app: App, run: str, report: Reporter, *, dry_run: bool, force: bool) -> RestoreResult:
     order = UndoOrder(
         run=run,
         source=lambda info: app.source_of(info, (info.undo or {}).get("to")),
         dry_run=dry_run,
+        force=force,
         created_by=clock.user(),
         report=report,
     )
