@@ -131,7 +131,7 @@ def _needs_application(table: Table, error: Unreadable) -> SourceError:
     return SourceError(
         f"table {table.name} cannot be looked at here",
         where=table.name,
-        why=str(error),
+        why=error.why,
         hint="it needs code that only the application has",
     )
 

@@ -33,9 +33,6 @@ class SqliteLiveBook(SqliteBook):
             self._begin()
             encoding = next(self.run(Statement("PRAGMA encoding")))[0]
             super().__init__(read_schema(lambda sql: self.run(Statement(sql))), encoding)
-        except Unreadable as error:
-            self._connection.close()
-            raise SourceError("the database cannot be read", where=printable(path), why=str(error)) from error
         except BaseException:
             self._connection.close()
             raise

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from holdfast.model.errors import SourceError
 from holdfast.model.records import Column, Reference, Table
 from holdfast.sources.sqlite.names import quoted
 
@@ -19,8 +20,12 @@ _AUTOINCREMENT = re.compile(r"\bautoincrement\b", re.IGNORECASE)
 _ACTIONS = {"NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"}
 
 
-class Unreadable(Exception):
-    """SQLite's word on why something cannot be read: a module, function or collation that only the application has."""
+class Unreadable(SourceError):
+    """SQLite lacks a module, function or collation that only the application has; ``why`` is its word for it."""
+
+    def __init__(self, why: str) -> None:
+        hint = "only the application has what this needs"
+        super().__init__("the database cannot be looked at here", why=why, hint=hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ def read_schema(ask: Ask, counts: Mapping[str, int | None] | None = None) -> Sch
                 rows=(counts or {}).get(name),
             )  # fmt: skip
         except Unreadable as error:
-            schema.unreadable[name] = str(error)
+            schema.unreadable[name] = error.why
     folded = {name.lower(): shape for name, shape in schema.shapes.items()}
     for name, shape in schema.shapes.items():
         if not shape.virtual:

@@ -59,9 +59,9 @@ class SnapshotBook(SqliteBook):
         try:
             encoding = next(self.run(Statement("PRAGMA encoding")))[0]
             schema = read_schema(lambda sql: self.run(Statement(sql)), counts)
-        except (Unreadable, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
             what = "the database in the snapshot cannot be read"
-            raise SourceError(what, where=item.label, why=str(error)) from error
+            raise SourceError(what, where=item.label, why="its schema is not text") from error
         super().__init__(schema, encoding)
         for name, why in schema.unreadable.items():
             view.report(Warned(source=item.label, text=f"table {name} cannot be looked at: {why}"))
