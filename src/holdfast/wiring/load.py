@@ -143,7 +143,7 @@ def _absolute(settings: Settings, base: Path, around: Surroundings) -> Settings:
 
     repository = replace(settings.repository, url=fix(settings.repository.url))
     sources = {name: replace(source, url=fix(source.url)) for name, source in settings.sources.items()}
-    return Settings(repository=repository, sources=sources)
+    return replace(settings, repository=repository, sources=sources)
 
 
 def _in_words(error: ShapeError, where: str) -> UsageError:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from holdfast.entities.declared import Declaration
 from holdfast.wiring.surroundings import PASSPHRASE, REFERENCE_FORMS
 
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|(file|cmd|credential):.+)\Z", re.DOTALL)
@@ -96,6 +97,7 @@ class Settings:
 
     repository: RepositorySettings
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+    entities: Mapping[str, Declaration] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """As JSON would hold it; what is not set is left out."""
@@ -105,5 +107,5 @@ class Settings:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items() if each is not None}
-    return list(value) if isinstance(value, tuple) else value
+        return {"from" if key == "from_" else key: _plain(each) for key, each in value.items() if each is not None}
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value

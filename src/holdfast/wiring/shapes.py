@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
+from holdfast.wiring.entity_shapes import EDGE_KEYS, ENTITY_KEYS, entities_of
 from holdfast.wiring.settings import (
     RepositorySettings,
     Settings,
@@ -50,17 +51,21 @@ def settings_of(document: Mapping[str, Any]) -> Settings:
     else:
         problems.append(Problem(("repository",), " is missing"))
     sources = _sources(document.get("sources", {}), problems)
-    problems += [Problem((key,)) for key in document if key not in ("repository", "sources")]
+    entities = entities_of(document.get("entities", {}), lambda place, words: problems.append(Problem(place, words)))
+    problems += [Problem((key,)) for key in document if key not in ("repository", "sources", "entities")]
     if problems or repository is None:
         raise ShapeError(problems)
     return Settings(
         repository=RepositorySettings(**repository),
         sources={name: SourceSettings(**values) for name, values in sources.items()},
+        entities=entities,
     )
 
 
 def known_keys(parent: Place) -> list[str]:
     """The keys that may stand in a table of the document."""
+    if parent[:1] == ("entities",):
+        return list(EDGE_KEYS if "edges" in parent else ENTITY_KEYS)
     shapes: dict[str, type[Any]] = {"repository": RepositorySettings, "sources": SourceSettings}
     return [each.name for each in fields(shapes.get(parent[0], Settings) if parent else Settings)]
 
