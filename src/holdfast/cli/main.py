@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "list": ("listing:list_", "List snapshots, newest first."),
     "show": ("show:show", "Show one snapshot and what is in it."),
     "find": ("find:find", "Find rows in a snapshot, without restoring it."),
+    "diff": ("diff:diff", "Tell what changed between two snapshots, or since one."),
     "restore": ("restore:restore", "Get a snapshot back, into a new place unless told otherwise."),
     "undo": ("undo:undo", "Take back what a restore changed."),
     "status": ("status:status", "Say what would be lost now."),

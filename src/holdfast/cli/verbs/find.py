@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.cli.progress import shown
+from holdfast.cli.rows import shown_value
 from holdfast.model.errors import Exit
 from holdfast.model.ids import short
 from holdfast.usecases.find import FindOrder, FindResult
@@ -89,8 +89,3 @@ def _tell(face: Face, result: FindResult) -> None:
         face.line(f"but in {short(other.id)}, {words.instant(other.created_at)} UTC{name}")
     if not result.elsewhere and result.looked_into:
         face.note(f"nor in the {result.looked_into} nearest snapshots; all of them: holdfast log {info.source} …")
-
-
-def shown_value(value: Any) -> str:
-    """A value of a row in one line."""
-    return value if isinstance(value, str) else "NULL" if value is None else json.dumps(value, ensure_ascii=False)
