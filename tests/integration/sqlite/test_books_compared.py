@@ -208,3 +208,33 @@ def test_what_is_shared_is_not_read(tmp_path: Path) -> None:
             assert 1800 in [row.values["id"] for row in told] and len(told) < 100
             assert list(after.rows_not_shared(after.tables["still"], before)) == []
             assert chunks.read - already < path.stat().st_size // 20
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "key"),
+    [("one", ("id",), (7_777,)), ("one", ("name",), ("name 7777",)), ("pairs", ("a", "b"), (77, "b7777")),
+     ("inside", ("a", "b"), (77, "b7777"))],
+)  # fmt: skip
+def test_a_row_is_found_by_key_without_reading_the_table(
+    tmp_path: Path, table: str, columns: tuple[str, ...], key: tuple[Any, ...]
+) -> None:
+    """By primary and unique keys, composite ones too, a few pages are enough."""
+    path = tmp_path / "a.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "PRAGMA page_size = 1024; CREATE TABLE one (id INTEGER PRIMARY KEY, name TEXT UNIQUE, more TEXT);"
+            "CREATE TABLE pairs (a INT, b TEXT, more TEXT, PRIMARY KEY (a, b));"
+            "CREATE TABLE inside (a INT, b TEXT, more TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID;"
+        )
+        for number in range(30_000):
+            more = "m" * 60
+            connection.execute("INSERT INTO one VALUES (?, ?, ?)", (number, f"name {number}", more))
+            for pair in ("pairs", "inside"):
+                connection.execute(f"INSERT INTO {pair} VALUES (?, ?, ?)", (number // 100, f"b{number}", more))
+        connection.commit()
+    with looked_into(path) as (book, chunks):
+        already = chunks.read
+        (found,) = book.find(book.tables[table], columns, [key])
+        assert found.key(columns) == key
+        assert chunks.read - already <= 8 * PIECE
+        assert chunks.read < path.stat().st_size // 20

@@ -53,7 +53,9 @@ def _any_of(terms: Sequence[_Term], keys: Sequence[Key]) -> Statement:
     else:
         width = len(terms)
         rows = ", ".join(f"({', '.join(marks[at : at + width])})" for at in range(0, len(marks), width))
-        test = f"({', '.join(term.expression for term in terms)}) IN (VALUES {rows})"
+        named = ", ".join(f"column{number}" for number in range(1, width + 1))
+        # a plain list of rows is looked through without an index by older versions
+        test = f"({', '.join(term.expression for term in terms)}) IN (SELECT {named} FROM (VALUES {rows}))"
     return Statement(_among(sources, test), tuple(value for _, value in values))
 
 
@@ -136,5 +138,13 @@ def mark(value: Value) -> tuple[str, Value]:
         try:
             value.encode()
         except UnicodeEncodeError:
-            return "CAST(? AS TEXT)", value.encode("utf-8", "surrogateescape")
+            return "CAST(? AS TEXT)", _bytes(value)
     return "?", value
+
+
+def _bytes(text: str) -> bytes:
+    """As it was read, where bytes that are no text stand for themselves; else as another program wrote it."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")

@@ -30,7 +30,6 @@ class SqliteLiveBook(SqliteBook):
         self.path = path
         self._connection = _connect(path, wait)
         try:
-            self._begin()
             encoding = next(self.run(Statement("PRAGMA encoding")))[0]
             super().__init__(read_schema(lambda sql: self.run(Statement(sql))), encoding)
         except BaseException:
@@ -39,6 +38,8 @@ class SqliteLiveBook(SqliteBook):
 
     def run(self, statement: Statement) -> Iterator[tuple[Any, ...]]:
         """See SqliteBook. SourceError for what the database refuses."""
+        if not self._connection.in_transaction:
+            self._begin()
         try:
             yield from self._connection.execute(statement.sql, statement.values)
         except sqlite3.Error as error:
@@ -49,13 +50,9 @@ class SqliteLiveBook(SqliteBook):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[LiveTransaction]:
         """See sources.records.LiveBook: the only writer from its first moment on."""
-        connection = self._connection
         self._end()
-        try:
-            with SqliteTransaction(self, connection, self.path) as transaction:
-                yield transaction
-        finally:
-            self._begin()
+        with SqliteTransaction(self, self._connection, self.path) as transaction:
+            yield transaction
 
     def close(self) -> None:
         """See sources.records.LiveBook."""
