@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from holdfast.chunking.cutters import ContentCutter
 from holdfast.model.snapshot import Item, Notes, Segment, Slice
 from holdfast.sources.base import Source
 from holdfast.sources.records import SnapshotView
+
+_NUMBERS = itertools.count()
 
 
 class Snapshot:
@@ -65,4 +68,5 @@ class DictShelf(dict[str, bytes]):
 def view(source: Source, shelf: DictShelf | None = None, previous: Saved | None = None, **more: Any) -> SnapshotView:
     """A snapshot of the source as it is now."""
     snapshot = Snapshot(capture(source, previous), **more)
-    return SnapshotView(id="s", manifest=snapshot, content=snapshot, shelf=DictShelf() if shelf is None else shelf)
+    name = f"snapshot {next(_NUMBERS)}"
+    return SnapshotView(id=name, manifest=snapshot, content=snapshot, shelf=DictShelf() if shelf is None else shelf)

@@ -15,8 +15,9 @@ CREATE TABLE event (id bigserial PRIMARY KEY, venue_id int REFERENCES venue ON D
   price numeric(10,2), twice numeric GENERATED ALWAYS AS (price * 2) STORED, data jsonb, tags text[]);
 INSERT INTO venue SELECT i, 'v ' || i FROM generate_series(1, 50) i;
 INSERT INTO event (venue_id, title, price, data, tags)
-  SELECT 1 + i * 7 % 50, E'e\t' || i || E'\n\\', i, jsonb_build_object('ref', i % 97, 'in', jsonb_build_array('a' || i)),
-  array['t' || i % 10, 'x y'] FROM generate_series(1, 20000) i;
+  SELECT 1 + i * 7 % 50, E'e\t' || i || E'\n\\', i,
+  jsonb_build_object('ref', i % 97, 'in', jsonb_build_array('a' || i)), array['t' || i % 10, 'x y']
+  FROM generate_series(1, 20000) i;
 INSERT INTO event (title) VALUES (NULL), ('\N'), ('\.');
 CREATE TABLE part (day date NOT NULL, v int, PRIMARY KEY (day, v)) PARTITION BY RANGE (day);
 CREATE TABLE part_a PARTITION OF part FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');

@@ -30,7 +30,8 @@ def test_keys_and_references_are_kept(pg: PostgresServer, database: str) -> None
     assert set(a.unique) == {("code", "part"), ("note",)}
     assert a.sequences == {"id": "public.a_id_seq"}
     assert {one.name: (one.nullable, one.generated) for one in a.columns} == {
-        "id": (False, False), "code": (False, False), "part": (True, False), "note": (True, False), "twice": (True, True),
+        "id": (False, False), "code": (False, False), "part": (True, False), "note": (True, False),
+        "twice": (True, True),
     }
     found = {(one.table, one.columns): one for one in book.references}
     assert set(found) == {

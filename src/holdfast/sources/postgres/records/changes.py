@@ -1,46 +1,66 @@
-"""Lines of a stored table that another snapshot of it does not hold: equal chunks cancel without being read.
+"""Lines that only one of two stored states of a table holds: equal chunks cancel without being read.
 
-What is left on both sides of one stretch of the table is compared line by line, still without decoding a row.
+What is left on both sides of one stretch of the table is compared as bytes, then line by line, and no row is decoded.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from holdfast.model.snapshot import Item, Segment
 from holdfast.sources.base import Content
 from holdfast.sources.postgres.load_sliced import is_sliced
-from holdfast.sources.postgres.records.units import ROW_REACH, SMALL, Unit, read, readings, whole
+from holdfast.sources.postgres.records.units import ROW_REACH, SMALL, Unit, read, read_ahead, whole
 
 Stored = tuple[Content, Item]
 _COMPARED = 64 << 20
 _LONGEST_RUN = 16
 
 
-def changed_lines(mine: Stored, theirs: Stored, *, keyed: bool) -> Iterator[tuple[Unit, bytes]]:
-    """Units, or lines of them, that hold at least every row of ``mine`` that is not in ``theirs``.
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Consecutive slices, ``begin`` up to ``end``, of a segment; ``side`` 0 or 1."""
 
-    ``keyed``: no two rows are the same, so that equal lines need not be counted.
+    side: int
+    segment: Segment
+    begin: int
+    end: int
+
+    @property
+    def unit(self) -> Unit:
+        return Unit(tuple(self.segment.slices[self.begin : self.end]))
+
+
+def changes(sides: tuple[Stored, Stored], *, keyed: bool) -> Iterator[tuple[int, Unit, bytes]]:
+    """(side, unit, lines) that hold at least every row of that side which the other has not.
+
+    ``keyed``: no two rows of a side are the same, so that equal lines need not be counted. Rows in pieces come as
+    their unit, without bytes.
     """
-    own, others = _unshared(mine[1], theirs[1]), _unshared(theirs[1], mine[1])
-    opposite: dict[str, list[tuple[Segment, list[int]]]] = defaultdict(list)
-    for segment, places in others:
-        if not is_sliced(segment):
-            opposite[segment.key].append((segment, places))
-    for segment, places in own:
-        if is_sliced(segment):
-            yield whole(segment), b""
-            continue
-        units = _units(mine[0], segment, places)
-        across = opposite.get(segment.key, [])
-        if not across or _size(segment, places) > _COMPARED:
-            yield from units
-            continue
-        data = b"".join([text for _, text in units])
-        against = (text for other, spots in across for _, text in _units(theirs[0], other, spots))
-        yield whole(segment), (_without if keyed else _without_counted)(data, against)
+    groups: dict[str, list[_Run]] = defaultdict(list)
+    for side in (0, 1):
+        for segment, places in _unshared(sides[side][1], sides[1 - side][1]):
+            if is_sliced(segment):
+                yield side, whole(segment), b""
+            else:
+                groups[segment.key] += _runs(side, segment, places)
+    runs = [run for group in groups.values() for run in group]
+    texts = read_ahead([(sides[run.side][0], run.unit) for run in runs])
+    for group in groups.values():
+        compared = len({run.side for run in group}) == 2 and sum(run.unit.size for run in group) <= _COMPARED
+        held: tuple[list[bytes], list[bytes]] = ([], [])
+        for run in group:
+            data = _whole_rows(sides[run.side][0], run, next(texts))
+            if compared:
+                held[run.side].append(data)
+            else:
+                yield run.side, run.unit, data
+        if compared:
+            for side, data in enumerate(_without_equal(*held, keyed=keyed)):
+                yield side, group[0].unit, data
 
 
 def _unshared(mine: Item, theirs: Item) -> list[tuple[Segment, list[int]]]:
@@ -59,52 +79,49 @@ def _unshared(mine: Item, theirs: Item) -> list[tuple[Segment, list[int]]]:
     return found
 
 
-def _size(segment: Segment, places: list[int]) -> int:
-    return sum(segment.slices[place].length for place in places)
-
-
-def _units(content: Content, segment: Segment, places: list[int]) -> Iterator[tuple[Unit, bytes]]:
-    """Whole rows around these slices of a segment."""
+def _runs(side: int, segment: Segment, places: list[int]) -> list[_Run]:
+    """Consecutive places, not too many in one; small segments whole."""
     if segment.size <= SMALL:
-        unit = whole(segment)
-        yield unit, read(content, unit)
-        return
-    runs = [Unit(tuple(segment.slices[begin:end])) for begin, end in _runs(places)]
-    for (begin, end), (unit, data) in zip(_runs(places), readings(content, runs), strict=True):
-        while begin > 0 and data.find(b"\n", 0, ROW_REACH) < 0:
-            begin -= 1
-            data = read(content, Unit((segment.slices[begin],))) + data
-        while end < len(segment.slices) and not data.endswith(b"\n"):
-            data += read(content, Unit((segment.slices[end],)))
-            end += 1
-        yield unit, data
-
-
-def _runs(places: list[int]) -> list[tuple[int, int]]:
-    """Consecutive places as (begin, end), not too many in one."""
-    breaks = [at + 1 for at, (one, next_one) in enumerate(pairwise(places)) if next_one != one + 1]
+        return [_Run(side, segment, 0, len(segment.slices))]
+    breaks = [at + 1 for at, (one, following) in enumerate(pairwise(places)) if following != one + 1]
     edges = [0, *breaks, len(places)]
     return [
-        (places[at], min(places[end - 1], places[at] + _LONGEST_RUN - 1) + 1)
+        _Run(side, segment, places[at], min(places[end - 1], places[at] + _LONGEST_RUN - 1) + 1)
         for begin, end in pairwise(edges)
         for at in range(begin, end, _LONGEST_RUN)
     ]
 
 
-def _without(data: bytes, others: Iterator[bytes]) -> bytes:
-    lines = data.split(b"\n")
-    left = set(lines)
-    for other in others:
-        left.difference_update(other.split(b"\n"))
+def _whole_rows(content: Content, run: _Run, data: bytes) -> bytes:
+    """The bytes of a run, with what belongs to its first and last row before and behind it."""
+    begin, end, slices = run.begin, run.end, run.segment.slices
+    while begin > 0 and data.find(b"\n", 0, ROW_REACH) < 0:
+        begin -= 1
+        data = read(content, Unit((slices[begin],))) + data
+    while end < len(slices) and not data.endswith(b"\n"):
+        data += read(content, Unit((slices[end],)))
+        end += 1
+    return data
+
+
+def _without_equal(mine: Sequence[bytes], theirs: Sequence[bytes], *, keyed: bool) -> tuple[bytes, bytes]:
+    """What is left of both once equal lines are taken away."""
+    if len(mine) == len(theirs):
+        trimmed = [_trimmed(one, other) for one, other in zip(mine, theirs, strict=True)]
+        first, second = b"".join([one for one, _ in trimmed]), b"".join([other for _, other in trimmed])
+    else:
+        first, second = b"".join(mine), b"".join(theirs)
+    lines, others = first.split(b"\n")[:-1], second.split(b"\n")[:-1]
+    if keyed:
+        return _lines(lines, set(lines).difference(others)), _lines(others, set(others).difference(lines))
+    return _uncounted(lines, Counter(others)), _uncounted(others, Counter(lines))
+
+
+def _lines(lines: list[bytes], left: set[bytes]) -> bytes:
     return b"".join([line + b"\n" for line in lines if line in left])
 
 
-def _without_counted(data: bytes, others: Iterator[bytes]) -> bytes:
-    lines = data.split(b"\n")
-    lines.pop()
-    held: Counter[bytes] = Counter()
-    for other in others:
-        held.update(other.split(b"\n")[:-1])
+def _uncounted(lines: list[bytes], held: Counter[bytes]) -> bytes:
     kept = []
     for line in lines:
         if held[line] > 0:
@@ -112,3 +129,26 @@ def _without_counted(data: bytes, others: Iterator[bytes]) -> bytes:
         else:
             kept.append(line + b"\n")
     return b"".join(kept)
+
+
+def _trimmed(one: bytes, other: bytes) -> tuple[bytes, bytes]:
+    """Both without the whole lines they begin and end with alike."""
+    same = _common(one, other)
+    begin = one.rfind(b"\n", 0, same) + 1
+    one, other = one[begin:], other[begin:]
+    tail = _common(one[::-1], other[::-1])
+    keep = one.find(b"\n", len(one) - tail) + 1 if tail else len(one)
+    cut = len(one) - keep if keep else 0
+    return one[: len(one) - cut], other[: len(other) - cut]
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """How many bytes both begin with alike."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -7,11 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from holdfast.sources.postgres.records.text import Form, unescaped
 
 _ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}]+)', re.DOTALL)
 _QUOTED = re.compile(r"\\(.)", re.DOTALL)
 _JSON = ("json", "jsonb")
+_DECODER = msgspec.json.Decoder(float_hook=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +35,31 @@ def path_of(name: str, columns: Iterable[str]) -> Path | None:
     return Path(column, tuple(step for step in rest.split(".") if step))
 
 
-def values_in(field: str, type_name: str, path: Path) -> Iterator[str | None]:
-    """Every value at ``path`` of a field as COPY writes it; nothing where there is no such place."""
-    text = unescaped(field)
-    if text is None:
-        return
-    if type_name in _JSON:
-        yield from _below(json.loads(text, parse_float=str, parse_int=str), path.steps)
-    elif path.steps == ("[]",):
-        yield from elements(text)
-
-
-def reader(form: Form, path: Path) -> Callable[[str], list[str | None]]:
-    """A function from a field's text to the values at ``path``."""
+def reader(form: Form, path: Path) -> Callable[[bytes], list[str | None]]:
+    """A function from a field as COPY writes it to the values at ``path``; none where there is no such place."""
     place = form.place(path.column)
     type_name = form.types[place] if place is not None else ""
-    return lambda field: list(values_in(field, type_name, path))
+    if type_name in _JSON:
+        return lambda field: _in_json(field, form.codec, path.steps)
+    if path.steps == ("[]",):
+        return lambda field: _in_array(field, form.codec)
+    return lambda _: []
+
+
+def _in_json(field: bytes, codec: str, steps: tuple[str, ...]) -> list[str | None]:
+    try:
+        if b"\\" not in field and codec == "utf-8":
+            return _below(_DECODER.decode(field), steps)
+        text = unescaped(field.decode(codec, "surrogateescape"))
+        return [] if text is None else _below(_DECODER.decode(text), steps)
+    except (msgspec.DecodeError, UnicodeError):  # what PostgreSQL takes and this decoder does not, such as \\ud800
+        text = unescaped(field.decode(codec, "surrogateescape"))
+        return [] if text is None else _below(json.loads(text, parse_float=str, parse_int=str), steps)
+
+
+def _in_array(field: bytes, codec: str) -> list[str | None]:
+    text = unescaped(field.decode(codec, "surrogateescape"))
+    return [] if text is None else list(elements(text))
 
 
 def elements(text: str) -> Iterator[str | None]:
@@ -60,21 +72,21 @@ def elements(text: str) -> Iterator[str | None]:
             yield _QUOTED.sub(r"\1", found[1])
 
 
-def _below(value: object, steps: tuple[str, ...]) -> Iterator[str | None]:
-    if not steps:
-        yield from _scalars(value)
-        return
-    step, rest = steps[0], steps[1:]
-    if step == "[]":
-        for one in value if isinstance(value, list) else ():
-            yield from _below(one, rest)
-    elif isinstance(value, dict) and step in value:
-        yield from _below(value[step], rest)
+def _below(value: object, steps: tuple[str, ...]) -> list[str | None]:
+    for number, step in enumerate(steps):
+        if step == "[]":
+            rest = steps[number + 1 :]
+            return [found for one in value for found in _below(one, rest)] if isinstance(value, list) else []
+        if not isinstance(value, dict) or step not in value:
+            return []
+        value = value[step]
+    return _scalar(value)
 
 
-def _scalars(value: object) -> Iterator[str | None]:
+def _scalar(value: object) -> list[str | None]:
     """A scalar as text; the whole of anything larger is no value one could look for."""
     if value is None or isinstance(value, str):
-        yield value
-    elif isinstance(value, bool):
-        yield "true" if value else "false"
+        return [value]
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return [str(value)] if isinstance(value, int) else []

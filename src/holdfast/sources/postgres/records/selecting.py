@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from zlib import crc32
@@ -12,6 +13,7 @@ from holdfast.sources.postgres.records.paths import Path, path_of, reader
 from holdfast.sources.postgres.records.text import Form, escaped
 
 _FEW = 8
+_WRITTEN_ONE_WAY = re.compile(rb"[A-Za-z0-9_.:-]+")
 _LETTERS_FOLDED = ("citext",)
 _PADDED = ("character", "bpchar", '"char"')
 
@@ -55,8 +57,11 @@ class Selector:
 
     def hashes(self, data: bytes) -> set[int]:
         """A number of 32 bits for every key in these lines."""
-        return set(map(crc32, itertools.chain.from_iterable(self._several(data)) if not self._plain
-                       else self._keys(data)))
+        if self._plain:
+            return set(map(crc32, self._keys(data)))
+        lines = data.split(b"\n")
+        lines.pop()
+        return set(map(crc32, itertools.chain.from_iterable(self._several(lines))))
 
     def lines(self, data: bytes, sought: frozenset[bytes]) -> Iterator[bytes]:
         """The lines, newline included, whose key is sought; in order, each once."""
@@ -70,7 +75,8 @@ class Selector:
                 if key in sought:
                     yield line + b"\n"
         else:
-            for line, keys in zip(lines, self._several(data), strict=True):
+            lines = self._likely(lines, sought)
+            for line, keys in zip(lines, self._several(lines), strict=True):
                 if not sought.isdisjoint(keys):
                     yield line + b"\n"
 
@@ -111,10 +117,14 @@ class Selector:
             return iter(self._sources[0].of(lines))
         return map(b"\t".join, zip(*[source.of(lines) for source in self._sources], strict=True))
 
-    def _several(self, data: bytes) -> Iterator[list[bytes]]:
+    def _likely(self, lines: list[bytes], sought: frozenset[bytes]) -> list[bytes]:
+        """Lines that may have a sought value somewhere: where values are written one way only, their bytes must be."""
+        if len(self._sources) > 1 or len(sought) > _FEW or not all(map(_WRITTEN_ONE_WAY.fullmatch, sought)):
+            return lines
+        return [line for line in lines if b"\\u" in line or any(key in line for key in sought)]
+
+    def _several(self, lines: list[bytes]) -> Iterator[list[bytes]]:
         """All keys of each line, where paths lead to several values."""
-        lines = data.split(b"\n")
-        lines.pop()
         columns = [source.all_of(lines) for source in self._sources]
         for values in zip(*columns, strict=True):
             yield [b"\t".join(key) for key in itertools.product(*values)]
@@ -146,13 +156,16 @@ class _Source:
     def all_of(self, lines: list[bytes]) -> Iterator[list[bytes]]:
         if self._read is None:
             return ([one] for one in self.of(lines))
-        return map(self._values, self.of(lines))
+        place = self.place or 0
+        return map(self._values, [line.split(b"\t", place + 1)[place] for line in lines])
 
     def _values(self, field: bytes) -> list[bytes]:
         if self._read is None:
             return [field]
-        found = self._read(field.decode(self._form.codec, "surrogateescape"))
-        return [self._form.encoded(escaped(value)) for value in dict.fromkeys(found)]
+        found = self._read(field)
+        if len(found) > 1:
+            found = list(dict.fromkeys(found))
+        return [self._form.encoded(escaped(value)) for value in found]
 
 
 def _alike(type_name: str) -> Callable[[bytes], bytes] | None:

@@ -12,7 +12,7 @@ from holdfast.model.snapshot import Item
 from holdfast.sources.postgres.definitions_sql import split_name
 from holdfast.sources.postgres.items import KIND_EXTENSION_CONFIG, KIND_TABLE
 from holdfast.sources.postgres.records.ascending import Ascending
-from holdfast.sources.postgres.records.changes import changed_lines
+from holdfast.sources.postgres.records.changes import changes
 from holdfast.sources.postgres.records.index import KeyIndex
 from holdfast.sources.postgres.records.pieces import lines_of
 from holdfast.sources.postgres.records.selecting import Selector
@@ -25,6 +25,7 @@ from holdfast.sources.records import Book, SnapshotView
 
 _SCANNED = 2 << 20
 _FEW = 8
+_KEPT = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class _Part:
 class SnapshotBook:
     """sources.records.Book and Comparing. A partitioned table is a table beside its partitions.
 
+    ``answers``: changes found while another book was asked for its own, by that book's id and the item.
     ``notes`` and ``item`` are the manifest's. ``roots``: name of a partition -> that of the partitioned table;
     ``labels``: name of a table -> what the server calls it.
     """
@@ -49,6 +51,8 @@ class SnapshotBook:
         self._codec = "latin-1" if self._encoding == "SQL_ASCII" else "utf-8"
         self._parts: dict[str, list[_Part]] = {}
         self._indexes: dict[tuple[bytes, tuple[str, ...]], KeyIndex] = {}
+        self.id = view.id
+        self.answers: dict[tuple[str, bytes], list[tuple[Unit, bytes]]] = {}
         self.notes = view.manifest.notes
         self.roots: dict[str, str] = {}
         self.labels: dict[str, str] = {}
@@ -114,17 +118,36 @@ class SnapshotBook:
                 yield from part.form.rows(line)
 
     def rows_not_shared(self, table: Table, other: Book) -> Iterator[Row]:
-        """See Comparing."""
+        """See Comparing. What the other side's answer will be is found on the way, and kept while it is small."""
         theirs = {part.item.name: part for part in other.parts(table.name)} if isinstance(other, SnapshotBook) else {}
         for part in self._parts[table.name]:
             their = theirs.get(part.item.name)
-            if their is None or their.form != part.form or not isinstance(other, SnapshotBook):
-                for unit, data in stretches(self._content, part.item):
-                    yield from self._decoded(part, unit, data)
-                continue
-            mine, across = (self._content, part.item), (other.content, their.item)
-            for unit, data in changed_lines(mine, across, keyed=bool(table.key)):
+            if not isinstance(other, SnapshotBook) or their is None or their.form != part.form:
+                units = stretches(self._content, part.item)
+            else:
+                units = self._changed((part, their), other, keyed=bool(table.key))
+            for unit, data in units:
                 yield from self._decoded(part, unit, data)
+
+    def _changed(
+        self, parts: tuple[_Part, _Part], other: SnapshotBook, *, keyed: bool
+    ) -> Iterator[tuple[Unit, bytes]]:
+        name = parts[0].item.name
+        known = self.answers.pop((other.id, name), None)
+        if known is not None:
+            yield from known
+            return
+        theirs: list[tuple[Unit, bytes]] = []
+        size = 0
+        sides = ((self._content, parts[0].item), (other.content, parts[1].item))
+        for side, unit, data in changes(sides, keyed=keyed):
+            if not side:
+                yield unit, data
+            elif size <= _KEPT:
+                size += len(data)
+                theirs.append((unit, data))
+        if size <= _KEPT:
+            other.answers[self.id, name] = theirs
 
     def parse(self, table: Table, column: str, text: str) -> Value:
         """See Book."""

@@ -16,6 +16,7 @@ from holdfast.sources.postgres.load_sliced import is_sliced
 # read as one.
 ROW_REACH = 256 << 10
 SMALL = 1 << 20
+_WORTH_THREADS = 512 << 10
 _AHEAD = 6
 _THREADS = 2
 
@@ -64,24 +65,26 @@ def read(content: Content, unit: Unit) -> bytes:
 
 def readings(content: Content, units: Sequence[Unit]) -> Iterator[tuple[Unit, bytes]]:
     """Units with their bytes, in order, read a little ahead by threads: memory stays flat."""
-    if len(units) < _THREADS or sum([unit.size for unit in units[:_AHEAD]]) < SMALL:
-        for unit in units:
-            yield unit, read(content, unit)
+    return zip(units, read_ahead([(content, unit) for unit in units]), strict=True)
+
+
+def read_ahead(wanted: Sequence[tuple[Content, Unit]]) -> Iterator[bytes]:
+    """The bytes of units, in order, read by threads a little before they are asked for."""
+    if len(wanted) < _THREADS or sum([unit.size for _, unit in wanted[:_AHEAD]]) < _WORTH_THREADS:
+        for content, unit in wanted:
+            yield read(content, unit)
         return
-    content.prefetch([alone(unit.slices) for unit in units[:_AHEAD]])
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="records") as pool:
-        waiting: deque[tuple[Unit, Future[bytes]]] = deque()
+        waiting: deque[Future[bytes]] = deque()
         try:
-            for unit in units:
-                waiting.append((unit, pool.submit(read, content, unit)))
+            for content, unit in wanted:
+                waiting.append(pool.submit(read, content, unit))
                 if len(waiting) > _AHEAD:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
+                    yield waiting.popleft().result()
             while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
+                yield waiting.popleft().result()
         finally:
-            for _, future in waiting:
+            for future in waiting:
                 future.cancel()
 
 
