@@ -14,6 +14,7 @@ Owners = Callable[[set[int]], Iterable[tuple[int, ...]]]
 """The ways down (child numbers) to the leaves whose rows go on in one of these pages."""
 
 _AMBIGUOUS = 0x02000000
+_AHEAD = 8
 
 
 class Differing:
@@ -33,9 +34,12 @@ class Differing:
             return frozenset({*range(two.count + 1, one.count + 1), *(p for p in self._seen.pages if p in shared)})
         found: list[int] = []
         theirs = dict(zip(two.pages.starts, two.pages.slices, strict=True))
-        for number, (start, piece) in enumerate(zip(one.pages.starts, one.pages.slices, strict=True)):
-            if theirs.get(start) != piece:
-                found += self._in_piece(number, start)
+        mine = enumerate(zip(one.pages.starts, one.pages.slices, strict=True))
+        odd = [(number, start) for number, (start, piece) in mine if theirs.get(start) != piece]
+        for at, (number, start) in enumerate(odd):
+            if at % _AHEAD == 0:
+                one.pages.expect([number for number, _ in odd[at : at + _AHEAD]])
+            found += self._in_piece(number, start)
         return frozenset(found)
 
     @cached_property

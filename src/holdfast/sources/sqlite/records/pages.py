@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from holdfast.model.errors import Damaged
 from holdfast.model.snapshot import Item, Segment, Slice
@@ -12,6 +13,7 @@ from holdfast.sources.sqlite.segments import segment_range
 
 _HELD = 8 << 20
 _KEPT = 64 << 20
+_AHEAD = 8
 
 
 class Pages:
@@ -26,6 +28,7 @@ class Pages:
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._held_size = self._kept_size = 0
         self._kept: dict[int, bytes] = {}
+        self._last = -2
         self.starts: list[int] = []
         self.slices: list[Slice] = []
         self.size = self.fetched = 0
@@ -58,6 +61,9 @@ class Pages:
         if held is not None:
             self._held.move_to_end(number)
             return held
+        if number == self._last + 1:
+            self.expect(range(number + 1, number + 1 + _AHEAD))
+        self._last = number
         piece = self.slices[number]
         data = b"".join(self._content.blocks(Segment("", 0, piece.length, [piece])))
         if len(data) != piece.length:
@@ -69,6 +75,12 @@ class Pages:
             _, gone = self._held.popitem(last=False)
             self._held_size -= len(gone)
         return data
+
+    def expect(self, numbers: Iterable[int]) -> None:
+        """A hint that these pieces will be asked for next."""
+        wanted = [self.slices[number] for number in numbers if number < len(self.slices) and number not in self._held]
+        if wanted:
+            self._content.prefetch([Segment("", 0, piece.length, [piece]) for piece in wanted])
 
     def _lay_out(self, item: Item) -> None:
         for segment in sorted(item.segments, key=lambda each: (segment_range(each.key)[0], each.part)):
