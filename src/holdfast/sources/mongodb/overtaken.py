@@ -59,17 +59,27 @@ class Follower:
         if began is None:
             raise OperationFailure("the server tells no cluster time")
         self._stream: DatabaseChangeStream[RawBSONDocument] = _watch(base, began)
+        self._ahead: RawBSONDocument | None = None
 
     def settle(self, known: set[str]) -> Changes:
-        """All that was touched since, as it is at one last moment. SourceError when collections came or went."""
+        """All that was touched, as it is at one last moment. SourceError when collections came or went by then.
+
+        A moment P is good when nothing that was looked at after it had been written to between P and the look:
+        what others write to other documents meanwhile is later than P and need not be waited for.
+        """
         changes = Changes()
+        touched: Touched = {}
         for _look in range(_LOOKS):
             changes.time = cluster_time(self._base)
-            touched = self._drain(changes.time, known)
-            if not touched and _look:
-                return changes
+            self._drain(changes.time, known, touched)
             for name, keys in touched.items():
                 self._look_at(name, keys, changes)
+            later: Touched = {}
+            if touched:
+                self._drain(cluster_time(self._base), known, later)
+            if not any(keys & touched.get(name, set()) for name, keys in later.items()):
+                return changes
+            touched = later
         changes.settled = False
         return changes
 
@@ -77,17 +87,21 @@ class Follower:
         """Let go of the stream."""
         self._stream.close()
 
-    def _drain(self, until: Timestamp | None, known: set[str]) -> Touched:
-        """Keys written to up to ``until``."""
-        touched: Touched = {}
+    def _drain(self, until: Timestamp | None, known: set[str], touched: Touched) -> None:
+        """Add the keys written to up to ``until``; the first event after it is kept for the next call."""
         if until is not None:
             _await(self._base, until)
         while True:
-            event = self._stream.try_next()
-            if event is not None:
+            event = self._ahead if self._ahead is not None else self._stream.try_next()
+            self._ahead = None
+            if event is None:
+                if self._passed(until):
+                    return
+            elif until is not None and event["clusterTime"] > until:
+                self._ahead = event
+                return
+            else:
                 self._note(event, known, touched)
-            elif self._passed(until):
-                return touched
 
     def _passed(self, until: Timestamp | None) -> bool:
         """After an answer without events: whether the stream has come as far as ``until``."""
