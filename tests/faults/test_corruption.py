@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.faults.scripted_storage import Scripted
+from tests.faults.scripted_storage import Script, Scripted
 from tests.faults.world import PASSPHRASE, Rows, World, cheap, content, room, rows, temporary_folder, touched
 
 from holdfast.chunking import codec
@@ -183,6 +183,16 @@ def test_a_missing_object_is_noticed(museum: Museum) -> None:
             continue
         error, found = look(museum.with_changes({name: None}))
         assert isinstance(error, Damaged | WrongKey) or (found is not None and not found.ok), name
+
+
+def test_an_object_the_store_cannot_read_is_one_finding_and_not_the_end(museum: Museum) -> None:
+    """A bad sector, or rights taken away: named with whom it hurts, and everything else is still examined."""
+    for name in one_of_each(museum)[1:]:
+        world = museum.with_changes({})
+        assert world.store is not None
+        store, script = world.store(), Script(f"get@{name}:break")
+        world.store = lambda store=store, script=script: Scripted(store, script)
+        must_be_noticed(world, name)
 
 
 def test_damage_to_one_snapshot_names_it_and_its_items_and_leaves_the_others(museum: Museum) -> None:

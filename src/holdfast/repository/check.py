@@ -14,6 +14,7 @@ from holdfast.model.ids import short
 from holdfast.repository.check_chunks import References
 from holdfast.repository.check_data import PackReading
 from holdfast.repository.checkpoint import LoggedSnapshot
+from holdfast.repository.fetching import fetch
 from holdfast.repository.findings import REPAIR_INDEX, Found
 from holdfast.repository.layout import key_path
 from holdfast.repository.log import Log
@@ -75,7 +76,7 @@ class Examination:
             affected = [f"{key.slot_kind} {short(key.slot)} ({key.label}) opens nothing"]
             hint = "open with another key, then: holdfast key add, and holdfast key remove for this one"
             try:
-                slot = parse_slot(self.vault.storage.get(where), where)
+                slot = parse_slot(fetch(self.vault.storage, where), where)
             except NewerFormat:
                 continue  # it is whole, and opens for later versions
             except ObjectMissing:

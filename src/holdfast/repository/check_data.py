@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from holdfast.model.errors import Damaged, ObjectMissing
+from holdfast.repository.fetching import fetch
 from holdfast.repository.findings import Found
 from holdfast.repository.fragments import Location, decode_row
 from holdfast.repository.layout import pack_path
@@ -43,9 +44,13 @@ class PackReading:
         where = pack_path(name)
         reader = ChunkReader(self._vault, DeadPacks(self._vault.log, ""))
         try:
-            data = self._vault.storage.get(where)
+            data = fetch(self._vault.storage, where)
         except ObjectMissing:
             return  # swept meanwhile, or reported by ``structure``
+        except Damaged as error:
+            self._found.add(error.what, where, [error.why], error.hint)
+            self._broken[name] = error
+            return
 
         def base_of(chunk: bytes) -> bytes | None:
             with contextlib.suppress(Damaged):

@@ -19,6 +19,7 @@ from holdfast.chunking.codec import DELTA
 from holdfast.crypto.seal import ObjectSealer
 from holdfast.model.errors import Damaged, ObjectMissing
 from holdfast.repository import runs
+from holdfast.repository.fetching import fetch
 from holdfast.repository.fragments import (
     BASE_ROW_SIZE,
     ROW_SIZE,
@@ -207,7 +208,7 @@ class ChunkIndex:
         problem: Damaged | None = None
         for _ in range(2):  # damage is believed when it is seen twice
             try:
-                payload = self._sealer.open("index", name, self._storage.get(name))
+                payload = self._sealer.open("index", name, fetch(self._storage, name))
                 return split_fragment(payload, name)[:2]
             except ObjectMissing:
                 return None
@@ -292,7 +293,7 @@ def read_progress(storage: Storage, sealer: ObjectSealer, session: str) -> Itera
     names = sorted((stat.name for stat in storage.list(f"{INDEX}{session}/")), reverse=True)
     for name in names:
         with contextlib.suppress(Damaged, ObjectMissing):
-            _, _, progress = split_fragment(sealer.open("index", name, storage.get(name)), name)
+            _, _, progress = split_fragment(sealer.open("index", name, fetch(storage, name)), name)
             if progress:
                 yield progress
 

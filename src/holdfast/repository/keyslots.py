@@ -12,6 +12,7 @@ from holdfast.crypto.seal import ObjectSealer
 from holdfast.model.errors import Damaged, HoldfastError, NewerFormat, ObjectMissing, UsageError, WrongKey
 from holdfast.model.ids import new_id
 from holdfast.repository import records as rec
+from holdfast.repository.fetching import fetch
 from holdfast.repository.layout import INDEX, KEYS, LOG, PACKS, key_path, log_path
 from holdfast.repository.state import LogState
 from holdfast.storage.base import Storage
@@ -143,7 +144,7 @@ def _read(storage: Storage) -> tuple[list[Slot], list[HoldfastError]]:
     problems: list[HoldfastError] = []
     for stat in storage.list(KEYS):
         try:
-            slot = keys.parse_slot(storage.get(stat.name), stat.name)
+            slot = keys.parse_slot(fetch(storage, stat.name), stat.name)
             if stat.name != key_path(slot.id):
                 problems.append(Damaged("another key slot stands in this place", where=stat.name))
             slots.append(slot)
@@ -187,7 +188,7 @@ def _no_log(storage: Storage) -> Damaged:
 
 def _opens(storage: Storage, sealer: ObjectSealer, name: str) -> bool:
     try:
-        sealer.open("log", name, storage.get(name))
+        sealer.open("log", name, fetch(storage, name))
     except (ObjectMissing, Damaged):
         return False
     return True

@@ -11,6 +11,7 @@ from holdfast.crypto.seal import ObjectSealer
 from holdfast.model.errors import Damaged, HoldfastError, NewerFormat, ObjectExists, ObjectMissing, StorageError
 from holdfast.repository import guards
 from holdfast.repository import records as rec
+from holdfast.repository.fetching import fetch
 from holdfast.repository.layout import CHECKPOINT, LOG, checkpoint_path, log_path, parse_log_path
 from holdfast.repository.state import LogState
 from holdfast.storage.base import Storage
@@ -65,7 +66,7 @@ class Log:
             while True:
                 number = self.state.number + 1
                 try:
-                    sealed = self._storage.get(log_path(number))
+                    sealed = fetch(self._storage, log_path(number))
                 except ObjectMissing:
                     return
                 self._take_or_skip(number, sealed)
@@ -146,7 +147,7 @@ class Log:
 
     def _get(self, number: int) -> bytes:
         try:
-            return self._storage.get(log_path(number))
+            return fetch(self._storage, log_path(number))
         except ObjectMissing as error:
             raise _missing(number) from error
 
@@ -181,11 +182,11 @@ class Log:
         return LogState()
 
     def _folded(self, name: str) -> LogState:
-        return LogState.from_checkpoint(self._sealer.open("checkpoint", name, self._storage.get(name)), name)
+        return LogState.from_checkpoint(self._sealer.open("checkpoint", name, fetch(self._storage, name)), name)
 
     def _agrees(self, state: LogState) -> bool:
         name = log_path(state.number)
-        return rec.record_hash(self._sealer.open("log", name, self._storage.get(name))) == state.hash
+        return rec.record_hash(self._sealer.open("log", name, fetch(self._storage, name))) == state.hash
 
     def _checkpoint(self) -> None:
         """Fold the log for later readers; failing to costs them time, nothing else."""

@@ -11,6 +11,7 @@ from blake3 import blake3
 from holdfast.chunking import codec
 from holdfast.crypto.keys import Keyring
 from holdfast.model.errors import Damaged, HoldfastError, ObjectMissing
+from holdfast.repository.fetching import fetch
 from holdfast.repository.fragments import Location
 from holdfast.repository.layout import pack_path
 from holdfast.repository.pack import DATA, Frame, PackKey, read_key
@@ -161,7 +162,7 @@ class ChunkReader:
 
     def _range(self, name: str, offset: int, length: int) -> bytes:
         if not self._windowed:
-            return self._storage.get(name, offset, length)
+            return fetch(self._storage, name, offset, length)
         parts = []
         while length > 0:
             number, inside = divmod(offset, _WINDOW)
@@ -185,7 +186,7 @@ class ChunkReader:
             if held is not None:
                 self._windows.move_to_end((name, number))
                 return held
-        data = self._storage.get(name, number * _WINDOW, _WINDOW)
+        data = fetch(self._storage, name, number * _WINDOW, _WINDOW)
         with self._lock:
             self._windows[name, number] = data
             if len(self._windows) > _WINDOWS_HELD:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from holdfast.chunking import codec
 from holdfast.model.errors import Damaged, ObjectMissing
 from holdfast.repository import pack as packs
+from holdfast.repository.fetching import fetch
 from holdfast.repository.fragments import (
     BASE_ROW_SIZE,
     ROW_SIZE,
@@ -59,12 +60,12 @@ def unindexed(vault: Vault) -> dict[bytes, int]:
 def read_contents(vault: Vault, name: bytes, size: int) -> list[Entry]:
     """The entries of one pack, from its trailer; by reading all its frames when the trailer is damaged."""
     where = pack_path(name)
-    key = packs.read_key(vault.keyring, lambda length: vault.storage.get(where, 0, length), where)
+    key = packs.read_key(vault.keyring, lambda length: fetch(vault.storage, where, 0, length), where)
     try:
-        trailer = packs.footer(vault.storage.get(where, size - packs.FOOTER_SIZE, packs.FOOTER_SIZE), where)
-        return packs.contents(key, vault.storage.get(where, trailer, size - trailer), where)
+        trailer = packs.footer(fetch(vault.storage, where, size - packs.FOOTER_SIZE, packs.FOOTER_SIZE), where)
+        return packs.contents(key, fetch(vault.storage, where, trailer, size - trailer), where)
     except Damaged:
-        return list(packs.salvage(key, vault.storage.get(where), where))
+        return list(packs.salvage(key, fetch(vault.storage, where), where))
 
 
 def rescue(vault: Vault) -> tuple[int, list[Damaged]]:
@@ -110,7 +111,7 @@ def drop_lost(vault: Vault, session: str, lost: Iterable[bytes], missing: Contai
     for number, stat in enumerate(list(vault.storage.list(INDEX))):
         with contextlib.suppress(Damaged, ObjectMissing):
             rows, bases, progress = split_fragment(
-                vault.sealer.open("index", stat.name, vault.storage.get(stat.name)), stat.name
+                vault.sealer.open("index", stat.name, fetch(vault.storage, stat.name)), stat.name
             )
             left = Fragment(
                 list(_without(rows, ROW_SIZE, copies, missing)),
