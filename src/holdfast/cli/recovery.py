@@ -35,6 +35,10 @@ class RestoreWishes:
     verify: str = "counts"
     no_owner: bool = False
     no_acl: bool = False
+    keys: tuple[str, ...] = ()
+    where: str | None = None
+    skip_blocked: bool = False
+    drop_columns: bool = False
 
 
 def order_of(app: App, wishes: RestoreWishes) -> RestoreOrder:

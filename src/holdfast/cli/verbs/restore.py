@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from holdfast.cli import ask, recovery
+from holdfast.cli import ask, recovery, restoring_rows
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
@@ -21,6 +21,8 @@ holdfast restore latest:shop --to postgresql://app@localhost/shop_copy
 holdfast restore 3f9c12aa --to /srv/media-from-tuesday --only 'photos/2026/*'
 holdfast restore latest:shop --in-place --only public.orders --dry-run
 holdfast restore latest:shop --in-place --only public.orders --yes
+holdfast restore 3f9c12aa --only public.orders --keys 4711,4712 --dry-run
+holdfast restore 3f9c12aa --only public.orders --where "status = 'open' and total > 100" --overwrite
 """
 
 
@@ -38,16 +40,27 @@ holdfast restore latest:shop --in-place --only public.orders --yes
     show_default=True,
     help="content reads everything back and compares.",
 )
+@click.option("--keys", multiple=True, metavar="KEY,…", help="Only rows with these keys, into the source (or --to).")
+@click.option("--where", metavar="CONDITION", help="Only rows for which this is true, into the source (or --to).")
+@click.option("--skip-blocked", is_flag=True, help="With rows: restore the others when some cannot be written.")
+@click.option("--drop-columns", is_flag=True, help="With rows: leave out columns the table has no more.")
 @click.option("--no-owner", is_flag=True, help="Do not restore owners.")
 @click.option("--no-acl", is_flag=True, help="Do not restore access rights.")
-def restore(face: Face, snapshot: str, only: Sequence[str], **wanted: Any) -> int:
+def restore(face: Face, snapshot: str, only: Sequence[str], keys: Sequence[str], **wanted: Any) -> int:
     """Get a snapshot back, into a new place unless told otherwise.
+
+    --where and --keys bring single rows of one table back: those that are missing, with --overwrite also those that
+    differ; --dry-run tells of each row what would become of it, and why.
 
     --in-place takes a snapshot of what it will touch first; holdfast undo RUN brings that back.
 
     With --json, warnings lists what the snapshot does not hold and what could not be kept (owners, grants, roles).
     """
-    wishes = recovery.RestoreWishes(snapshot=snapshot, only=tuple(only), **wanted)
+    wishes = recovery.RestoreWishes(snapshot=snapshot, only=tuple(only), keys=tuple(keys), **wanted)
+    if wishes.keys or wishes.where is not None:
+        return restoring_rows.carry_out(face, wishes)
+    if wishes.skip_blocked or wishes.drop_columns:
+        raise UsageError("--skip-blocked and --drop-columns belong to --where and --keys")
     if (wishes.overwrite or wishes.exact) and not wishes.in_place:
         raise UsageError("--overwrite and --exact belong to --in-place", hint="a new place is always exact")
     if wishes.to and split_password(wishes.to)[1]:

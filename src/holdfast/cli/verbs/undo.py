@@ -10,8 +10,11 @@ from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.cli.progress import shown
 from holdfast.model.events import Reporter
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.sources.base import Source
 from holdfast.system import clock
 from holdfast.usecases.restore import RestoreResult
+from holdfast.usecases.row_undo import is_row_undo
 from holdfast.usecases.undo import UndoOrder
 from holdfast.usecases.undo import undo as take_back
 from holdfast.wiring.build import App
@@ -42,10 +45,16 @@ def undo(face: Face, run: str, force: bool) -> int:
 def _undo(app: App, run: str, report: Reporter, *, dry_run: bool, force: bool) -> RestoreResult:
     order = UndoOrder(
         run=run,
-        source=lambda info: app.source_of(info, (info.undo or {}).get("to")),
+        source=lambda info: _source(app, info),
         dry_run=dry_run,
         force=force,
         created_by=clock.user(),
         report=report,
     )
     return take_back(app.repository, order)
+
+
+def _source(app: App, info: SnapshotInfo) -> Source:
+    """Rows are taken back where they were put; a whole restore is told its place and finds it itself."""
+    to = (info.undo or {}).get("to")
+    return app.stand_in(info.kind, to) if to and is_row_undo(info) else app.source_of(info, to)
