@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "find": ("find:find", "Find rows in a snapshot, without restoring it."),
     "diff": ("diff:diff", "Tell what changed between two snapshots, or since one."),
     "restore": ("restore:restore", "Get a snapshot back, into a new place unless told otherwise."),
+    "entity": ("entity:entity", "Save, find, restore or copy one thing with everything that belongs to it."),
     "undo": ("undo:undo", "Take back what a restore changed."),
     "status": ("status:status", "Say what would be lost now."),
     "check": ("check:check", "Verify that the repository holds what it should."),

@@ -78,6 +78,8 @@ class Closure:
     graph: Graph
     members: dict[Identity, Member] = field(default_factory=dict)
     users: list[UserReference] = field(default_factory=list)
+    keys: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Member]] = field(default_factory=dict, repr=False)
+    """Members by what they are referred to with; filled by ``matching`` as it is asked for."""
 
     @property
     def root(self) -> Member:

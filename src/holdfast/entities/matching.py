@@ -1,0 +1,93 @@
+"""Rows an entity shares with others are found again by their natural key, when they came back under another number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from holdfast.entities.closure import Closure, Identity, Member
+from holdfast.entities.graph import Edge, Graph
+from holdfast.entities.paths import keys_at, with_replaced
+from holdfast.model.records import Key, Row, Table
+
+Matches = dict[Identity, dict[tuple[str, ...], Key]]
+"""Shared rows that are there under another key: for each set of columns referred to, the key they have now."""
+
+Find = Callable[[Table, tuple[str, ...], Collection[Key]], Iterator[Row]]
+
+
+def match_shared(
+    closure: Closure, tables: Mapping[str, Table], find: Find, now: Mapping[Identity, Row]
+) -> Matches:
+    """Shared rows that are gone, or are somebody else now, and another row with the same unique values."""
+    found: Matches = {}
+    for name, members in closure.by_table("shared").items():
+        table = tables.get(name)
+        if table is None:
+            continue
+        for unique in table.unique:
+            by_natural: dict[Key, Member] = {}
+            for member in members:
+                living = now.get(member.identity)
+                if member.identity not in found and (living is None or living.key(unique) != member.row.key(unique)):
+                    by_natural.update(dict.fromkeys(keys_at(member.row, unique), member))
+            for row in find(table, unique, list(by_natural)) if by_natural else ():
+                if (match := by_natural.get(row.key(unique))) is not None:
+                    found[match.identity] = _keys_of(closure.graph, name, row)
+    return found
+
+
+def remapped(graph: Graph, member: Member, matches: Matches) -> Row:
+    """The row with its references to shared rows that have another key now."""
+    row = member.row
+    if not matches:
+        return row
+    for edge in graph.above(member.table):
+        reference = edge.reference
+        if edge.up != "shared" or len(reference.columns) != 1:
+            row = _composite(row, edge, matches)
+            continue
+        moved = {
+            identity[1][0]: keys[reference.to_columns][0]
+            for identity, keys in matches.items()
+            if identity[0] == reference.to and reference.to_columns in keys and len(identity[1]) == 1
+        }
+        by_text = {str(old): new for old, new in moved.items()}
+        row = with_replaced(row, reference.columns[0], lambda value, by_text=by_text: by_text.get(str(value), value))  # type: ignore[misc]
+    return row
+
+
+def named_by(closure: Closure, member: Member) -> Iterator[tuple[Edge, Member]]:
+    """Rows of the closure that a member names and cannot be without."""
+    for edge in closure.graph.above(member.table):
+        if edge.up not in ("parent", "shared"):
+            continue
+        by_key = keys_of_table(closure, edge.reference.to, edge.reference.to_columns)
+        for key in keys_at(member.row, edge.reference.columns):
+            if (other := by_key.get(tuple(map(str, key)))) is not None and other is not member:
+                yield edge, other
+
+
+def keys_of_table(closure: Closure, table: str, columns: tuple[str, ...]) -> dict[tuple[str, ...], Member]:
+    """Members of a table by what they are referred to with, as text."""
+    found = closure.keys.get((table, columns))
+    if found is None:
+        members = [member for member in closure.members.values() if member.table == table]
+        found = {tuple(map(str, member.row.key(columns))): member for member in members}
+        closure.keys[table, columns] = found
+    return found
+
+
+def _composite(row: Row, edge: Edge, matches: Matches) -> Row:
+    reference = edge.reference
+    if edge.up != "shared" or not all(column in row.values for column in reference.columns):
+        return row
+    for identity, keys in matches.items():
+        if identity[0] == reference.to and identity[1] == row.key(reference.columns) and reference.to_columns in keys:
+            new = dict(zip(reference.columns, keys[reference.to_columns], strict=True))
+            return Row({**row.values, **new})
+    return row
+
+
+def _keys_of(graph: Graph, table: str, row: Row) -> dict[tuple[str, ...], Key]:
+    columns = {edge.reference.to_columns for edge in graph.edges if edge.reference.to == table}
+    return {each: row.key(each) for each in columns}

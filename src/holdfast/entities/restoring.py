@@ -1,0 +1,310 @@
+"""What has to change so that an entity is again what it was: decided row by row, from reading alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from holdfast.entities.closure import Closure, Identity, Member, UserReference
+from holdfast.entities.matching import Matches, match_shared, named_by, remapped
+from holdfast.entities.ordering import is_path
+from holdfast.entities.paths import keys_at
+from holdfast.model.records import Did, Difference, Key, Row, Table
+
+Find = Callable[[Table, tuple[str, ...], Collection[Key]], Iterator[Row]]
+
+CREATE, UPDATE, UNCHANGED, SKIP, BLOCKED = "create", "update", "unchanged", "skip", "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """``only``: tables; empty: all. ``existing``: what becomes of rows that are there and differ: "refuse", "skip",
+    "overwrite", "merge" (what is NULL now is filled). ``users``: of references to users that are gone: "null",
+    "refuse", "keep". ``create_parents``: make rows again that the entity needs and that are gone too."""
+
+    only: tuple[str, ...] = ()
+    existing: str = "refuse"
+    users: str = "null"
+    create_parents: bool = False
+    drop_columns: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What becomes of one row, and why."""
+
+    table: str
+    key: Key
+    role: str
+    action: str
+    reason: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Decision:
+    """``changes`` to be made; ``steps`` tell of every row; ``refusals`` non-empty: nothing may be done."""
+
+    steps: list[Step] = field(default_factory=list)
+    changes: list[Difference] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def decide(closure: Closure, tables: Mapping[str, Table], find: Find, wishes: Wishes) -> Decision:
+    """Compare the entity as it was (``closure``) with what ``find`` gives now in ``tables``."""
+    return _Planner(closure, tables, find, wishes).run()
+
+
+class _Planner:
+    def __init__(self, closure: Closure, tables: Mapping[str, Table], find: Find, wishes: Wishes) -> None:
+        self._closure, self._tables, self._find, self._wishes = closure, tables, find, wishes
+        self._done = Decision()
+        self._now: dict[Identity, Row] = {}
+        self._written: dict[Identity, Member] = {}
+        self._matches: Matches = {}
+        self._gone_columns: dict[str, set[str]] = {}
+
+    def run(self) -> Decision:
+        self._check_tables()
+        if self._done.refusals:
+            return self._done
+        self._load()
+        self._matches = match_shared(self._closure, self._tables, self._find, self._now)
+        nulled = self._users()
+        for member in self._chosen():
+            self._one(member, nulled.get(member.identity, ()))
+        self._parents()
+        self._clashes()
+        self._linked()
+        return self._done
+
+    def _chosen(self) -> list[Member]:
+        only = self._wishes.only
+        return [
+            member for member in self._closure.members.values()
+            if member.role == "owned" and (not only or member.table in only)
+        ]  # fmt: skip
+
+    # -- what the application has now
+
+    def _check_tables(self) -> None:
+        for name, members in self._closure.by_table("owned", "parent", "shared").items():
+            if self._wishes.only and name not in self._wishes.only and members[0].role == "owned":
+                continue
+            table = self._tables.get(name)
+            if table is None:
+                self._refuse(f"table {name} does not exist any more ({len(members)} rows of the entity are in it)")
+                continue
+            known = {column.name for column in table.columns}
+            gone = {name for member in members for name in member.row.values} - known if known else set()
+            self._gone_columns[name] = gone
+            if gone and not self._wishes.drop_columns:
+                told = ", ".join(f"{name}.{column}" for column in sorted(gone))
+                self._refuse(f"columns that are gone: {told}; leave them out with --drop-columns")
+            elif gone:
+                self._done.warnings.append(f"left out, because the column is gone: {name}: {', '.join(sorted(gone))}")
+
+    def _load(self) -> None:
+        for name, members in self._closure.by_table().items():
+            table = self._tables.get(name)
+            if table is None:
+                continue
+            columns = table.key or tuple(column for column in members[0].row.values if column not in self._lost(name))
+            keys = {member.row.key(columns) for member in members}
+            seen: dict[Key, list[Row]] = {}
+            for row in self._find(table, columns, keys):
+                seen.setdefault(row.key(columns), []).append(row)
+            for member in members:
+                if rows := seen.get(member.row.key(columns)):
+                    self._now[member.identity] = rows[0] if table.key else rows.pop()
+
+    def _lost(self, table: str) -> set[str]:
+        return self._gone_columns.get(table, set())
+
+    # -- rows of the entity
+
+    def _one(self, member: Member, nulled: Sequence[str]) -> None:
+        table = self._tables[member.table]
+        wanted = self._wanted(member, table, nulled)
+        now = self._now.get(member.identity)
+        if now is None:
+            self._change(member, None, wanted)
+            return
+        differing = _differing(wanted, now)
+        if not differing:
+            self._step(member, UNCHANGED)
+        elif self._wishes.existing == "skip":
+            self._step(member, SKIP, f"is there and differs in {', '.join(differing)}")
+        elif self._wishes.existing == "overwrite":
+            self._change(member, now, _over(now, wanted), f"differs in {', '.join(differing)}")
+        elif self._wishes.existing == "merge":
+            filled = {name: wanted.values[name] for name in differing if now.values.get(name) is None}
+            if filled:
+                self._change(member, now, Row({**now.values, **filled}), f"fills {', '.join(filled)}")
+            else:
+                self._step(member, SKIP, f"is there and differs in {', '.join(differing)}")
+        else:
+            self._block(member, f"is there and differs in {', '.join(differing)}",
+                        "choose --skip-existing, --overwrite or --merge")  # fmt: skip
+
+    def _wanted(self, member: Member, table: Table, nulled: Sequence[str]) -> Row:
+        row = remapped(self._closure.graph, member, self._matches)
+        lost = self._lost(member.table)
+        generated = {column.name for column in table.columns if column.generated}
+        if not (lost or generated or nulled):
+            return row
+        values = {name: value for name, value in row.values.items() if name not in lost | generated}
+        raw = b"" if nulled else row.raw
+        return Row({**values, **{name: None for name in nulled if name in values}}, raw)
+
+    def _change(self, member: Member, now: Row | None, wanted: Row, reason: str = "") -> None:
+        did = Did.ADDED if now is None else Did.CHANGED
+        table = self._tables[member.table]
+        key = wanted.key(table.key) if table.key else ()
+        self._done.changes.append(Difference(table=member.table, did=did, key=key, before=now, after=wanted))
+        self._written[member.identity] = member
+        self._step(member, CREATE if now is None else UPDATE, reason)
+
+    # -- what rows of the entity need
+
+    def _users(self) -> dict[Identity, list[str]]:
+        """Columns to be NULL because the user is gone; refused where that cannot be."""
+        found: dict[Identity, list[str]] = {}
+        if self._wishes.users == "keep":
+            return found
+        chosen = {member.identity for member in self._chosen()}
+        needed = [each for each in self._closure.users if each.member.identity in chosen]
+        for each in self._missing_users(needed):
+            reference = each.edge.reference
+            row = f"{each.member.table} {_key(each.member)}"
+            missing = f"{reference.to} {','.join(map(str, each.key))}"
+            if self._wishes.users == "refuse" or not self._may_be_null(each):
+                self._refuse(f"{row} names {missing}, who is gone ({reference.columns[0]}); bring that row back first")
+                continue
+            found.setdefault(each.member.identity, []).extend(reference.columns)
+            self._done.warnings.append(f"{row}: {reference.columns[0]} becomes NULL, because {missing} is gone")
+        return found
+
+    def _missing_users(self, needed: Sequence[UserReference]) -> Iterator[UserReference]:
+        by_edge: dict[tuple[str, tuple[str, ...]], list[UserReference]] = {}
+        for each in needed:
+            by_edge.setdefault((each.edge.reference.to, each.edge.reference.to_columns), []).append(each)
+        for (name, columns), group in by_edge.items():
+            table = self._tables.get(name)
+            keys = {each.key for each in group}
+            there = {row.key(columns) for row in self._find(table, columns, keys)} if table is not None else set()
+            yield from (each for each in group if each.key not in there)
+
+    def _may_be_null(self, each: UserReference) -> bool:
+        columns = self._tables[each.member.table].columns
+        nullable = {column.name for column in columns if column.nullable}
+        names = each.edge.reference.columns
+        return not any(is_path(name) for name in names) and (not columns or nullable.issuperset(names))
+
+    def _parents(self) -> None:
+        """Rows that written rows name: there, or made again when that is allowed; and what those need in turn."""
+        waiting = list(self._written.values())
+        asked: set[Identity] = set()
+        while waiting:
+            member = waiting.pop()
+            for edge, other in named_by(self._closure, member):
+                if other.identity in asked or other.identity in self._written:
+                    continue
+                asked.add(other.identity)
+                if other.identity in self._now or edge.reference.to_columns in self._matches.get(other.identity, {}):
+                    continue
+                if other.role == "owned":
+                    hint = f"take {other.table} along with --only"
+                    self._block(other, f"{member.table} {_key(member)} needs it and it is gone", hint)
+                elif other.role != "shared" and not self._wishes.create_parents:
+                    self._block(other, f"{member.table} {_key(member)} needs it and it is gone",
+                                "make it again with --create-parents")  # fmt: skip
+                else:
+                    self._change(other, None, self._wanted(other, self._tables[other.table], ()), "needed")
+                    waiting.append(other)
+
+    def _clashes(self) -> None:
+        """Unique values that somebody else has taken."""
+        by_table: dict[str, list[Difference]] = {}
+        for change in self._done.changes:
+            by_table.setdefault(change.table, []).append(change)
+        for name, changes in by_table.items():
+            table = self._tables[name]
+            for unique in table.unique:
+                self._clash(table, unique, changes)
+
+    def _clash(self, table: Table, unique: tuple[str, ...], changes: Sequence[Difference]) -> None:
+        wanted: dict[Key, Difference] = {}
+        for change in changes:
+            assert change.after is not None  # noqa: S101 - restoring only adds and changes
+            if change.before is None or any(column in change.columns for column in unique):
+                for key in keys_at(change.after, unique):
+                    wanted[key] = change
+        if not wanted or not table.key:
+            return
+        ours = {change.key for change in changes if change.before is not None and set(change.columns) & set(unique)}
+        for row in self._find(table, unique, list(wanted)):
+            taken = [key for key in keys_at(row, unique) if key in wanted]
+            if taken and row.key(table.key) != wanted[taken[0]].key and row.key(table.key) not in ours:
+                value = ", ".join(f"{column}={each}" for column, each in zip(unique, taken[0], strict=True))
+                other, mine = ",".join(map(str, row.key(table.key))), ",".join(map(str, wanted[taken[0]].key))
+                self._refuse(f"{table.name} {mine} cannot come back: {value} belongs to {table.name} {other} now")
+
+    # -- rows outside that pointed at the entity
+
+    def _linked(self) -> None:
+        """Where the reference was set to NULL by the delete, it is set again; gone rows are not ours to make."""
+        if self._wishes.only:
+            return
+        for member in self._closure.members.values():
+            if member.role != "linked" or member.edge is None:
+                continue
+            now, columns = self._now.get(member.identity), member.edge.reference.columns
+            if now is None:
+                self._step(member, SKIP, "is gone too, and does not belong to the entity")
+            elif any(column not in now.values or column not in member.row.values for column in columns):
+                self._step(member, UNCHANGED, "what it refers with is inside another value, which is left as it is")
+            elif now.key(columns) == member.row.key(columns):
+                self._step(member, UNCHANGED)
+            elif any(now.values[column] is not None for column in set(columns) - _fixed(member, self._tables)):
+                self._step(member, SKIP, "refers to another row now")
+            else:
+                after = Row({**now.values, **{column: member.row.values[column] for column in columns}})
+                self._change(member, now, after, "refers to it again")
+
+    # -- telling
+
+    def _step(self, member: Member, action: str, reason: str = "") -> None:
+        key = member.identity[1]
+        self._done.steps.append(
+            Step(table=member.table, key=key, role=member.role, action=action, reason=reason)
+        )
+
+    def _block(self, member: Member, why: str, hint: str) -> None:
+        self._step(member, BLOCKED, why)
+        self._refuse(f"{member.table} {_key(member)}: {why}; {hint}")
+
+    def _refuse(self, text: str) -> None:
+        self._done.refusals.append(text)
+
+
+def _differing(wanted: Row, now: Row) -> list[str]:
+    if wanted.raw and now.raw:
+        names = dict.fromkeys((*wanted.values, *now.values))
+        found = [name for name in names if wanted.values.get(name) != now.values.get(name)]
+        return found or ([] if wanted.raw == now.raw else ["the bytes"])
+    return [name for name, value in wanted.values.items() if now.values.get(name) != value]
+
+
+def _over(now: Row, wanted: Row) -> Row:
+    """The row as it was; columns that came later stay as they are now."""
+    return wanted if wanted.raw or not now.values else replace(wanted, values={**now.values, **wanted.values})
+
+
+def _fixed(member: Member, tables: Mapping[str, Table]) -> set[str]:
+    """Columns of a reference that a delete cannot have emptied."""
+    return {column.name for column in tables[member.table].columns if not column.nullable}
+
+
+def _key(member: Member) -> str:
+    return ",".join(str(value) for value in member.identity[1][:4])

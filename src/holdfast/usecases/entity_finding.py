@@ -1,0 +1,249 @@
+"""Which entity, which of its rows, and in which snapshots it is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from holdfast.entities.closure import Closure, Limits, Rows, closure_of
+from holdfast.entities.declared import Declaration
+from holdfast.entities.graph import Graph, graph_of
+from holdfast.entities.naming import require_column
+from holdfast.model.errors import HoldfastError, UsageError
+from holdfast.model.events import Reporter, silent
+from holdfast.model.ids import short
+from holdfast.model.records import Row, Table
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.planning import names
+from holdfast.repository.repository import Repository, SnapshotEntry
+from holdfast.sources.base import Source
+from holdfast.sources.records import Book
+from holdfast.usecases.looking import open_book
+from holdfast.usecases.row_undo import is_row_undo
+
+_NAMED = 3
+_LOOKED_AT = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """``key`` as it was typed: ``42``, ``de,7`` for a key of two columns, or the value of a unique column.
+
+    ``limit_rows``: instead of the declared limit.
+    """
+
+    name: str
+    key: str
+    declaration: Declaration
+    source: Source
+    limit_rows: int | None = None
+    report: Reporter = silent
+
+    @property
+    def where(self) -> str:
+        """Where its declaration stands."""
+        return f"[entities.{self.name}]"
+
+    @property
+    def spoken(self) -> str:
+        """``event 42``."""
+        return f"{self.name} {self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """``counts``: rows of the entity by table, where known without reading the whole graph."""
+
+    entry: SnapshotEntry
+    counts: Mapping[str, int] | None = None
+    title: str | None = None
+    row: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_entity(self) -> bool:
+        """Whether the snapshot was taken of this entity alone."""
+        return bool(self.entry.info.more and "entity" in self.entry.info.more)
+
+
+def entity_named(entities: Mapping[str, Declaration], name: str) -> Declaration:
+    """The declaration of that name. UsageError tells the nearest."""
+    if name in entities:
+        return entities[name]
+    near = difflib.get_close_matches(name, entities, n=_NAMED, cutoff=0.5)
+    known = f"known: {', '.join(entities)}" if entities else "add one to holdfast.toml: [entities.event]"
+    hint = f"did you mean {' or '.join(near)}?" if near else known
+    raise UsageError(f"there is no entity {name!r} in the configuration", hint=hint)
+
+
+def graph_for(rows: Rows, subject: Subject) -> Graph:
+    """The entity's graph in a book."""
+    return graph_of(rows, subject.declaration, where=subject.where)
+
+
+def root_of(rows: Rows, graph: Graph, subject: Subject) -> Row | None:
+    """The row that ``key`` names. UsageError when no key column could hold such a value."""
+    table = graph.root
+    refused: UsageError | None = None
+    could_be = False
+    for columns in dict.fromkeys((subject.declaration.key, table.key, *table.unique)):
+        if not columns:
+            continue
+        for column in columns:
+            require_column(table, column, where=f"{subject.where} key")
+        typed = subject.key.split(",") if len(columns) > 1 else [subject.key]
+        if len(typed) != len(columns):
+            continue
+        try:
+            key = tuple(rows.parse(table, *pair) for pair in zip(columns, typed, strict=True))
+        except UsageError as error:
+            refused = refused or error
+            continue
+        for row in rows.find(table, columns, [key]):
+            return row
+        could_be = True
+    if refused is not None and not could_be:
+        raise refused
+    return None
+
+
+def closure_in(rows: Rows, graph: Graph, subject: Subject, root: Row, *, whole: bool) -> Closure:
+    """Everything that belongs to the row. ``whole``: the book holds whole tables, so shares of them mean something."""
+    declared = subject.declaration
+    share = declared.limit_share if whole and declared.limit_share < 1 else None
+    limits = Limits(rows=subject.limit_rows or declared.limit_rows, depth=declared.limit_depth, share=share)
+    return closure_of(rows, graph, root, limits)
+
+
+def title_of(row: Row, subject: Subject) -> str | None:
+    """What a person calls it."""
+    value = row.values.get(subject.declaration.title) if subject.declaration.title else None
+    return None if value is None else str(value)
+
+
+def key_texts(book: Book, table: Table, row: Row) -> list[str]:
+    """The primary key as text: what ``more["entity"]["key"]`` holds."""
+    return [str(book.plain(value)) for value in row.key(table.key)]
+
+
+# -- snapshots
+
+
+def candidates(repository: Repository, subject: Subject) -> list[SnapshotEntry]:
+    """Snapshots that can hold the whole entity, newest first; those of this entity alone only when it is this one."""
+    found = []
+    for entry in reversed(repository.snapshots()):
+        info = entry.info
+        if info.source != subject.declaration.source or info.kind != subject.source.kind:
+            continue
+        told = (info.more or {}).get("entity")
+        if told is not None:
+            if told.get("name") == subject.name and not is_row_undo(info):
+                found.append(entry)
+        elif not info.partial:
+            found.append(entry)
+    return found
+
+
+def versions(repository: Repository, subject: Subject) -> Iterator[Version]:
+    """Every snapshot that has it: those of the entity alone first, then full ones, newest first."""
+    entries = candidates(repository, subject)
+    ordered = sorted(entries, key=lambda entry: not (entry.info.more or {}).get("entity"))
+    for entry in ordered:
+        told = (entry.info.more or {}).get("entity")
+        if told is not None and told.get("key") == [subject.key]:
+            yield Version(entry=entry, counts=told.get("rows"), title=told.get("title"))
+            continue
+        with open_book(repository, entry, subject.source, report=subject.report) as book:
+            found = _look(book, subject)
+            if found is None:
+                continue
+            counts = told.get("rows") if told is not None else None
+            yield Version(entry=entry, counts=counts, title=title_of(found, subject), row=_plain(book, found))
+
+
+def _plain(book: Book, row: Row) -> dict[str, Any]:
+    return {name: book.plain(value) for name, value in row.values.items()}
+
+
+def _look(book: Book, subject: Subject) -> Row | None:
+    """The root row in a snapshot; None also when the table did not exist then."""
+    try:
+        return root_of(book, graph_for(book, subject), subject)
+    except UsageError:
+        return None
+
+
+def choose(repository: Repository, subject: Subject, wanted: str | None) -> SnapshotEntry:
+    """The snapshot to take the entity from: named, the newest until a time, or the newest that has it.
+
+    UsageError names the nearest snapshots that have it.
+    """
+    moment = _moment(wanted) if wanted else None
+    if wanted and moment is None:
+        info = names.one(wanted, [entry.info for entry in repository.snapshots()])
+        entry = next(entry for entry in repository.snapshots() if entry.info.id == info.id)
+        if entry.info.source != subject.declaration.source:
+            raise UsageError(
+                f"snapshot {short(info.id)} is of {info.source}, not of {subject.declaration.source}",
+                hint=f"holdfast entity versions {subject.spoken}",
+            )
+        if not _has(repository, entry, subject):
+            raise _nowhere(repository, subject, f"not in snapshot {short(info.id)}", info)
+        return entry
+    for entry in candidates(repository, subject):
+        if (moment is None or _time(entry.info) <= moment) and _has(repository, entry, subject):
+            return entry
+    until = f" until {wanted}" if wanted else ""
+    raise _nowhere(repository, subject, f"not in any snapshot{until}", None)
+
+
+def missing_live(repository: Repository, subject: Subject) -> UsageError:
+    """It is not in the application now; where it still is."""
+    return _nowhere(repository, subject, f"not in {subject.declaration.source} now", None)
+
+
+def _has(repository: Repository, entry: SnapshotEntry, subject: Subject) -> bool:
+    told = (entry.info.more or {}).get("entity")
+    if told is not None and told.get("name") == subject.name and told.get("key") == [subject.key]:
+        return True
+    with open_book(repository, entry, subject.source, report=subject.report) as book:
+        return root_of(book, graph_for(book, subject), subject) is not None
+
+
+def _nowhere(repository: Repository, subject: Subject, why: str, beside: SnapshotInfo | None) -> UsageError:
+    entries = candidates(repository, subject)
+    if beside is not None:
+        entries.sort(key=lambda entry: abs(_time(entry.info) - _time(beside)))
+    having = []
+    for entry in entries[:_LOOKED_AT]:
+        try:
+            if _has(repository, entry, subject):
+                having.append(f"{short(entry.info.id)} ({entry.info.created_at[:19]})")
+        except HoldfastError:
+            continue
+        if len(having) == _NAMED:
+            break
+    hint = (
+        f"it is in {', '.join(having)}: holdfast entity restore {subject.spoken} --from {having[0][:8]}"
+        if having
+        else "check the id; holdfast list shows what there is"
+    )
+    return UsageError(f"there is no {subject.spoken}", where=subject.declaration.root, why=why, hint=hint)
+
+
+def _moment(text: str) -> float | None:
+    """Seconds of a time as people write it, UTC unless it says otherwise; None when it is no time."""
+    if "-" not in text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _time(info: SnapshotInfo) -> float:
+    return datetime.fromisoformat(info.created_at).timestamp()
