@@ -15,6 +15,7 @@ Owners = Callable[[set[int]], Iterable[tuple[int, ...]]]
 
 _AMBIGUOUS = 0x02000000
 _AHEAD = 8
+_LEAST = -(1 << 63)
 
 
 class Differing:
@@ -72,7 +73,7 @@ class Differing:
         ]
         if self.continued:
             found += [self._at(root, way) for way in owners(set(self.continued))]
-        return sorted(set(found), key=lambda each: -(1 << 63) if each[0] is None else each[0])
+        return sorted(set(found), key=lambda each: _LEAST - 1 if each[0] is None else each[0])
 
     def is_same_tree(self, root: int, other_root: int, owners: Owners) -> bool:
         """Whether a whole table, also one without row numbers, is page for page the same."""
@@ -96,14 +97,23 @@ class Differing:
             yield root
 
     def _differing(self, node: Node, low: int | None, high: int | None, theirs: _Leaves) -> Iterator[Range]:
-        pages, children = self.pages, node.children
-        if theirs.has_parent(node.page):
-            odd = [number for number, child in enumerate(children) if child in pages]
-        else:
-            others = theirs.leaves
-            odd = [number for number, child in enumerate(children) if child in pages or child not in others]
-        for number in odd:
-            yield Trees.between(node, number, low, high)
+        pages, is_common, others = self.pages, theirs.has_parent(node.page), theirs.leaves
+        for number, child in enumerate(node.children):
+            if child in pages:
+                within = self._within(child) if is_common or child in others else None
+                yield from [Trees.between(node, number, low, high)] if within is None else within
+            elif not is_common and child not in others:
+                yield Trees.between(node, number, low, high)
+
+    def _within(self, page: int) -> list[Range] | None:
+        """The rows of a leaf that the same leaf of the other has not; None where only all can be told."""
+        if page > self._two.count:
+            return None
+        mine, theirs = self._one.cells(page), self._two.cells(page)
+        if mine is None or theirs is None:
+            return None
+        odd = [number for cell, number in mine[0].items() if cell not in theirs[0]]
+        return [(number - 1 if number > _LEAST else None, number) for number in sorted([*odd, *mine[1]])]
 
     def is_shared(self, page: int) -> bool:
         """Whether a page is the same in both."""

@@ -67,6 +67,30 @@ class Trees:
                 if node is not None:
                     self.pages.keep((page - 1) * self.page_size, node.raw)
 
+    def cells(self, page: int) -> tuple[dict[bytes, int], list[int]] | None:
+        """(rows of a leaf as they are stored -> their numbers, numbers of those that go on elsewhere).
+
+        None where that cannot be told.
+        """
+        raw = self.raw(page)
+        if page == 1 or len(raw) < self.page_size or raw[0] != LEAF_TABLE:
+            return None
+        found: dict[bytes, int] = {}
+        long: list[int] = []
+        most = self.usable - 35
+        count = raw[3] << 8 | raw[4]
+        if 8 + 2 * count > self.page_size:
+            return None
+        for at in range(8, 8 + 2 * count, 2):
+            start = raw[at] << 8 | raw[at + 1]
+            size, after = _varint(raw, start)
+            number, after = _varint(raw, after)
+            if size <= most:
+                found[raw[start : after + size]] = _signed(number)
+            else:
+                long.append(_signed(number))
+        return found, long
+
     def depth(self, root: int) -> int:
         """Levels of interior pages above the leaves."""
         page = root
@@ -146,13 +170,19 @@ class Trees:
 
 
 def _number(raw: bytes, at: int) -> int:
-    """A row number as SQLite writes it: seven bits a byte, the ninth byte whole."""
+    return _signed(_varint(raw, at)[0])
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    """(number, where the next thing begins): seven bits a byte, the ninth byte whole; past the end are zeros."""
     value = 0
-    for _ in range(8):
-        byte = raw[at] if at < len(raw) else 0
+    for end in range(at + 1, at + 9):
+        byte = raw[end - 1] if end <= len(raw) else 0
         value = value << 7 | byte & 0x7F
         if byte < 0x80:
-            return value
-        at += 1
-    value = value << 8 | (raw[at] if at < len(raw) else 0)
+            return value, end
+    return value << 8 | (raw[at + 8] if at + 8 < len(raw) else 0), at + 9
+
+
+def _signed(value: int) -> int:
     return value - (1 << 64) if value >= 1 << 63 else value
