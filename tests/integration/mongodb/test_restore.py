@@ -112,7 +112,7 @@ def test_files_of_gridfs_come_back_whole(database: tuple[MongoServer, str]) -> N
 
 
 def test_duplicates_are_counted_and_the_rest_is_kept(database: tuple[MongoServer, str]) -> None:
-    """A unique index that cannot be built, and keys that are there twice: loud, named, and no document is lost for it."""
+    """Keys that are there twice: loud, counted, and no other document is lost for it."""
     server, name = database
     server.fill(name, "c", many(50))
     source = MongoSource(server.url(name))
@@ -187,7 +187,7 @@ def _change(server: MongoServer, name: str) -> None:
 def test_in_place_does_what_was_asked_and_undo_takes_it_back(
     database: tuple[MongoServer, str], mode: dict[str, bool], expected: dict[str, str]
 ) -> None:
-    """Missing documents are added; --overwrite replaces, --exact also deletes; the snapshot before brings it all back."""
+    """Missing documents are added; --overwrite replaces, --exact also deletes; undo brings it all back."""
     server, name = database
     server.fill(name, "c", many(200))
     server.fill(name, "gone", many(3))
