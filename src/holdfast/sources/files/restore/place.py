@@ -23,7 +23,7 @@ def find_place(source: str, request: RestoreRequest, own: frozenset[tuple[int, i
     path = os.path.abspath((request.to or "").removeprefix("files:")) if request.to else source
     if request.to is None and not request.in_place:
         path = _unused(f"{source}-restored-{request.label}")
-    refusals = _inside_own(path, own)
+    refusals = (*_inside_own(path, own), *(_too_wide(path, source) if request.exact and request.to else ()))
     if not os.path.lexists(path):
         return Place(path=path, fresh=True, refusals=refusals)
     if not os.path.isdir(path):
@@ -50,6 +50,18 @@ def _is_empty(path: str) -> bool:
             return next(entries, None) is None
     except OSError:
         return False
+
+
+def _too_wide(path: str, source: str) -> tuple[str, ...]:
+    """--exact deletes what the snapshot has not: never all the rest of a disk, or of what the source lies in."""
+    real, tree = os.path.realpath(path), os.path.realpath(source)
+    if real == tree:
+        return ()
+    if os.path.ismount(real):
+        return (f"{path} is a whole file system, and --exact would delete everything else in it",)
+    if tree.startswith(real + os.sep):
+        return (f"{path} contains the source {source}, and --exact would delete everything else in it",)
+    return ()
 
 
 def _inside_own(path: str, own: frozenset[tuple[int, int]]) -> tuple[str, ...]:
