@@ -68,7 +68,7 @@ def _fits(side: _Side, value: Value) -> bool:
 
 def _where(sides: Sequence[_Side], keys: Sequence[Key], operator: str, *, as_text: bool) -> str:
     given = values([[key[place] for key in keys] for place in range(len(sides))])
-    left = [f"CASE WHEN {side.value} IS NOT NULL THEN concat({side.value}) END" if as_text else side.value
+    left = [f"CASE WHEN {side.value} IS DISTINCT FROM NULL THEN concat({side.value}) END" if as_text else side.value
             for side in sides]
     right = [f"u.c{place}" if as_text else f"u.c{place}::{side.cast}" for place, side in enumerate(sides)]
     if operator == "=":

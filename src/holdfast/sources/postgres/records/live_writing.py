@@ -109,8 +109,8 @@ def _counted(batch: Batch, columns: list[list[object]]) -> str:
 
 
 def _text(parts: list[str]) -> str:
-    """A whole row as one text; NULL is not the empty text."""
-    cases = ", ".join(f"CASE WHEN {one} IS NOT NULL THEN concat({one}) END" for one in parts)
+    """A whole row as one text; NULL is not the empty text. (IS NOT NULL would miss rows with a NULL field.)"""
+    cases = ", ".join(f"CASE WHEN {one} IS DISTINCT FROM NULL THEN concat({one}) END" for one in parts)
     return f"(ARRAY[{cases}]::text[])::text"
 
 
