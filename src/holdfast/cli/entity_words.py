@@ -45,7 +45,7 @@ def map_document(found: EntityMap, name: str) -> dict[str, Any]:
                 "declared": edge.declared,
                 "followed": edge.down or edge.up,
                 "on_delete": edge.reference.on_delete,
-                "rows": found.tables[edge.reference.table].rows,
+                "rows": found.sizes[edge.reference.table],
             }
             for edge in found.graph.edges
         ],
@@ -60,14 +60,14 @@ def map_document(found: EntityMap, name: str) -> dict[str, Any]:
 
 def tell_map(face: Face, found: EntityMap) -> None:
     """The graph as a tree of what belongs to the root, then what it names."""
-    tables = found.tables
-    face.line(f"{found.graph.root.name} ({words.count(tables[found.graph.root.name].rows)} rows)", "bold")
+    sizes = found.sizes
+    face.line(f"{found.graph.root.name} ({words.count(sizes[found.graph.root.name])} rows)", "bold")
     _tell_below(face, found, found.graph.root.name, "  ", {found.graph.root.name})
     upward = [edge for edge in found.graph.edges if edge.up and not edge.down]
     if upward:
         face.line()
     rows = [
-        (edge.kind, edge.name, words.count(tables[edge.reference.to].rows), _declared(edge))
+        (edge.kind, edge.name, words.count(sizes[edge.reference.to]), _declared(edge))
         for edge in sorted(upward, key=lambda edge: (edge.kind, edge.name))
     ]
     if rows:
@@ -87,7 +87,7 @@ def tell_map(face: Face, found: EntityMap) -> None:
 def _tell_below(face: Face, found: EntityMap, table: str, indent: str, shown: set[str]) -> None:
     for edge in found.graph.below(table):
         child = edge.reference.table
-        rows = words.count(found.tables[child].rows)
+        rows = words.count(found.sizes[child])
         kind = "owned" if edge.down == "owned" else f"{edge.kind}, set again when restored"
         face.line(f"{indent}{child} ({rows} rows)  {edge.name}  {kind}{_declared(edge)}")
         if edge.down == "owned" and child not in shown:

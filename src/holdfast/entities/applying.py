@@ -34,7 +34,8 @@ def apply(book: LiveBook, transaction: LiveTransaction, changes: Sequence[Differ
     own = {name: [each for each in book.references if each.table == each.to == name] for name in by_table}
     if order.deferred or any(each.deferrable for references in own.values() for each in references):
         transaction.defer_constraints()
-    transaction.write([*_removals(book, order, by_table, own), *_additions(book, order, by_table, own)])
+    # removals last: what the database empties or deletes along with them must not be changed under the updates
+    transaction.write([*_additions(book, order, by_table, own), *_removals(book, order, by_table, own)])
     for name in order.tables:
         if any(change.did is Did.ADDED for change in by_table[name]):
             transaction.advance_sequences(book.tables[name])
@@ -63,7 +64,7 @@ Own = Mapping[str, Sequence[Reference]]
 
 
 def _additions(book: LiveBook, order: Order, changes: Groups, own: Own) -> Iterator[Write]:
-    """Updates that make room first, then rows from parents to children, then what had to wait."""
+    """Rows from parents to children, then changes, then what had to wait."""
     waiting: list[Write] = []
     for name in order.tables:
         table = book.tables[name]

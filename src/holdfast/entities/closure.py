@@ -25,6 +25,10 @@ class Rows(Structure, Protocol):
         """See sources.records.Book."""
         ...
 
+    def rows(self, table: Table) -> Iterator[Row]:
+        """See sources.records.Book."""
+        ...
+
     def parse(self, table: Table, column: str, text: str) -> Value:
         """See sources.records.Book."""
         ...
@@ -109,6 +113,7 @@ class _Search:
         self._rows, self._graph, self._limits = rows, graph, limits
         self._found = Closure(graph=graph)
         self._reached: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
 
     def run(self, root: Row) -> Closure:
         table = self._graph.root
@@ -192,9 +197,16 @@ class _Search:
                            "raise the limit with --limit-rows, or declare the edge as parent or reference")  # fmt: skip
         reached = self._reached[edge.name] = self._reached.get(edge.name, 0) + 1
         share = self._limits.share
-        if share is not None and table.rows and reached > max(_FLOOR_ROWS, table.rows * share):
-            raise _runaway(edge, f"it reaches more than {share:.0%} of the {table.rows:,} rows of {table.name}",
+        if share is not None and reached > _FLOOR_ROWS and reached > self._size(table) * share:
+            raise _runaway(edge, f"it reaches more than {share:.0%} of the {self._size(table):,} rows of {table.name}",
                            "declare the edge as parent or reference, or raise limit_share")  # fmt: skip
+
+    def _size(self, table: Table) -> int:
+        """Counted only when an edge reaches very many rows and the book does not know."""
+        if table.name not in self._sizes:
+            known = table.rows
+            self._sizes[table.name] = sum(1 for _ in self._rows.rows(table)) if known is None else known
+        return self._sizes[table.name]
 
     def _named(self, edge: Edge, row: Row) -> list[Key]:
         """The keys a row gives for an edge, as the table it leads to holds them."""

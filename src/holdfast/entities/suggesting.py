@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from holdfast.entities.closure import Rows
 from holdfast.entities.graph import Graph
@@ -20,14 +20,6 @@ _LEAST = 3
 _MOST_PATHS = 500
 _ID_LIKE = re.compile(r"(id|ids|_id|_ids|ref|refs|key|uuid)(\[\])?\Z", re.IGNORECASE)
 _DEPTH = 6
-
-
-class Readable(Rows, Protocol):
-    """Rows that can also be gone through: a Book."""
-
-    def rows(self, table: Table) -> Iterator[Row]:
-        """See sources.records.Book."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +37,7 @@ class Suggestion:
         return f'from = "{self.from_}"  to = "{self.to}"  kind = "owned"'
 
 
-def suggestions(book: Readable, graph: Graph) -> list[Suggestion]:
+def suggestions(book: Rows, graph: Graph) -> list[Suggestion]:
     """Compared are samples of every table with the keys of the root and of tables it owns."""
     known = {(edge.reference.table, column) for edge in graph.edges for column in edge.reference.columns}
     known |= {(each.table, column) for each in book.references for column in each.columns}
@@ -68,7 +60,7 @@ def suggestions(book: Readable, graph: Graph) -> list[Suggestion]:
     return sorted(_best(found), key=lambda each: (-each.matches / each.seen, each.from_))
 
 
-def _compare(book: Readable, table: Table, name: str, path: str, seen: Sequence[Any]) -> Suggestion | None:
+def _compare(book: Rows, table: Table, name: str, path: str, seen: Sequence[Any]) -> Suggestion | None:
     """A column that is an id at least half of the time, and more than once or twice."""
     distinct = list(dict.fromkeys(seen))[:_SAMPLE]
     keys = [(key,) for key in distinct]
@@ -83,7 +75,7 @@ def _compare(book: Readable, table: Table, name: str, path: str, seen: Sequence[
     return Suggestion(from_=f"{name}.{path}", to=table.name, matches=matches, seen=len(distinct))
 
 
-def _typed(book: Readable, table: Table, value: Any) -> Any:
+def _typed(book: Rows, table: Table, value: Any) -> Any:
     try:
         return book.parse(table, table.key[0], str(value))
     except UsageError:

@@ -9,7 +9,6 @@ from typing import Any
 from holdfast.entities.closure import Closure, reasons
 from holdfast.entities.graph import Graph
 from holdfast.entities.suggesting import Suggestion, suggestions
-from holdfast.model.records import Table
 from holdfast.repository.repository import Repository
 from holdfast.sources.records import Book
 from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, missing_live, root_of
@@ -18,10 +17,10 @@ from holdfast.usecases.looking import open_live
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityMap:
-    """``tables`` for row counts; ``rows``: of one entity, by role and table, when a key was given."""
+    """``sizes``: rows by table; ``rows``: of one entity, by role and table, when a key was given."""
 
     graph: Graph
-    tables: Mapping[str, Table]
+    sizes: Mapping[str, int]
     suggestions: list[Suggestion] = field(default_factory=list)
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -45,7 +44,7 @@ def entity_map(repository: Repository, subject: Subject, *, suggest: bool = True
             closure = _closure(repository, book, graph, subject)
             rows = {role: closure.counts(role) for role in ("owned", "parent", "shared", "linked")}
         found = suggestions(book, graph) if suggest else []
-        return EntityMap(graph=graph, tables=book.tables, suggestions=found, rows=rows)
+        return EntityMap(graph=graph, sizes=_sizes(book, graph), suggestions=found, rows=rows)
 
 
 def entity_explain(repository: Repository, subject: Subject) -> list[Explained]:
@@ -61,6 +60,12 @@ def entity_explain(repository: Repository, subject: Subject) -> list[Explained]:
             )
             for member in closure.members.values()
         ]
+
+
+def _sizes(book: Book, graph: Graph) -> dict[str, int]:
+    names = dict.fromkeys([graph.root.name, *(n for e in graph.edges for n in (e.reference.table, e.reference.to))])
+    tables = [book.tables[name] for name in names]
+    return {t.name: sum(1 for _ in book.rows(t)) if t.rows is None else t.rows for t in tables}
 
 
 def _closure(repository: Repository, book: Book, graph: Graph, subject: Subject) -> Closure:
