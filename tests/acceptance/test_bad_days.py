@@ -178,3 +178,18 @@ def test_a_log_that_is_gone_is_brought_back_not_made_anew(site: Site) -> None:
     site.ok("backup")
     (site.folder / "backups" / "log").rename(site.folder / "log")
     _told(site.run("list", "--json"), 1, "bring log/ back")
+
+
+def test_undo_brings_back_a_database_with_a_torn_end(empty_site: Site) -> None:
+    """What was there before a restore comes back to the byte, were it damaged and no multiple of its page size."""
+    site = empty_site
+    site.fill()
+    site.ok("init", "--repository", "./backups", "--source", f"notes=sqlite:{site.database}")
+    site.ok("backup")
+    good = site.database.read_bytes()
+    torn = good[: 5 * 4096] + b"\xde\xad" * 2048 + good[6 * 4096 :] + b"junk" * 100
+    site.database.write_bytes(torn)
+    restored = site.ok("restore", "latest:notes", "--in-place", "--overwrite", "--yes")
+    assert restored["verified"] is True
+    assert site.ok("undo", restored["run"], "--yes")["verified"] is True
+    assert site.database.read_bytes() == torn

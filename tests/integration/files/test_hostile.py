@@ -127,13 +127,15 @@ def test_the_repository_is_never_restored_over(tmp_path: Path) -> None:
 def test_exact_never_empties_what_the_source_lies_in_or_a_whole_disk(tmp_path: Path, where: str) -> None:
     """A folder given by mistake: its other content is not what somebody wants deleted. The source itself may be."""
     tree = tmp_path / "deep" / "tree"
+    tree.mkdir(parents=True)
     write(tree / "file", b"saved")
     source = FilesSource(str(tree))
     taken = take(source)
     place = where or str(tmp_path)
     plan = source.target(RestoreRequest(label="x", to=place, in_place=True, exact=True)).plan(taken.tree)
     assert "--exact would delete everything else in it" in plan.refusals[0]
-    assert not source.target(RestoreRequest(label="x", to=str(tree), in_place=True, exact=True)).plan(taken.tree).refusals
+    itself = RestoreRequest(label="x", to=str(tree), in_place=True, exact=True)
+    assert not source.target(itself).plan(taken.tree).refusals
 
 
 def test_a_full_disk_stops_the_restore_with_words(tmp_path: Path, monkeypatch) -> None:

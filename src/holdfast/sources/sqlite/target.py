@@ -52,9 +52,7 @@ class SqliteTarget:
         try:
             yield
         finally:
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
+            self._let_go()
 
     def touched_source(self, plan: RestorePlan) -> tuple[Source, tuple[str, ...]] | None:
         """The database that is there now, whole."""
@@ -100,9 +98,10 @@ class SqliteTarget:
             found = _checked(temporary, item)
             if action is Action.CREATE:
                 detail = self._create(temporary, place, notes)
-            elif self._lock is not None:
+            elif self._lock is not None and _is_of_whole_pages(temporary):
                 detail = self._replace_live(temporary, place, item, self._lock)
             else:
+                self._let_go()
                 detail = self._replace_file(temporary, place)
         tables = comparing.table_results(item, found["tables"], action)
         bad = [each for each in tables if each.status == "failed"]
@@ -162,6 +161,11 @@ class SqliteTarget:
             placing.flush_folder(place)
         return _result(label, Action.DELETE, None, "ok", "removed")
 
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def _locked(self, place: bytes) -> replacing.Lock | None:
         try:
             return replacing.Lock(place, self._settings.wait)
@@ -190,6 +194,13 @@ def _decision(plan: RestorePlan) -> Decision:
     if not isinstance(plan.private, Decision):
         raise TargetError("This plan was made for another kind of target", where=plan.target)
     return plan.private
+
+
+def _is_of_whole_pages(image: bytes) -> bool:
+    """Whether SQLite itself can write it into a living database; a damaged one may have a torn end."""
+    with open(image, "rb") as file:
+        page_size = int.from_bytes(file.read(18)[16:18], "big")
+    return os.path.getsize(image) % (65536 if page_size == 1 else page_size or 1) == 0
 
 
 def _signature(path: bytes) -> tuple[int, ...]:
