@@ -243,10 +243,13 @@ def test_a_document_that_is_not_as_expected_stops_everything(start: Any) -> None
         (seen,) = live.find(live.tables["events"], ("_id",), [(2,)])
         with server.database(name) as base:
             base.events.update_one({"_id": 2}, {"$set": {"title": "newer"}})
+        writes = [
+            Write(verb="delete", table="events", row=Row({"_id": 1})),
+            Write(verb="insert", table="events", row=Row({"_id": "x"})),
+            Write(verb="delete", table="events", row=seen, expect=seen),
+        ]
         with pytest.raises(TargetError, match="not what they were expected"), live.transaction() as transaction:
-            first = Write(verb="delete", table="events", row=Row({"_id": 1}))
-            transaction.write([first, Write(verb="insert", table="events", row=Row({"_id": "x"})),
-                               Write(verb="delete", table="events", row=seen, expect=seen)])  # fmt: skip
+            transaction.write(writes)
         with pytest.raises(TargetError, match="are not there"), live.transaction() as transaction:
             transaction.write([Write(verb="delete", table="events", row=Row({"_id": 77}))])
     assert len(server.raw(name, "events")) == 5
