@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from types import MappingProxyType
 
 from holdfast.model.events import Warned
 from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
+from holdfast.sources.guarding import Guard, Kept
 from holdfast.sources.postgres.capture import PostgresCapture
+from holdfast.sources.postgres.connection import connect
 from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.examine import examine
 from holdfast.sources.postgres.opening import Options, open_snapshot
@@ -86,6 +88,23 @@ class PostgresSource:
         from holdfast.sources.postgres.records.chosen import ChosenRows
 
         return ChosenRows(self, book, rows)
+
+    guard_table = "holdfast_guard.deleted"
+
+    @contextmanager
+    def guard(self) -> Iterator[Guard]:
+        """See sources.guarding.Guarding."""
+        from holdfast.sources.postgres.guard.guard import PostgresGuard
+
+        conninfo = self.options.conninfo
+        with closing(connect(conninfo)) as connection:
+            yield PostgresGuard(connection, conninfo.settled(connection))
+
+    def kept(self, rows: Iterable[Row]) -> Iterator[Kept]:
+        """See sources.guarding.Guarding."""
+        from holdfast.sources.postgres.guard.rows import kept
+
+        return kept(rows)
 
     def _at(self, url: str, password: str | None) -> Source:
         """A source for another database, with the same children's environment."""

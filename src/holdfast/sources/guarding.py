@@ -1,0 +1,130 @@
+"""The contract for guards: triggers that keep what anybody deletes, in a table beside the application's own.
+
+What a guard keeps moves into the repository in *shipments*. Rows are first claimed for one (``claim``), then stored in
+a snapshot that names it, and only then removed (``settle``): killed anywhere, nothing is lost and nothing doubled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from holdfast.model.records import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doer:
+    """Who deleted, as far as the database knows: SQLite knows nobody."""
+
+    user: str = ""
+    role: str = ""
+    application: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One row that was deleted. ``transaction`` and ``began`` together name the transaction; times are ISO 8601 UTC.
+
+    ``operation``: "delete", "truncate". ``part``: the partition it was in.
+    """
+
+    number: int
+    table: str
+    row: Row
+    operation: str
+    transaction: str
+    began: str
+    at: str
+    by: Doer
+    part: str = ""
+    shipment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One table under guard. ``gaps``: what its triggers do not see, or no longer do; empty when they stand."""
+
+    table: str
+    gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Rows that wait to be shipped; ``oldest``: when the first was deleted."""
+
+    rows: int
+    oldest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardState:
+    """``blind``: ways to delete that no trigger sees, whatever is installed."""
+
+    installed: bool
+    watched: tuple[Watched, ...]
+    waiting: Waiting
+    blind: tuple[str, ...]
+
+
+class Guard(Protocol):
+    """The guard of one database. Safe from one thread."""
+
+    def plan(self, tables: Sequence[str]) -> list[str]:
+        """The statements that put ``tables`` under guard, also where some of them are already. UsageError."""
+        ...
+
+    def rights(self) -> list[str]:
+        """What whoever installs must be allowed to."""
+        ...
+
+    def install(self, tables: Sequence[str]) -> list[str]:
+        """Carry the plan out, in one transaction; the statements. TargetError names the right that is missing."""
+        ...
+
+    def remove(self, tables: Sequence[str] | None = None) -> list[str]:
+        """Take the triggers of ``tables`` (None: all, and the guard itself) away; the statements.
+
+        TargetError while rows wait to be shipped that would be lost with the guard itself.
+        """
+        ...
+
+    def state(self) -> GuardState:
+        """What is under guard, what waits, and what it cannot see."""
+        ...
+
+    def claim(self, limit: int) -> str | None:
+        """Claim the oldest rows that nobody claimed yet, ``limit`` of them at most, for a new shipment.
+
+        None when there are none. Committed when this returns.
+        """
+        ...
+
+    def claimed(self) -> list[str]:
+        """Shipments that rows are claimed for: those of a run that ended half-way, or is still at work."""
+        ...
+
+    def settle(self, shipment: str) -> int:
+        """Remove the rows of a shipment, which is stored by now; how many."""
+        ...
+
+
+@runtime_checkable
+class Guarding(Protocol):
+    """Power of a Source whose deletes can be watched."""
+
+    @property
+    def guard_table(self) -> str:
+        """The table the guard keeps rows in, as books name it. Its columns ``shipment``, ``began`` and
+        ``transaction_id`` may be asked for."""
+        ...
+
+    def guard(self) -> AbstractContextManager[Guard]:
+        """The guard of the database itself, over a connection of its own. SourceError."""
+        ...
+
+    def kept(self, rows: Iterable[Row]) -> Iterator[Kept]:
+        """What rows of the guard's table say, out of any book."""
+        ...

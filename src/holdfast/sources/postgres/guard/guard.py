@@ -1,0 +1,148 @@
+"""The guard of one PostgreSQL database: put up, asked, emptied into shipments, taken down."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from holdfast.model.errors import TargetError
+from holdfast.sources.guarding import GuardState, Waiting
+from holdfast.sources.postgres.connection import Connection
+from holdfast.sources.postgres.conninfo import Conninfo
+from holdfast.sources.postgres.guard import sql
+from holdfast.sources.postgres.guard.rows import instant
+from holdfast.sources.postgres.guard.watch import BLIND, standing, tables_named, watched
+from holdfast.sources.postgres.names import qualified
+from holdfast.sources.postgres.refusals import scrubbed
+
+_TRANSACTIONS = 300
+_WAIT = "SET LOCAL lock_timeout = '10s'"
+_CLAIM = f"""
+UPDATE {sql.NAME} d SET shipment = %s FROM (
+  SELECT id, dense_rank() OVER (ORDER BY began, transaction_id) AS place FROM (
+    SELECT id, began, transaction_id FROM {sql.NAME} WHERE shipment IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+  ) AS oldest
+) AS chosen WHERE chosen.id = d.id AND chosen.place <= {_TRANSACTIONS}
+"""
+
+
+class PostgresGuard:
+    """See sources.guarding.Guard. ``connection`` is closed by whoever opened it."""
+
+    def __init__(self, connection: Connection, conninfo: Conninfo) -> None:
+        self._connection = connection
+        self._conninfo = conninfo
+
+    def plan(self, tables: Sequence[str]) -> list[str]:
+        """See Guard."""
+        found = tables_named(self._connection, tables)
+        return [*sql.CREATE, *(statement for table in found for statement in sql.triggers(table))]
+
+    def rights(self) -> list[str]:
+        """See Guard."""
+        database = self._conninfo.database
+        return [
+            f'CREATE on the database "{database}" (for the schema {sql.SCHEMA}), the first time',
+            "TRIGGER and SELECT on each table and its partitions; their owner has them",
+        ]
+
+    def install(self, tables: Sequence[str]) -> list[str]:
+        """See Guard."""
+        statements = self.plan(tables)
+        self._run(statements, "the guard could not be put up", "; ".join(self.rights()))
+        return statements
+
+    def remove(self, tables: Sequence[str] | None = None) -> list[str]:
+        """See Guard."""
+        there = standing(self._connection)
+        wanted = set(there if tables is None else self._with_parts(tables))
+        statements = [
+            statement
+            for label, (schema, name, names) in there.items() if label in wanted
+            for statement in sql.dropped(qualified(schema, name), names)
+        ]  # fmt: skip
+        if tables is None and self._installed():
+            if waiting := self.state().waiting.rows:
+                raise TargetError(
+                    f"{waiting:,} deleted rows wait to be shipped", where=sql.NAME,
+                    why="they would be lost with the guard", hint="holdfast guard ship, then remove again",
+                )  # fmt: skip
+            # whatever is deleted between the question and the answer is still there to be seen: locked first
+            statements += [f"LOCK TABLE {sql.NAME} IN ACCESS EXCLUSIVE MODE", _EMPTY, *sql.REMOVE]
+        self._run(statements, "the guard could not be taken down", "be the owner of the tables and of the guard")
+        return statements
+
+    def state(self) -> GuardState:
+        """See Guard."""
+        installed = self._installed()
+        waiting = Waiting(rows=0)
+        if installed:
+            row = self._asked(f"SELECT count(*), min(at)::text FROM {sql.NAME}").fetchone()
+            waiting = Waiting(rows=row[0], oldest=instant(row[1]) if row[1] else None) if row else waiting
+        return GuardState(
+            installed=installed, waiting=waiting, blind=BLIND,
+            watched=tuple(watched(self._connection)) if installed else (),
+        )  # fmt: skip
+
+    def claim(self, limit: int) -> str | None:
+        """See Guard."""
+        shipment = uuid.uuid4().hex
+        return shipment if self._asked(_CLAIM, shipment, limit).rowcount else None
+
+    def claimed(self) -> list[str]:
+        """See Guard."""
+        rows = self._asked(f"SELECT DISTINCT shipment FROM {sql.NAME} WHERE shipment IS NOT NULL ORDER BY 1")
+        return [row[0] for row in rows]
+
+    def settle(self, shipment: str) -> int:
+        """See Guard."""
+        return self._asked(f"DELETE FROM {sql.NAME} WHERE shipment = %s", shipment).rowcount
+
+    def _installed(self) -> bool:
+        row = self._connection.execute("SELECT to_regclass(%s)", (sql.NAME,)).fetchone()
+        return row is not None and row[0] is not None
+
+    def _with_parts(self, tables: Sequence[str]) -> set[str]:
+        labels = set()
+        for table in tables_named(self._connection, tables):
+            for place in ((table.schema, table.name), *table.leaves):
+                row = self._connection.execute("SELECT format('%%I.%%I', %s::text, %s::text)", place).fetchone()
+                labels.add(row[0] if row else "")
+        return labels
+
+    def _asked(self, statement: str, *values: object) -> psycopg.Cursor[Any]:
+        try:
+            return self._connection.execute(statement.encode(), values or None)
+        except psycopg.errors.UndefinedTable as error:
+            raise TargetError(
+                "there is no guard in this database", where=self._conninfo.url, hint="holdfast guard install ENTITY"
+            ) from error
+        except psycopg.Error as error:
+            raise self._failed("the guard's table cannot be used", error, _GRANT) from error
+
+    def _run(self, statements: Sequence[str], what: str, hint: str) -> None:
+        try:
+            with self._connection.transaction():
+                self._connection.execute(_WAIT)
+                for statement in statements:
+                    self._connection.execute(statement.encode())
+        except psycopg.Error as error:
+            raise self._failed(what, error, hint) from error
+
+    def _failed(self, what: str, error: psycopg.Error, hint: str) -> TargetError:
+        why = scrubbed(error.diag.message_primary or str(error), self._conninfo)
+        busy = isinstance(error, psycopg.errors.LockNotAvailable)
+        return TargetError(
+            what, where=self._conninfo.url, why=why, retryable=busy,
+            hint="another transaction holds the table; try again when it is done" if busy else f"needed: {hint}",
+        )  # fmt: skip
+
+
+_GRANT = f"USAGE on schema {sql.SCHEMA} and SELECT, UPDATE, DELETE on {sql.NAME}"
+_EMPTY = (
+    "DO $$BEGIN IF EXISTS (SELECT FROM holdfast_guard.deleted) THEN"
+    " RAISE 'rows were deleted meanwhile, and wait to be shipped'; END IF; END$$"
+)
