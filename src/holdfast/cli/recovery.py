@@ -159,7 +159,7 @@ def _tell_outcome(face: Face, result: RestoreResult) -> None:
         "green" if result.verified else "red",
     )
     if any(item.status == "failed" for item in result.items):
-        face.note(f"if backup data is damaged: {SEE_DAMAGE}")
+        face.note(f"whether the repository itself is sound: {SEE_DAMAGE}")
     if result.undo:
         face.note(f"to take it back: holdfast undo {short(result.run)}")
 

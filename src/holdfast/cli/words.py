@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _OUTSIDE_QUOTES = re.compile(r'\n(?=(?:[^"]*"[^"]*")*[^"]*\Z)')
 
+# One very long path must not push every other line's columns off the screen.
+_WIDEST = 60
+
 
 def printable(text: str) -> str:
     """``text`` with control, direction-changing and undecodable characters written as escapes, on one line."""
@@ -71,14 +74,14 @@ def instant(iso: str) -> str:
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """Lines of aligned columns, escaped; columns whose number is in ``right`` are aligned to the right."""
     cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
-    widths = [max(_width(row[column]) for row in cells) for column in range(len(titles))]
+    widths = [min(_WIDEST, max(_width(row[column]) for row in cells)) for column in range(len(titles))]
     return [_line(row, widths, right) for row in cells]
 
 
 def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
     padded = []
     for column, cell in enumerate(row):
-        space = " " * (widths[column] - _width(cell))
+        space = " " * (widths[column] - _width(cell))  # nothing behind a cell that is wider
         padded.append(space + cell if column in right else cell + space)
     return "  ".join(padded).rstrip()
 
