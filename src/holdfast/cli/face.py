@@ -29,6 +29,7 @@ class Face:
         self.around = of_process()
         self._documented = False
         self._warned: set[str] = set()
+        self.alarms: list[str] = []
 
     @property
     def redactor(self) -> Redactor:
@@ -84,6 +85,11 @@ class Face:
     def loud_note(self, text: str, style: str = "") -> None:
         """One line on stderr that must be seen."""
         _write(sys.stderr, self._styled(sys.stderr, printable(self.redactor.clean(text)), style) + "\n")
+
+    def alarm(self, text: str) -> None:
+        """What is wrong with the repository itself: seen on stderr, and kept in ``alarms`` for documents."""
+        self.alarms.append(self.redactor.clean(text))
+        self.loud_note(f"warning: {text}", "yellow")
 
     def fail(self, error: BaseException) -> int:
         """Show what went wrong, without secrets, and return the exit status."""

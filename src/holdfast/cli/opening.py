@@ -28,7 +28,7 @@ def unopened_app(face: Face) -> App:
     return App(
         configuration(face),
         ask=lambda url: passphrase_for(face, url),
-        warn=lambda text: face.loud_note(f"warning: {text}", "yellow"),
+        warn=face.alarm,
     )
 
 

@@ -32,6 +32,7 @@ def status(face: Face) -> None:
             "as_of": clock.stamp(now),
             "repository": {"url": url, "id": identifier, "bytes_stored": size},
             "sources": [_document(each) for each in found],
+            "warnings": face.alarms,
         }
     )
     for each in found:
