@@ -14,7 +14,8 @@ from tests.servers.mongodb import MongoServer, fresh, shared, standalone
 from holdfast.model.errors import SourceError, UsageError
 from holdfast.sources.mongodb.documents import documents, split
 from holdfast.sources.mongodb.inventory import definitions_of
-from holdfast.sources.mongodb.point import NONE, STREAM, TRANSACTION
+from holdfast.sources.mongodb.place import Place
+from holdfast.sources.mongodb.point import NONE, SNAPSHOT, STREAM, TRANSACTION, Point, cluster_time
 from holdfast.sources.mongodb.source import MongoSource
 from holdfast.sources.mongodb.values import look, raw_document
 
@@ -239,3 +240,27 @@ def test_chunks_hold_whole_documents(database: tuple[MongoServer, str]) -> None:
     (segment,) = taken.found[b"c"].segments
     assert sum(len(list(split(taken.chunks[piece.chunk]))) for piece in segment.slices) == 200
     assert len(segment.slices) > 3
+
+
+def test_a_server_that_does_not_look_at_the_time_is_not_believed(database: tuple[MongoServer, str]) -> None:
+    """It says that it reads as of a time, and answers as of 1970: another way to one point is taken."""
+    server, name = database
+    server.fill(name, "c", many(5))
+    assert take(MongoSource(server.url(name))).learned.notes["mode"] == TRANSACTION
+    assert take(MongoSource(server.url(name), modes=(SNAPSHOT,))).learned.notes["mode"] == NONE
+
+
+def test_reads_that_name_a_time_get_all_batches(database: tuple[MongoServer, str]) -> None:
+    """Every find carries the time, what follows it belongs to the same session, and an unfinished one is let go."""
+    server, name = database
+    server.fill(name, "c", many(50))
+    place = Place.parse(server.url(name))
+    with place.client() as client:
+        base = place.base(client)
+        point = Point(mode=SNAPSHOT, client=client, base=base, time=cluster_time(base))
+        batches = list(point.batches({"find": "c", "batchSize": 20}))
+        assert b"".join(raw for found in batches for raw in found) == b"".join(server.raw(name, "c"))
+        assert len(batches) > 1
+        unfinished = point.batches({"find": "c", "batchSize": 20})
+        assert len(next(unfinished)) == 20
+        unfinished.close()

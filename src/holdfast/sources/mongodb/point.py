@@ -22,7 +22,6 @@ from pymongo.read_concern import ReadConcern
 
 from holdfast.sources.mongodb.documents import batch
 from holdfast.sources.mongodb.place import Base, Client
-from holdfast.sources.mongodb.refusals import TOO_OLD
 from holdfast.sources.mongodb.values import RAW, raw_of
 
 SNAPSHOT, TRANSACTION, STREAM, NONE = "snapshot", "transaction", "stream", "none"
@@ -153,12 +152,16 @@ def _time_of_snapshot(base: Base, name: str) -> Timestamp | None:
     found = reply["cursor"].get("atClusterTime")
     if not isinstance(found, Timestamp):
         return None
+    # whoever answers as of 1970 does not look at the time
+    return found if _reads_as_of(base, probe, found) and not _reads_as_of(base, probe, _LONG_AGO) else None
+
+
+def _reads_as_of(base: Base, probe: dict[str, Any], time: Timestamp) -> bool:
     try:
-        # whoever answers as of 1970 does not look at the time
-        base.command({**probe, "readConcern": {"level": "snapshot", "atClusterTime": _LONG_AGO}}, codec_options=RAW)
-    except OperationFailure as error:
-        return found if error.code in TOO_OLD else None
-    return None
+        base.command({**probe, "readConcern": {"level": "snapshot", "atClusterTime": time}}, codec_options=RAW)
+    except OperationFailure:
+        return False
+    return True
 
 
 def _begin(base: Base, session: ClientSession, name: str) -> bool:

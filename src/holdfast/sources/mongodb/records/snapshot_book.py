@@ -7,9 +7,11 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Collection as AbstractCollection
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import bson
+from bson import Code, ObjectId, Timestamp
 
 from holdfast.model.errors import Damaged
 from holdfast.model.records import Key, Row, Table
@@ -22,6 +24,8 @@ from holdfast.sources.mongodb.saved import Overlay, Saved
 from holdfast.sources.mongodb.values import LOOKING, identity, look, order
 from holdfast.sources.records import Book, SnapshotView
 
+# what is certainly compared as the server does; other keys are looked up by index
+_SIMPLE = (ObjectId, int, float, str, bytes, datetime, Timestamp)
 _HASH = 8
 _PLACE = 4
 _ENTRY = _HASH + _PLACE
@@ -57,7 +61,7 @@ class SnapshotBook(MongoBook):
             for raw in overlay.put.values():
                 if answers(look(raw), columns, keys.keys()):
                     yield row_of(raw)
-            if columns == ("_id",) and _ascending(item):
+            if columns == ("_id",) and _ascending(item) and _simple(keys.values()):
                 found = self._by_id(item, list(keys.values()))
             else:
                 found = self._by_index(item, columns, set(keys))
@@ -202,6 +206,10 @@ def overlay_free(found: Iterator[bytes], overlay: Overlay) -> Iterator[bytes]:
         key = only(raw, b"_id") if overlay else b""
         if key not in overlay.put and key not in overlay.gone:
             yield raw
+
+
+def _simple(keys: AbstractCollection[Key]) -> bool:
+    return all(isinstance(value, _SIMPLE) and not isinstance(value, Code) for (value,) in keys)
 
 
 def _ascending(item: Item) -> bool:
