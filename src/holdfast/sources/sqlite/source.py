@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
-from holdfast.sources.records import Book, LiveBook, SnapshotView
+from holdfast.sources.guarding import Guard, Kept
+from holdfast.sources.records import Book, Interchange, LiveBook, SnapshotView
 from holdfast.sources.sqlite.capture import SqliteCapture
 from holdfast.sources.sqlite.examining import examine
 from holdfast.sources.sqlite.names import printable
@@ -77,6 +78,28 @@ class SqliteSource:
     def of_rows(self, book: Book, rows: Mapping[str, Sequence[Row]]) -> Source:
         """See sources.records.Recorded: a small database with the schema of ``book``."""
         return ChosenRows(self._path, self._settings, book, rows, SqliteSource)
+
+    def interchange(self) -> Interchange:
+        """See sources.records.Exchanging."""
+        from holdfast.sources.sqlite.records.interchange import SqliteInterchange
+
+        return SqliteInterchange()
+
+    guard_table = "holdfast_guard_deleted"
+
+    @contextlib.contextmanager
+    def guard(self) -> Iterator[Guard]:
+        """See sources.guarding.Guarding."""
+        from holdfast.sources.sqlite.guard.guard import opened
+
+        with opened(self._path, self._settings.wait) as guard:
+            yield guard
+
+    def kept(self, rows: Iterable[Row]) -> Iterator[Kept]:
+        """See sources.guarding.Guarding."""
+        from holdfast.sources.sqlite.guard.sql import kept
+
+        return kept(rows)
 
     def _let_go_early(self, reader: Reader, stack: contextlib.ExitStack) -> str:
         """Copy the state aside where holding it makes writers wait; a warning when there is no room for that."""

@@ -22,9 +22,11 @@ CREATE TABLE "Lines 2" ("we""ird, (col)" text, gone text, no int NOT NULL, event
 ALTER TABLE lines ATTACH PARTITION "Lines 2" FOR VALUES FROM (10) TO (20);
 INSERT INTO events VALUES (1, 'One', NULL), (2, E'T"w\\\\o, (2)\\n\\t{}', 1), (3, '', NULL), (4, NULL, NULL);
 INSERT INTO registrations (event, data, amount, f, j, m, tags, span, d, note)
-  SELECT 1 + n % 2, E'\\\\x00ff5c22', 1.5, 0.1::float8 + 0.2, '{"a": "b,\\"c\\" \\\\\\\\"}', 12.5, ARRAY['x,y', NULL, 'q"r'],
+  SELECT 1 + n % 2, E'\\\\x00ff5c22', 1.5, 0.1::float8 + 0.2,
+    '{"a": "b,\\"c\\" \\\\\\\\"}', 12.5, ARRAY['x,y', NULL, 'q"r'],
     '1 mon -3 days', '2026-12-31', repeat('é', n) FROM generate_series(1, 50) n;
-INSERT INTO lines SELECT 1 + n % 3, n, 'g' || n, CASE WHEN n % 2 = 0 THEN E'x\\\\"y' END FROM generate_series(0, 19) n;
+INSERT INTO lines SELECT 1 + n % 3, n, 'g' || n,
+  CASE WHEN n % 2 = 0 THEN E'x\\\\"y' END FROM generate_series(0, 19) n;
 """
 _ALL = ("public.events", "public.registrations", "public.lines")
 
@@ -55,7 +57,9 @@ def lost(before: dict[str, list[dict[str, object]]], after: dict[str, list[dict[
 
 
 def told(rows: list[Kept]) -> list[str]:
-    stored = [(each.table, {name: value for name, value in each.row.values.items() if name != "twice"}) for each in rows]
+    stored = [
+        (each.table, {name: value for name, value in each.row.values.items() if name != "twice"}) for each in rows
+    ]
     order = {"public.lines": ("event", "no", "gone", 'we"ird, (col)')}
     return sorted(
         f"{table} { {name: values[name] for name in order.get(table, values)} }" for table, values in stored
@@ -192,7 +196,7 @@ def test_a_missing_right_is_named_and_nothing_is_half_installed(
         with source.guard() as guard:
             with pytest.raises(TargetError, match="TRIGGER and SELECT"):
                 guard.install(_ALL)
-            with pytest.raises(UsageError, match="no table public.nothing"):
+            with pytest.raises(UsageError, match="no table"):
                 guard.install(["public.nothing"])
             assert not guard.state().installed
     finally:

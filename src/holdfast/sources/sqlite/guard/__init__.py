@@ -1,0 +1,1 @@
+"""Triggers that keep what anybody deletes from a SQLite database."""

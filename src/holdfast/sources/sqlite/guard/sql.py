@@ -1,0 +1,85 @@
+"""The guard as SQL: one table whose columns take any value as it is, and a trigger on each table under guard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from holdfast.model.records import Row
+from holdfast.sources.guarding import Doer, Kept
+from holdfast.sources.sqlite.names import quoted
+from holdfast.sources.sqlite.records.schema import Shape
+
+TABLE = "holdfast_guard_deleted"
+PREFIX = "holdfast_guard_on_"
+
+_FIXED = ("id", "transaction_id", "began", "table_name", "columns", "shipment")
+_INDEX = "holdfast_guard_shipment"
+_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+
+
+def creation(width: int, there: int) -> list[str]:
+    """The table with room for ``width`` values; it has ``there`` columns now, 0 when it is not there."""
+    wanted = [f"v{number}" for number in range(1, width + 1)]
+    if there:
+        missing = wanted[max(0, there - len(_FIXED)) :]
+        return [f"ALTER TABLE main.{TABLE} ADD COLUMN {name}" for name in missing]
+    columns = ", ".join(
+        ["id INTEGER PRIMARY KEY", "transaction_id TEXT NOT NULL", "began TEXT NOT NULL", "table_name TEXT NOT NULL",
+         "columns TEXT NOT NULL", "shipment TEXT", *wanted]
+    )  # fmt: skip
+    return [
+        f"CREATE TABLE main.{TABLE} ({columns})",
+        f"CREATE INDEX main.{_INDEX} ON {TABLE} (shipment) WHERE shipment IS NOT NULL",
+    ]
+
+
+def trigger(shape: Shape) -> str:
+    """The trigger of one table, as SQLite keeps its text."""
+    names, table = shape.written, shape.table.name
+    values = ", ".join(["transaction_id", "began", "table_name", "columns", *(f"v{n + 1}" for n in range(len(names)))])
+    old = ", ".join([_NOW, _NOW, _literal(table), _literal(_json(names)), *(f"OLD.{quoted(name)}" for name in names)])
+    return (
+        f"CREATE TRIGGER {quoted(PREFIX + table)} AFTER DELETE ON {quoted(table)}"
+        f" BEGIN INSERT INTO {TABLE} ({values}) VALUES ({old}); END"
+    )
+
+
+def kept(rows: Iterable[Row]) -> Iterator[Kept]:
+    """See sources.guarding.Guarding. Who deleted is not known to SQLite; the time stands for the transaction."""
+    for row in rows:
+        values = row.values
+        names = json.loads(str(values["columns"]))
+        began = str(values["began"])
+        yield Kept(
+            number=int(str(values["id"])), table=str(values["table_name"]), operation="delete",
+            row=Row({name: values.get(f"v{number}") for number, name in enumerate(names, 1)}),
+            transaction=str(values["transaction_id"]), began=began, at=began, by=Doer(),
+            shipment=str(values["shipment"] or ""),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A trigger of the guard that is there: its ``name``, the ``table`` it stands on, its text."""
+
+    name: str
+    table: str
+    sql: str
+
+
+def standing() -> str:
+    """Asks for the triggers that are there."""
+    return (
+        "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger'"
+        f" AND substr(name, 1, {len(PREFIX)}) = '{PREFIX}' ORDER BY tbl_name"
+    )
+
+
+def _json(names: Iterable[str]) -> str:
+    return json.dumps(list(names), ensure_ascii=True)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
