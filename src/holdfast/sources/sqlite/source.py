@@ -17,8 +17,6 @@ from holdfast.sources.sqlite.examining import examine
 from holdfast.sources.sqlite.names import printable
 from holdfast.sources.sqlite.opening import open_reader
 from holdfast.sources.sqlite.reader import Reader
-from holdfast.sources.sqlite.records.chosen import ChosenRows
-from holdfast.sources.sqlite.records.live_book import SqliteLiveBook
 from holdfast.sources.sqlite.scratch import has_room, no_room, scratch_folder
 from holdfast.sources.sqlite.settings import Settings
 from holdfast.sources.sqlite.target import SqliteTarget
@@ -72,11 +70,15 @@ class SqliteSource:
     @contextlib.contextmanager
     def open_live(self) -> Iterator[LiveBook]:
         """See sources.records.Recorded. A database that keeps no log holds its writers up while it is looked at."""
+        from holdfast.sources.sqlite.records.live_book import SqliteLiveBook
+
         with contextlib.closing(SqliteLiveBook(self._path, self._settings.wait)) as book:
             yield book
 
     def of_rows(self, book: Book, rows: Mapping[str, Sequence[Row]]) -> Source:
         """See sources.records.Recorded: a small database with the schema of ``book``."""
+        from holdfast.sources.sqlite.records.chosen import ChosenRows
+
         return ChosenRows(self._path, self._settings, book, rows, SqliteSource)
 
     def interchange(self) -> Interchange:
