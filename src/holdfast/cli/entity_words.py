@@ -11,6 +11,7 @@ from holdfast.entities.graph import Edge
 from holdfast.entities.restoring import Step
 from holdfast.model.ids import short
 from holdfast.usecases.entity_backup import EntityBackupResult
+from holdfast.usecases.entity_clone import EntityCloneResult
 from holdfast.usecases.entity_finding import Subject, Version
 from holdfast.usecases.entity_map import EntityMap, Explained
 from holdfast.usecases.entity_restore import EntityRestoreResult
@@ -234,5 +235,45 @@ def tell_restore(face: Face, result: EntityRestoreResult, subject: Subject) -> N
         else "everything is there as it was; nothing had to be changed",
         "green",
     )
+    if result.undo:
+        face.note(f"to take it back: holdfast undo {short(result.run)}")
+
+
+# -- clone
+
+
+def clone_document(face: Face, result: EntityCloneResult) -> dict[str, Any]:
+    """What ``entity clone --json`` says; ``ids`` maps every old key to the new one."""
+    return {
+        "run": result.run,
+        "target": result.target,
+        "dry_run": result.dry_run,
+        "key": result.key,
+        "rows": result.counts,
+        "excluded": result.excluded,
+        "ids": {table: [{"old": old, "new": new} for old, new in pairs] for table, pairs in result.ids.items()},
+        "proofs": result.proofs,
+        "warnings": [face.redactor.clean(text) for text in result.warnings],
+        "undo": result.undo,
+        "seconds": result.seconds,
+    }
+
+
+def tell_clone(face: Face, result: EntityCloneResult, subject: Subject) -> None:
+    """What was made."""
+    key = ",".join(map(str, result.key))
+    made = "would be copied to" if result.dry_run else "copied to"
+    face.line(f"{subject.spoken} {made} {subject.name} {key} in {words.seconds(result.seconds)}", "green")
+    face.lines(words.table(("table", "rows"), _rows(result.counts), right=(1,)))
+    for table, number in result.excluded.items():
+        face.note(f"left out: {words.count(number)} rows of {table}")
+    for text in result.proofs:
+        face.line(f"proven: {text}")
+    if face.verbosity > 0:
+        for table, pairs in result.ids.items():
+            for old, new in pairs:
+                face.line(f"{table} {','.join(map(str, old))} -> {','.join(map(str, new))}")
+    for text in result.warnings:
+        face.warning(text)
     if result.undo:
         face.note(f"to take it back: holdfast undo {short(result.run)}")

@@ -17,6 +17,7 @@ from holdfast.model.errors import Exit, UsageError
 from holdfast.planning.names import check_label
 from holdfast.system import clock
 from holdfast.usecases import entity_backup as saving
+from holdfast.usecases import entity_clone as cloning
 from holdfast.usecases import entity_finding as finding
 from holdfast.usecases import entity_map as mapping
 from holdfast.usecases import entity_restore as restoring
@@ -172,5 +173,54 @@ def _modes(skip: bool, overwrite: bool, merge: bool) -> list[tuple[str, bool]]:
     return [("skip", skip), ("overwrite", overwrite), ("merge", merge)]
 
 
-for _command in (map_, explain, backup, versions, restore):
+@verb(
+    "clone",
+    plans=True,
+    examples="holdfast entity clone event 42 --set title='Summer fair 2027' --set slug=summer-fair-2027 --yes\n"
+    "holdfast entity clone event 42 --as 1042 --json --yes\nholdfast entity clone event 42 --dry-run",
+)
+@_NAME
+@_KEY
+@click.option("--as", "as_", metavar="NEW_ID", help="The id of the copy; the default is a new one.")
+@click.option("--set", "values", multiple=True, metavar="COLUMN=VALUE", help="Set a column of the copy; repeatable.")
+@click.option("--from", "from_", metavar="SNAPSHOT|TIME", help="Copy what a snapshot holds, not what is there now.")
+@click.option("--users", type=click.Choice(["null", "refuse", "keep"]), help="As for restore.")
+@click.option("--create-parents", is_flag=True, help="As for restore.")
+@_LIMIT
+def clone(
+    face: Face, name: str, key: str, as_: str | None, values: Sequence[str], from_: str | None, users: str | None,
+    create_parents: bool, limit_rows: int | None,
+) -> int:  # fmt: skip
+    """Copy one entity: new ids for every row, every reference inside rewritten, the original untouched.
+
+    What must be unique follows [entities.NAME.unique], secrets and payments [entities.NAME.side_effects].
+    The copy is proven within the transaction; a dry run makes and proves it too, and takes it back.
+    """
+    setting = dict(_pair(text) for text in values)
+    with opened(face) as app:
+        app.hasten()
+        subject = entity_words.subject_of(app, name, key, limit_rows)
+        order = cloning.EntityCloneOrder(
+            subject=subject, as_=as_, values=setting, from_=from_, users=users or subject.declaration.users,
+            create_parents=create_parents, dry_run=face.dry_run, created_by=clock.user(),
+        )  # fmt: skip
+        if not face.dry_run:
+            ask.confirm(face, f"copy {subject.spoken} within {subject.source.url}?")
+        with shown(face) as report:
+            order = replace(order, subject=replace(subject, report=report))
+            result = cloning.entity_clone(app.repository, order)
+    face.document(entity_words.clone_document(face, result))
+    if not face.as_json:
+        entity_words.tell_clone(face, result, subject)
+    return int(Exit.OK)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, equals, value = text.partition("=")
+    if not equals or not column:
+        raise UsageError(f"--set {text} is no COLUMN=VALUE", hint="--set title='Summer fair'")
+    return column, value
+
+
+for _command in (map_, explain, backup, versions, restore, clone):
     entity.add_command(_command)

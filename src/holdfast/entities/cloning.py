@@ -1,0 +1,383 @@
+"""A copy of an entity that stands alone: new ids for every row of it, every reference inside rewritten."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from holdfast.entities.closure import Closure, Identity, Member, UserReference, identity_of
+from holdfast.entities.declared import Declaration
+from holdfast.entities.graph import Edge, Graph
+from holdfast.entities.naming import split_column
+from holdfast.entities.ordering import is_path, spoken
+from holdfast.entities.paths import base_of, keys_at, texts_in, with_replaced
+from holdfast.entities.restoring import Find
+from holdfast.model.errors import TargetError, UsageError
+from holdfast.model.records import Key, Row, Table, Value
+
+NextIds = Callable[[Table, str, int], Sequence[Value]]
+
+_PASSES = 12
+_TRIES = 1000
+_LONG_ENOUGH = 12
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneWishes:
+    """``as_``: the new id of the root; None: made. ``values``: columns of the root to be set.
+
+    ``unique`` and ``effects`` by (table, column); column "" is the whole table (effects only).
+    """
+
+    as_: Key | None = None
+    values: Mapping[str, Value] = field(default_factory=dict)
+    unique: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    effects: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Copies:
+    """``rows``: the copy of each row. ``excluded``: rows left out, by table."""
+
+    rows: dict[Identity, Row]
+    excluded: dict[str, int]
+    closure: Closure
+
+    def ids(self) -> Iterator[tuple[str, Row, Row]]:
+        """(table, row, its copy)."""
+        return ((identity[0], self.closure.members[identity].row, row) for identity, row in self.rows.items())
+
+
+def rules_of(tables: Mapping[str, Table], root: Table, entity: Declaration, where: str) -> CloneWishes:
+    """What was declared of columns: ``slug`` is one of the root, ``tickets.secret`` of another table."""
+    return CloneWishes(
+        unique={_place(tables, root, name, where): rule for name, rule in entity.unique.items()},
+        effects={_place(tables, root, name, where): effect for name, effect in entity.side_effects.items()},
+    )
+
+
+def _place(tables: Mapping[str, Table], root: Table, name: str, where: str) -> tuple[str, str]:
+    if name in {column.name for column in root.columns} or (not root.columns and "." not in name):
+        return root.name, name
+    table, column = split_column(tables, name, where=where)
+    return table.name, column
+
+
+def copies_of(
+    closure: Closure, tables: Mapping[str, Table], wishes: CloneWishes, next_ids: NextIds, find: Find
+) -> Copies:
+    """The copy of every owned row. UsageError for what no rule decides, TargetError for what cannot be copied."""
+    return _Copying(closure, tables, wishes, next_ids, find).run()
+
+
+class _Copying:
+    def __init__(
+        self, closure: Closure, tables: Mapping[str, Table], wishes: CloneWishes, next_ids: NextIds, find: Find
+    ) -> None:
+        self._closure, self._tables, self._wishes = closure, tables, wishes
+        self._next_ids, self._find = next_ids, find
+        self._rows: dict[Identity, Row] = {}
+        self._start: dict[Identity, Row] = {}
+        self._excluded: dict[str, int] = {}
+
+    def run(self) -> Copies:
+        self._choose()
+        for name, members in self._groups().items():
+            self._fresh_ids(self._tables[name], members)
+        for name, members in self._groups().items():
+            self._effects(self._tables[name], members)
+        root = self._closure.root
+        self._rows[root.identity] = _with(self._rows[root.identity], dict(self._wishes.values))
+        self._rewrite()
+        for name, members in self._groups().items():
+            self._uniques(self._tables[name], members)
+        self._rewrite()
+        self._require_new_keys()
+        return Copies(rows=self._rows, excluded=self._excluded, closure=self._closure)
+
+    def _choose(self) -> None:
+        effects = self._wishes.effects.items()
+        without = {table for (table, column), effect in effects if not column and effect == "exclude"}
+        for member in self._closure.members.values():
+            if member.role != "owned":
+                continue
+            if member.table in without or (member.origin is not None and member.origin.identity not in self._rows
+                                           and member.origin.role == "owned"):  # fmt: skip
+                self._excluded[member.table] = self._excluded.get(member.table, 0) + 1
+            else:
+                self._rows[member.identity] = member.row
+
+    def _groups(self) -> dict[str, list[Member]]:
+        found: dict[str, list[Member]] = {}
+        for identity in self._rows:
+            found.setdefault(identity[0], []).append(self._closure.members[identity])
+        return found
+
+    # -- ids
+
+    def _fresh_ids(self, table: Table, members: Sequence[Member]) -> None:
+        column = self._own_id(table)
+        if column is None:
+            return
+        root = self._closure.root
+        given = self._wishes.as_ if table.name == root.table else None
+        need = [member for member in members if given is None or member is not root]
+        fresh = self._next_ids(table, column, len(need)) if need else []
+        for member, value in zip(need, fresh, strict=True):
+            self._rows[member.identity] = _with(self._rows[member.identity], {column: value})
+        if given is not None:
+            self._rows[root.identity] = _with(self._rows[root.identity], dict(zip(table.key, given, strict=True)))
+
+    def _own_id(self, table: Table) -> str | None:
+        """The key column that no reference fills; None when the copy's references make its key new."""
+        filled = {
+            column
+            for edge in self._closure.graph.edges
+            if edge.reference.table == table.name
+            for column in edge.reference.columns
+        }
+        inner = {
+            column
+            for edge in self._inner(table.name)
+            for column in edge.reference.columns
+        }  # fmt: skip
+        if inner & set(table.key):
+            return None
+        own = [column for column in table.key if column not in filled]
+        return next((column for column in own if column in table.sequences), own[0] if own else None)
+
+    def _inner(self, name: str) -> list[Edge]:
+        """Edges from a table to rows that are copied too; to itself only when it is no part of such a ring."""
+        copied = {identity[0] for identity in self._rows}
+        return [
+            edge for edge in self._closure.graph.edges
+            if edge.reference.table == name and edge.reference.to in copied and edge.reference.to != name
+        ]  # fmt: skip
+
+    def _require_new_keys(self) -> None:
+        for identity, row in self._rows.items():
+            table = self._tables[identity[0]]
+            if table.key and row.key(table.key) == identity[1]:
+                raise TargetError(
+                    f"the copy of {table.name} {','.join(map(str, identity[1]))} would have the same key",
+                    why=f"nothing in {', '.join(table.key)} belongs to this entity alone",
+                    hint=f'leave the table out: [entities.….side_effects] "{table.name}" = "exclude"',
+                )
+
+    # -- what must not be the same
+
+    def _effects(self, table: Table, members: Sequence[Member]) -> None:
+        for (name, column), effect in self._wishes.effects.items():
+            if name != table.name or not column:
+                continue
+            for member in members:
+                row = self._rows[member.identity]
+                if effect == "exclude" and column in row.values:
+                    kept = {each: value for each, value in row.values.items() if each != column}
+                    self._rows[member.identity] = Row(kept)
+                elif effect == "null":
+                    self._rows[member.identity] = with_replaced(row, column, lambda _value: None)
+                elif effect == "regenerate":
+                    changed = with_replaced(row, column, lambda v, c=column: self._made(table, c, v))  # type: ignore[misc]
+                    self._rows[member.identity] = changed
+
+    def _made(self, table: Table, column: str, value: Value) -> Value:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return _like(value)
+        return self._next_ids(table, column, 1)[0]
+
+    def _uniques(self, table: Table, members: Sequence[Member]) -> None:
+        for unique in table.unique:
+            same = [m for m in members if self._is_same(m, unique)]
+            if not same:
+                continue
+            column, rule = self._rule(table, unique)
+            if rule == "suffix":
+                self._suffix(table, column, same)
+            else:
+                for member in same:
+                    row = self._rows[member.identity]
+                    changed = with_replaced(row, column, lambda v, c=column: self._made(table, c, v))  # type: ignore[misc]
+                    self._rows[member.identity] = changed
+
+    def _is_same(self, member: Member, unique: tuple[str, ...]) -> bool:
+        keys = keys_at(self._rows[member.identity], unique)
+        return bool(set(keys) & set(keys_at(member.row, unique)))
+
+    def _rule(self, table: Table, unique: tuple[str, ...]) -> tuple[str, str]:
+        for column in unique:
+            rule = self._wishes.unique.get((table.name, column))
+            if rule in ("suffix", "regenerate"):
+                return column, rule
+        name = f"{table.name}.{unique[0]}"
+        own = table.name == self._closure.root.table
+        raise UsageError(
+            f"{table.name}.{'+'.join(unique)} is unique, and the copy would have the same value",
+            hint=(f"--set {unique[0]}=…, or " if own else "")
+            + f'in holdfast.toml: [entities.….unique] "{name}" = "suffix" or "regenerate"',
+        )
+
+    def _suffix(self, table: Table, column: str, members: Sequence[Member]) -> None:
+        given: set[str] = set()
+        for member in members:
+            row = self._rows[member.identity]
+            base = str(row.values.get(column))
+            for number in range(1, _TRIES):
+                new = f"{base}-copy" if number == 1 else f"{base}-copy-{number}"
+                if new not in given and next(self._find(table, (column,), [(new,)]), None) is None:
+                    break
+            given.add(new)
+            self._rows[member.identity] = _with(row, {column: new})
+
+    # -- references
+
+    def _rewrite(self) -> None:
+        """Until nothing changes: a key may be made of references, and be referred to in turn.
+
+        Values inside others are replaced from what they were: a new id may be an old one of somebody else.
+        """
+        if not self._start:
+            self._start = dict(self._rows)
+        inside = {
+            (edge.reference.table, column)
+            for edge in self._closure.graph.edges for column in edge.reference.columns if is_path(column)
+        }  # fmt: skip
+        for _ in range(_PASSES):
+            before = dict(self._rows)
+            maps: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Key]] = {}
+            for identity, row in before.items():
+                member, start = self._closure.members[identity], self._start[identity].values
+                for table, column in inside:
+                    if table == identity[0] and column not in start and (base := base_of(start, column)) is not None:
+                        row = _with(row, {base: start[base]})
+                for edge in self._closure.graph.edges:
+                    if edge.reference.table == identity[0]:
+                        row = self._with_reference(edge, member, row, maps)
+                self._rows[identity] = row
+            if all(self._rows[identity].values == row.values for identity, row in before.items()):
+                return
+
+    def _with_reference(
+        self, edge: Edge, member: Member, row: Row,
+        maps: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Key]],
+    ) -> Row:  # fmt: skip
+        reference = edge.reference
+        if any(str(member.row.values.get(column)) != value for column, value in reference.when):
+            return row
+        known = maps.get((reference.to, reference.to_columns))
+        if known is None:
+            known = maps[reference.to, reference.to_columns] = self._moved(reference.to, reference.to_columns)
+        if not known:
+            return row
+        columns = reference.columns
+        if not any(is_path(column) for column in columns):
+            new = known.get(tuple(map(str, member.row.key(columns))))
+            return row if new is None else _with(row, dict(zip(columns, new, strict=True)))
+        if len(columns) != 1:
+            raise UsageError(f"{spoken(reference)} has several columns inside values and cannot be rewritten")
+
+        def moved(value: Value) -> Value:
+            found = known.get((str(value),))
+            return value if found is None else found[0]
+
+        return with_replaced(row, columns[0], moved)
+
+    def _moved(self, name: str, columns: tuple[str, ...]) -> dict[tuple[str, ...], Key]:
+        """Old key -> new key of the copies of a table, for one set of columns referred to."""
+        found: dict[tuple[str, ...], Key] = {}
+        for identity, row in self._rows.items():
+            if identity[0] == name:
+                old, new = self._closure.members[identity].row.key(columns), row.key(columns)
+                if None not in old:
+                    found[tuple(map(str, old))] = new
+        return found
+
+
+def _with(row: Row, values: Mapping[str, Value]) -> Row:
+    same = all(row.values.get(name) == value for name, value in values.items())
+    return row if same else Row({**row.values, **values})
+
+
+def _like(text: str) -> str:
+    """A new secret that looks like the old one."""
+    if _UUID.fullmatch(text):
+        return str(uuid.uuid4())
+    if not text:
+        return secrets.token_hex(8)
+    if text.isdigit():
+        return secrets.choice("123456789") + "".join(secrets.choice(string.digits) for _ in text[1:])
+    lower = string.ascii_lowercase + string.digits
+    letters = "0123456789abcdef" if re.fullmatch(r"[0-9a-f]+", text) and len(text) > 7 else lower
+    if text.upper() == text:
+        letters = letters.upper()
+    return "".join(secrets.choice(letters) for _ in range(max(len(text), _LONG_ENOUGH)))
+
+
+# -- the copy as an entity to be written, and the proof that it stands alone
+
+
+def closure_of_copies(copies: Copies, tables: Mapping[str, Table]) -> Closure:
+    """The copies with the rows they name, which stay the same: what ``restoring.decide`` can look at."""
+    was = copies.closure
+    made = Closure(graph=was.graph)
+    for identity, row in copies.rows.items():
+        member = replace(was.members[identity], row=row, identity=identity_of(tables[identity[0]], row), origin=None)
+        if not tables[identity[0]].key:
+            member.identity = (identity[0], (*member.identity[1], len(made.members)))
+        made.members[member.identity] = member
+    for member in was.members.values():
+        if member.role in ("parent", "shared"):
+            made.members[member.identity] = member
+    made.users = [
+        UserReference(member=member, edge=edge, key=key)
+        for member in made.members.values()
+        if member.role == "owned"
+        for edge in was.graph.above(member.table)
+        if edge.up == "reference"
+        for key in keys_at(member.row, edge.reference.columns)
+    ]
+    return made
+
+
+def left_behind(graph: Graph, copies: Copies, made: Sequence[tuple[str, Row]]) -> list[str]:
+    """References of the copies ``made`` that still lead to the original, in words."""
+    found: list[str] = []
+    old: dict[tuple[str, tuple[str, ...]], set[tuple[str, ...]]] = {}
+    for name, row in made:
+        for edge in graph.edges:
+            reference = edge.reference
+            if reference.table != name:
+                continue
+            keys = old.get((reference.to, reference.to_columns))
+            if keys is None:
+                keys = old[reference.to, reference.to_columns] = _old_keys(copies, reference.to, reference.to_columns)
+            if any(str(row.values.get(column)) != value for column, value in reference.when):
+                continue
+            if any(tuple(map(str, key)) in keys for key in keys_at(row, reference.columns)):
+                found.append(f"{name}: {edge.name}")
+    unmistakable = {
+        str(value)
+        for identity in copies.rows
+        for value in identity[1]
+        if len(str(value)) >= _LONG_ENOUGH and (not isinstance(value, str) or re.search(r"\d", value))
+    }
+    for name, row in made:
+        for column, value in row.values.items():
+            if any(text in unmistakable for text in texts_in(value)):
+                found.append(f"{name}.{column} holds an id of the original; declare that edge")
+    return list(dict.fromkeys(found))
+
+
+def _old_keys(copies: Copies, name: str, columns: tuple[str, ...]) -> set[tuple[str, ...]]:
+    return {
+        tuple(map(str, copies.closure.members[identity].row.key(columns)))
+        for identity in copies.rows
+        if identity[0] == name
+    }
