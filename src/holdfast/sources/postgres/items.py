@@ -32,7 +32,10 @@ that is not NULL its pieces, ``col`` counting from 1 in ``notes["columns"]``; th
 
 Notes of a table: columns, types (SQL type of each), key (columns of the primary key or []), oid, filenode,
 signature, persistence ("p" logged, "u" unlogged), size (bytes of heap), partition_of (root item name or None),
-generated (columns left out because the server computes them).
+generated (columns left out because the server computes them), method (of access), inherits, and how it hangs together
+with others (structure.py): not_null, unique, references, sequences, identity, generated_types, root.
+A snapshot of chosen rows has table items of the same form, keys ``rows-0``, ``rows-1`` …; there a partitioned table may
+have an item.
 """
 
 from __future__ import annotations

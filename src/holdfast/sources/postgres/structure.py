@@ -150,6 +150,8 @@ class Structure:
 def read_structures(connection: Connection, oids: Sequence[int]) -> dict[int, Structure]:
     """The structures of these tables (partitioned ones too), in the open snapshot."""
     found = {oid: Structure() for oid in oids}
+    if not found:
+        return found
     wanted = list(oids)
     for oid, name, kind, base, not_null, generated, identity in connection.execute(_COLUMNS, [wanted]):
         found[oid].columns.append(TableColumn(

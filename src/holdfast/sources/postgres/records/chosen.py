@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from holdfast.sources.base import (
     Target,
 )
 from holdfast.sources.postgres.items import DEFINITIONS, KIND_DEFINITIONS, KIND_TABLE
+from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.opening import Options
 from holdfast.sources.postgres.records.definitions_now import DefinitionsNow
 from holdfast.sources.postgres.records.live_book import PostgresLiveBook
@@ -30,6 +32,7 @@ from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 from holdfast.sources.postgres.records.text import Form
 from holdfast.sources.records import Book
 
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _SMALL = 128 << 10
 _STRETCH = 4 << 20
 _GUARDS = {"token": "", "token_xid": 0, "flushed": False}
@@ -181,8 +184,10 @@ def notes_of(table: Table, book: Book) -> Notes:
 
 
 def _label(book: Book, name: str) -> str:
-    """What the server calls a table; names that are no UTF-8 are shown otherwise."""
+    """What the server calls a table; a book of another kind names no schema."""
     labels: Mapping[str, str] = getattr(book, "labels", {})
+    if not labels and "." not in name:
+        return f"public.{name if _PLAIN.fullmatch(name) else quote(name)}"
     return labels.get(name, name)
 
 

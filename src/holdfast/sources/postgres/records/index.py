@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from zlib import crc32
 
 import msgspec
@@ -99,23 +99,22 @@ class KeyIndex:
         """Whether every unit of this snapshot is known already."""
         return not self._sorted.missing
 
-    def candidates(self, sought: Collection[bytes]) -> list[Unit]:
-        """Units that may hold one of these keys, in the order of the table; builds what is missing first."""
+    def search(self, sought: frozenset[bytes]) -> tuple[list[bytes], list[Unit]]:
+        """(lines found while the index was built, other units that may hold one of these keys)."""
         numbers = {crc32(key) for key in sought}
-        self._complete()
-        found = self._hits(numbers)
+        lines, built = self._complete(sought)
+        found = self._hits(numbers, built)
         if found is None:  # the shelf forgot a part: from the beginning
             self._restart(keep=[])
-            self._complete()
-            found = self._hits(numbers)
-        if found is None:
-            return [unit for units in self._sorted.known for unit in units.values()] + self._sorted.sliced
-        return found + self._sorted.sliced
+            lines, built = self._complete(sought)
+            found = self._hits(numbers, built)
+        return lines, (found or []) + self._sorted.sliced
 
-    def _hits(self, numbers: set[int]) -> list[Unit] | None:
+    def _hits(self, numbers: set[int], built: str) -> list[Unit] | None:
+        """Units of every generation but the one just ``built``; None when the shelf has forgotten."""
         found: list[Unit] = []
         for generation, units in zip(self._directory.generations, self._sorted.known, strict=True):
-            if not units:
+            if not units or generation.name == built:
                 continue
             name = f"{self._name}-{generation.name}"
             parts = self._parts.setdefault(name, Parts(self._shelf, name, generation.parts))
@@ -125,29 +124,32 @@ class KeyIndex:
             found += [units[place] for place in sorted(places & units.keys())]
         return found
 
-    def _complete(self) -> None:
-        """Build what is missing, as one more generation."""
+    def _complete(self, sought: frozenset[bytes]) -> tuple[list[bytes], str]:
+        """Build what is missing, as one more generation; its name, and the lines sought that were passed on the way."""
         if self.ready:
-            return
+            return [], ""
         if len(self._directory.generations) >= _GENERATIONS:
             self._restart(keep=[max(self._directory.generations, key=lambda one: len(one.counts))])
-        built = self._build()
+        lines: list[bytes] = []
+        built = self._build(sought, lines)
         self._directory.generations.append(built)
         self._shelf.put(self._name, msgspec.msgpack.encode(self._directory))
         self._sorted = _Sorted(self._directory, self._item)
+        return lines, built.name
 
     def _restart(self, keep: list[_Generation]) -> None:
         self._directory.generations = keep
         self._parts.clear()
         self._sorted = _Sorted(self._directory, self._item)
 
-    def _build(self) -> _Generation:
+    def _build(self, sought: frozenset[bytes], lines: list[bytes]) -> _Generation:
         units: list[Unit] = []
         numbers: list[array[int]] = []
         pieces = [Unit((piece,)) for run in self._sorted.missing for piece in run]
         for unit, data in in_rows(readings(self._content, pieces)):
             units.append(unit)
             numbers.append(array("I", sorted(self._selector.hashes(data))))
+            lines += self._selector.lines(data, sought)
         ids = b"".join(unit.id for unit in units)
         name = hashlib.blake2b(ids, digest_size=8).hexdigest()
         parts = parts_for(sum(map(len, numbers)))

@@ -71,7 +71,9 @@ def _where(sides: Sequence[_Side], keys: Sequence[Key], operator: str, *, as_tex
     left = [f"CASE WHEN {side.value} IS DISTINCT FROM NULL THEN concat({side.value}) END" if as_text else side.value
             for side in sides]
     right = [f"u.c{place}" if as_text else f"u.c{place}::{side.cast}" for place, side in enumerate(sides)]
-    if operator == "=":
+    if len(sides) == 1 and operator != "=":
+        test = f"{sides[0].value} IS NULL AND {sides[0].value} IS NOT DISTINCT FROM NULL"
+    elif operator == "=":
         test = f"({', '.join(left)}) IN (SELECT {', '.join(right)} FROM {given})"
     else:
         each = " AND ".join(f"{one} {operator} {other}" for one, other in zip(left, right, strict=True))

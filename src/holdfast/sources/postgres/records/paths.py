@@ -52,6 +52,8 @@ def _in_json(field: bytes, codec: str, steps: tuple[str, ...]) -> list[str | Non
             return _below(_DECODER.decode(field), steps)
         text = unescaped(field.decode(codec, "surrogateescape"))
         return [] if text is None else _below(_DECODER.decode(text), steps)
+    except RecursionError:  # so deep that no path anybody writes leads there
+        return []
     except (msgspec.DecodeError, UnicodeError):  # what PostgreSQL takes and this decoder does not, such as \\ud800
         text = unescaped(field.decode(codec, "surrogateescape"))
         return [] if text is None else _below(json.loads(text, parse_float=str, parse_int=str), steps)

@@ -104,8 +104,7 @@ class SnapshotBook:
     def find(self, table: Table, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Row]:
         """See Book."""
         unique = any(set(key) <= set(columns) for key in (table.key, *table.unique) if key)
-        left = {key for key in wanted if None not in key} if unique else set(wanted)
-        nulls = set(wanted) - left
+        unique = unique and not any(None in key for key in wanted)
         for part in self._parts[table.name]:
             selector = Selector(part.form, columns)
             if not selector.known:
@@ -113,8 +112,8 @@ class SnapshotBook:
                     f"{table.name} has no columns {', '.join(columns)}",
                     hint="columns: " + ", ".join(part.form.names),
                 )
-            sought = selector.sought(left | nulls)
-            for line in self._found(part, columns, selector, sought, unique=unique and not nulls):
+            sought = selector.sought(wanted)
+            for line in self._found(part, columns, selector, sought, unique=unique):
                 yield from part.form.rows(line)
 
     def rows_not_shared(self, table: Table, other: Book) -> Iterator[Row]:
@@ -189,7 +188,9 @@ class SnapshotBook:
             if not left:
                 return
             sought = frozenset(left)
-        for unit, data in self._read(index.candidates(sought)):
+        lines, units = index.search(sought)
+        yield from lines
+        for unit, data in self._read(units):
             yield from self._picked(part, unit, data, selector, sought)
 
     def _read(self, units: list[Unit]) -> Iterator[tuple[Unit, bytes]]:
