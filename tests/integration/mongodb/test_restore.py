@@ -12,6 +12,8 @@ from tests.integration.mongodb.corpus import NOT_FOR_THE_TEST_SERVER, everything
 from tests.integration.mongodb.taking import Taken, restore, take
 from tests.servers.mongodb import MongoServer, fresh, shared
 
+from holdfast.model.snapshot import Slice
+from holdfast.sources.base import RestoreRequest
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.documents import split
 from holdfast.sources.mongodb.point import STREAM
@@ -212,6 +214,28 @@ def test_in_place_does_what_was_asked_and_undo_takes_it_back(
         assert "gone" not in base.list_collection_names()
 
 
+def test_what_others_write_before_the_restore_is_left_to_them(database: tuple[MongoServer, str]) -> None:
+    """It is not in the snapshot for undo, so nothing replaces or deletes it; the result is not called whole."""
+    server, name = database
+    server.fill(name, "c", many(100))
+    source = MongoSource(server.url(name))
+    taken = take(source)
+    with server.database(name) as base:
+        base.c.update_many({"_id": {"$lt": 5}}, {"$set": {"text": "newer"}})
+    target = source.target(RestoreRequest(label="x", in_place=True, exact=True))
+    plan = target.plan(taken)
+    with target.hold(plan):
+        with server.database(name) as base:
+            base.c.update_one({"_id": 3}, {"$set": {"text": "by somebody else"}})
+            base.c.insert_one({"_id": "made just now"})
+        (result,) = target.apply(plan, taken, taken)
+    assert result.status == "incomplete"
+    assert "2 were written to by others meanwhile" in result.detail
+    with server.database(name) as base:
+        assert [each["text"] for each in base.c.find({"_id": {"$in": [2, 3]}})] == ["document 2", "by somebody else"]
+        assert base.c.find_one({"_id": "made just now"}) is not None
+
+
 def test_a_preview_counts_and_changes_nothing(database: tuple[MongoServer, str]) -> None:
     """How many would be made, changed, deleted, left."""
     server, name = database
@@ -221,8 +245,6 @@ def test_a_preview_counts_and_changes_nothing(database: tuple[MongoServer, str])
     taken = take(source)
     _change(server, name)
     before = server.raw(name, "c")
-    from holdfast.sources.base import RestoreRequest
-
     plan = source.target(RestoreRequest(label="x", in_place=True, exact=True)).preview(taken, taken)  # type: ignore[attr-defined]
     counts = {step.label: step.counts for step in plan.steps if step.counts}
     assert counts["c"] == {"create": 2, "change": 1, "delete": 1, "unchanged": 97}
@@ -263,8 +285,6 @@ def _rewrite(taken: Taken, item: bytes, documents: list[bytes]) -> None:
     segment = taken.found[item].segments[0]
     run = b"".join(documents)
     taken.chunks[segment.slices[0].chunk] = run
-    from holdfast.model.snapshot import Slice
-
     segment.slices[:] = [Slice(segment.slices[0].chunk, 0, len(run))]
     segment.rows = taken.found[item].rows = len(documents)
     assert [look(raw)["_id"] for raw in taken.documents(item.decode())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bson.raw_bson import RawBSONDocument
@@ -25,11 +25,15 @@ _WORTH_READING = 10
 
 @dataclass(slots=True, kw_only=True)
 class Mode:
-    """``write`` False only counts. ``overwrite`` what differs, ``exact`` also delete what the snapshot has not."""
+    """``write`` False only counts. ``overwrite`` what differs, ``exact`` also delete what the snapshot has not.
+
+    ``spared``: identities of documents that others wrote to meanwhile, which are left as they are.
+    """
 
     write: bool
     overwrite: bool = False
     exact: bool = False
+    spared: frozenset[bytes] = frozenset()
 
 
 @dataclass(slots=True)
@@ -41,6 +45,7 @@ class Merged:
     delete: int = 0
     unchanged: int = 0
     differing: int = 0
+    spared: int = 0
     loaded: Loaded = field(default_factory=Loaded)
 
     def counts(self) -> dict[str, int]:
@@ -96,7 +101,8 @@ def _merge_looked_up(base: Base, saved: Saved, item: Item, mode: Mode, merged: M
 def _merge_batch(
     base: Base, name: str, batch: list[bytes], living: dict[bytes, bytes], mode: Mode, merged: Merged
 ) -> None:
-    wanted = {_key(document): document for document in batch}
+    wanted = {key: document for document in batch if (key := _key(document)) not in mode.spared}
+    merged.spared += len(batch) - len(wanted)
     missing = [document for key, document in wanted.items() if key not in living]
     differing = [(living[key], document) for key, document in wanted.items() if living.get(key, document) != document]
     merged.create += len(missing)
@@ -112,6 +118,9 @@ def _merge_batch(
 
 
 def _delete(base: Base, name: str, extra: list[bytes], mode: Mode, merged: Merged) -> None:
+    spared = [document for document in extra if _key(document) in mode.spared] if mode.spared else []
+    merged.spared += len(spared)
+    extra = [document for document in extra if document not in spared] if spared else extra
     merged.delete += len(extra)
     for at in range(0, len(extra) if mode.write else 0, _AT_ONCE):
         gone = [DeleteOne({"_id": RawBSONDocument(each, RAW)["_id"]}) for each in extra[at : at + _AT_ONCE]]
@@ -189,6 +198,11 @@ def _with_next(batches: Iterator[list[bytes]]) -> Iterator[tuple[list[bytes], li
         held = batch
     if held:
         yield held, []
+
+
+def identities_of(keys: Iterable[bytes]) -> frozenset[bytes]:
+    """What ``Mode.spared`` wants, out of ``{_id}`` documents."""
+    return frozenset(map(_key, keys))
 
 
 def _key(document: bytes) -> bytes:

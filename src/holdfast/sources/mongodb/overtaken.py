@@ -83,6 +83,12 @@ class Follower:
         changes.settled = False
         return changes
 
+    def written_so_far(self, known: set[str]) -> Touched:
+        """``{_id}`` of every document written to until now, by collection."""
+        touched: Touched = {}
+        self._drain(cluster_time(self._base), known, touched)
+        return touched
+
     def close(self) -> None:
         """Let go of the stream."""
         self._stream.close()

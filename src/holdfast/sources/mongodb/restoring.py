@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb import making
 from holdfast.sources.mongodb.inventory import Collection, views_in_order
 from holdfast.sources.mongodb.loading import Loaded, insert
-from holdfast.sources.mongodb.merging import Merged, Mode, merge
+from holdfast.sources.mongodb.merging import Merged, Mode, identities_of, merge
 from holdfast.sources.mongodb.place import Base
 from holdfast.sources.mongodb.saved import Overlay, Saved, batched
 from holdfast.sources.mongodb.values import RAW
@@ -28,12 +28,15 @@ _PHASE = "restore"
 
 @dataclass(slots=True, kw_only=True)
 class Restoring:
-    """One restore into one database. ``compared``: what ``--verify=content`` found in collections made anew."""
+    """One restore into one database. ``written``: keys of documents that others wrote to since the plan was held.
+
+    ``compared``: what ``--verify=content`` found in collections made anew."""
 
     base: Base
     saved: Saved
     request: RestoreRequest
     living: dict[str, Collection]
+    written: Mapping[str, set[bytes]] = field(default_factory=dict)
     compared: list[ItemResult] = field(default_factory=list)
 
     def run(self, plan: RestorePlan) -> list[ItemResult]:
@@ -58,7 +61,8 @@ class Restoring:
             yield _result(step, "ok", "removed")
         else:
             item = self.saved.items[step.label]
-            mode = Mode(write=True, overwrite=self.request.overwrite, exact=self.request.exact)
+            spared = identities_of(self.written.get(step.label, ()))
+            mode = Mode(write=True, overwrite=self.request.overwrite, exact=self.request.exact, spared=spared)
             merged = merge(self.base, self.saved, item, mode)
             there = frozenset(str(RawBSONDocument(raw, RAW)["name"]) for raw in self.living[step.label].indexes)
             problems = self._missing_indexes(step.label, there)
@@ -214,11 +218,14 @@ def _merged(step: RestoreStep, merged: Merged, problems: list[str]) -> ItemResul
     told = [f"{amount:,} {what}" for what, amount in merged.counts().items() if amount]
     if merged.differing:
         told.append(f"{merged.differing:,} differ and are left")
+    if merged.spared:
+        told.append(f"{merged.spared:,} were written to by others meanwhile and are left")
     failures = [*problems, *merged.loaded.problems]
     if merged.loaded.duplicates:
         failures.append(f"{merged.loaded.duplicates:,} documents clash with a unique index and were not written")
+    status = "failed" if failures else "incomplete" if merged.spared else "ok"
     return ItemResult(
-        name=step.label, action=step.action.value, rows=step.rows, status="failed" if failures else "ok",
+        name=step.label, action=step.action.value, rows=step.rows, status=status,
         detail="; ".join([*failures, *told]),
     )  # fmt: skip
 

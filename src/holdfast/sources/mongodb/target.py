@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -16,6 +17,7 @@ from holdfast.sources.base import Content, Manifest, RestoreRequest, Source
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.inventory import Choice, Collection, matches, read_collections
 from holdfast.sources.mongodb.merging import Mode, merge
+from holdfast.sources.mongodb.overtaken import Follower
 from holdfast.sources.mongodb.place import Base, Place
 from holdfast.sources.mongodb.refusals import translated, translating
 from holdfast.sources.mongodb.restoring import Restoring
@@ -43,6 +45,7 @@ class MongoTarget:
         self._source, self._request, self._source_at = source, request, source_at
         self._place = self._chosen()
         self._compared: list[ItemResult] = []
+        self._follower: Follower | None = None
 
     def _chosen(self) -> Place:
         to = self._request.to
@@ -138,9 +141,20 @@ class MongoTarget:
         return replace(_step(item, action, detail), counts=counts)
 
     @contextmanager
-    def hold(self, plan: RestorePlan) -> Iterator[None]:  # noqa: ARG002
-        """MongoDB locks no collection for anybody: others may go on writing, and are written over where they do."""
-        yield
+    def hold(self, plan: RestorePlan) -> Iterator[None]:
+        """MongoDB locks no collection for anybody: what others write from now on is followed, and spared by ``apply``.
+
+        On a single server, which tells nobody what is written, there is nothing that could be followed.
+        """
+        names = {step.label for step in plan.touched()}
+        with ExitStack() as stack:
+            if names:
+                client = stack.enter_context(self._place.client(TargetError))
+                with contextlib.suppress(PyMongoError):
+                    self._follower = Follower(self._place.base(client), names.__contains__)
+                    stack.callback(self._follower.close)
+            yield
+            self._follower = None
 
     def touched_source(self, plan: RestorePlan) -> tuple[Source, tuple[str, ...]] | None:
         """The target's collections that exist and are about to change."""
@@ -158,13 +172,20 @@ class MongoTarget:
         saved = Saved(manifest, content, self._request.only)
         with aim.place.client(TargetError) as client:
             base = aim.place.base(client)
-            run = Restoring(base=base, saved=saved, request=self._request, living=aim.living)
             try:
+                run = Restoring(
+                    base=base, saved=saved, request=self._request, living=aim.living, written=self._written(plan)
+                )
                 results = run.run(plan)
             except PyMongoError as error:
                 raise translated(error, aim.place, doing="the restore stopped", kind=TargetError) from error
         self._compared = run.compared
         return results
+
+    def _written(self, plan: RestorePlan) -> dict[str, set[bytes]]:
+        if self._follower is None:
+            return {}
+        return self._follower.written_so_far({step.label for step in plan.touched()})
 
     def verify(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
         """What was made anew was compared before anything in it could expire; the rest is read back now."""
