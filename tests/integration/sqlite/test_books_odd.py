@@ -329,3 +329,32 @@ def test_one_reading_is_one_state(tmp_path: Path) -> None:
         with live.transaction():
             pass
         assert frozen(live.rows(live.tables["o"])) != before
+
+
+def test_a_stream_goes_on_while_rows_are_written(tmp_path: Path) -> None:
+    """What is read row by row may be written row by row."""
+    path = made(tmp_path / "a.db", lambda c: (c.execute("PRAGMA journal_mode = wal"), _odd_values(c))[1])
+    with SqliteSource(path).open_live() as live:
+        seen = 0
+        for row in live.rows(live.tables["o"]):
+            with live.transaction() as transaction:
+                changed = Row({"id": row.values["id"], "v": "seen"})
+                seen += transaction.write([Write(verb="update", table="o", row=changed, columns=("v",))])
+        assert seen == 15
+        assert {row.values["v"] for row in live.rows(live.tables["o"])} == {"seen"}
+
+
+def test_foreign_keys_hold_where_the_application_leaves_them_off(tmp_path: Path) -> None:
+    """Rows that were wrong before do not stop what is right; new wrong ones do, with their table and row."""
+    path = made(tmp_path / "a.db", lambda c: c.executescript(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INT REFERENCES p);"
+        "INSERT INTO c VALUES (1, 77);"))  # fmt: skip
+    with SqliteSource(path).open_live() as live:
+        with live.transaction() as transaction:
+            assert transaction.write([Write(verb="insert", table="p", row=Row({"id": 5}))]) == 1
+        for deferred in (False, True):
+            with pytest.raises(TargetError) as caught, live.transaction() as transaction:  # noqa: PT012 - at the end
+                if deferred:
+                    transaction.defer_constraints()
+                transaction.write([Write(verb="insert", table="c", row=Row({"id": 2, "p": 78}))])
+            assert "c" in caught.value.what and "2" in caught.value.what

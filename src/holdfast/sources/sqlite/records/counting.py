@@ -13,7 +13,7 @@ _EVENTS = (("INSERT", "inserted"), ("UPDATE", "updated"), ("DELETE", "deleted"))
 
 
 class Counting:
-    """Temporary triggers of this connection; nobody else sees or runs them."""
+    """Temporary triggers of this connection, which go with it; nobody else sees or runs them."""
 
     def __init__(self, connection: sqlite3.Connection, shapes: Mapping[str, Shape]) -> None:
         self._connection = connection
@@ -21,10 +21,14 @@ class Counting:
         self._on = False
 
     def start(self) -> None:
-        """Count from now on; once."""
+        """Count from now on; once in a transaction."""
         if self._on:
             return
+        self._on = True
         run = self._connection.execute
+        if run(f"SELECT 1 FROM temp.sqlite_schema WHERE name = '{_TABLE}'").fetchone():
+            run(f"UPDATE temp.{_TABLE} SET inserted = 0, updated = 0, deleted = 0")
+            return
         run(
             f"CREATE TEMP TABLE {_TABLE} (number INTEGER PRIMARY KEY,"
             " inserted INT DEFAULT 0, updated INT DEFAULT 0, deleted INT DEFAULT 0)"
@@ -36,7 +40,6 @@ class Counting:
                     f"CREATE TEMP TRIGGER holdfast_{column}_{number} AFTER {event} ON main.{quoted(name)} BEGIN"
                     f" UPDATE {_TABLE} SET {column} = {column} + 1 WHERE number = {number}; END"
                 )
-        self._on = True
 
     def told(self) -> dict[str, tuple[int, int, int]]:
         """Inserted, updated, deleted by table; tables that were not touched are left out."""
@@ -46,13 +49,3 @@ class Counting:
             f"SELECT number, inserted, updated, deleted FROM temp.{_TABLE} WHERE inserted OR updated OR deleted"
         )
         return {self._names[number]: (inserted, updated, deleted) for number, inserted, updated, deleted in rows}
-
-    def stop(self) -> None:
-        """Take the triggers away again."""
-        if not self._on:
-            return
-        for number in range(len(self._names)):
-            for _, column in _EVENTS:
-                self._connection.execute(f"DROP TRIGGER temp.holdfast_{column}_{number}")
-        self._connection.execute(f"DROP TABLE temp.{_TABLE}")
-        self._on = False

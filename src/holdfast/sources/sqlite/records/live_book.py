@@ -67,7 +67,7 @@ class SqliteLiveBook(SqliteBook):
 
     def _end(self) -> None:
         with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("ROLLBACK")
+            self._connection.execute("COMMIT")  # streams that are being read go on
 
 
 def _connect(path: bytes, wait: float) -> sqlite3.Connection:

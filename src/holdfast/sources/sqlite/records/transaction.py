@@ -21,6 +21,7 @@ from holdfast.sources.sqlite.records.writing import named, statement_of
 
 _LARGEST = (1 << 63) - 1
 _NAMED = 5
+_LOOKED_AT = 10_000
 _SEQUENCES = "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'"
 
 
@@ -41,9 +42,13 @@ class SqliteTransaction:
     def __enter__(self) -> SqliteTransaction:
         try:
             self._connection.execute("PRAGMA foreign_keys = ON")
+            enforced = self._connection.execute("PRAGMA foreign_keys").fetchone()
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise self._failed("The database cannot be written", error) from error
+        if enforced != (1,):
+            self.__exit__(TargetError)
+            raise TargetError("Foreign keys cannot be enforced", where=self._where, why="SQLite was built without them")
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -161,7 +166,6 @@ class SqliteTransaction:
 
     def _commit(self) -> None:
         try:
-            self._counting.stop()
             self._connection.execute("COMMIT")
         except sqlite3.IntegrityError as error:
             raise self._failed(f"Rows refer to others that do not exist: {self._dangling()}", error) from error
@@ -169,12 +173,12 @@ class SqliteTransaction:
             raise self._failed("The transaction could not be committed", error) from error
 
     def _dangling(self) -> str:
-        """The rows that keep the transaction from ending, named."""
-        found = []
-        for table, rowid, parent, _ in itertools.islice(self._connection.execute("PRAGMA foreign_key_check"), _NAMED):
-            row = f" row {rowid}" if rowid is not None else ""
-            found.append(f"{table}{row} to {parent}")
-        return "; ".join(found)
+        """Rows that keep the transaction from ending, named; those of tables it wrote to first, the newest first."""
+        touched = self._counting.told()
+        found = list(itertools.islice(self._connection.execute("PRAGMA foreign_key_check"), _LOOKED_AT))
+        found.sort(key=lambda each: (each[0] not in touched, each[0], -(each[1] or 0)))
+        rows = [(table, "" if rowid is None else f" row {rowid}", parent) for table, rowid, parent, _ in found[:_NAMED]]
+        return "; ".join(f"{table}{row} to {parent}" for table, row, parent in rows)
 
     def _highest(self, table: str, column: str) -> int:
         asked = f"SELECT max({quoted(column)}) FROM main.{quoted(table)} WHERE typeof({quoted(column)}) = 'integer'"
