@@ -19,6 +19,7 @@ from holdfast.sources.postgres.names import qualified
 from holdfast.sources.postgres.refusals import scrubbed
 
 _TRANSACTIONS = 300
+_SHIPPING = 0x686F6C6467756172
 _WAIT = "SET LOCAL lock_timeout = '10s'"
 _CLAIM = f"""
 UPDATE {sql.NAME} d SET shipment = %s FROM (
@@ -93,7 +94,13 @@ class PostgresGuard:
         return shipment if self._asked(_CLAIM, shipment, limit).rowcount else None
 
     def claimed(self) -> list[str]:
-        """See Guard."""
+        """See Guard. TargetError while somebody else ships; from now on nobody else may, until this connection ends."""
+        row = self._asked("SELECT pg_try_advisory_lock(%s)", _SHIPPING).fetchone()
+        if row is None or not row[0]:
+            raise TargetError(
+                "somebody else is shipping what this guard kept", where=self._conninfo.url, retryable=True,
+                hint="try again when that is done",
+            )  # fmt: skip
         rows = self._asked(f"SELECT DISTINCT shipment FROM {sql.NAME} WHERE shipment IS NOT NULL ORDER BY 1")
         return [row[0] for row in rows]
 

@@ -68,7 +68,8 @@ BEGIN
     UNION SELECT TG_RELID WHERE NOT EXISTS (SELECT FROM pg_partition_tree(TG_RELID))
   LOOP
     EXECUTE format($sql${_INTO}
-      SELECT {_values("$1", "truncate").replace("%", "%%")}, (gone.*)::text FROM ONLY %s AS gone$sql$, leaf::regclass) USING leaf;
+      SELECT {_values("$1", "truncate").replace("%", "%%")}, (gone.*)::text FROM ONLY %s AS gone$sql$,
+      leaf::regclass) USING leaf;
   END LOOP;
   RETURN NULL;
 END"""

@@ -1,0 +1,130 @@
+"""``holdfast guard``: triggers that keep what anybody deletes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from holdfast.cli import ask, shapes, words
+from holdfast.cli.face import Face
+from holdfast.cli.opening import opened
+from holdfast.cli.options import Family, verb
+from holdfast.cli.progress import shown
+from holdfast.model.errors import Exit
+from holdfast.sources.guarding import Guarding, GuardState
+from holdfast.system import clock
+from holdfast.usecases import guard as guards
+from holdfast.usecases.entity_finding import entity_named
+
+_ENTITY = click.argument("name", metavar="ENTITY")
+_SOURCES = click.argument("sources", metavar="[SOURCE]...", nargs=-1)
+
+
+@click.group("guard", cls=Family)
+def guard() -> None:
+    """Keep whatever anybody deletes from the tables of an entity.
+
+    Triggers copy each deleted row, in the transaction that deletes it, into a table of holdfast's own beside the
+    application's. guard ship moves what was kept into the repository, trash shows it and brings it back.
+    """
+
+
+@verb("install", plans=True, examples="holdfast guard install event --dry-run\nholdfast guard install event --yes")
+@_ENTITY
+def install(face: Face, name: str) -> None:
+    """Put every table of an entity under guard; also to repair a guard. --dry-run prints the SQL and the rights."""
+    with opened(face) as app:
+        declaration = entity_named(app.settings.entities, name)
+        source = app.source(declaration.source)
+        if not face.dry_run:
+            plan = guards.install(source, name, declaration, dry_run=True)
+            ask.confirm(face, f"make triggers on {', '.join(plan.tables)} of {source.url}?")
+        done = guards.install(source, name, declaration, dry_run=face.dry_run)
+    face.document(
+        {"entity": name, "source": declaration.source, "tables": done.tables, "statements": done.statements,
+         "rights": done.rights, "dry_run": face.dry_run}
+    )  # fmt: skip
+    if face.dry_run:
+        face.lines(f"{statement};" for statement in done.statements)
+        face.lines(f"-- needed: {right}" for right in done.rights)
+        return
+    face.line(f"under guard: {', '.join(done.tables)}", "green")
+    face.note("move what it keeps into the repository now and then: holdfast guard ship")
+
+
+@verb("status", examples="holdfast guard status\nholdfast guard status shop --json")
+@_SOURCES
+def status(face: Face, sources: Sequence[str]) -> int:
+    """Say what is under guard, what waits to be shipped, and what the guard cannot see.
+
+    Ends with status 4 when triggers are gone, disabled or out of date.
+    """
+    with opened(face) as app:
+        found = guards.status(app.sources(sources))
+    face.document({name: _document(state) for name, state in found.items()})
+    for name, state in found.items():
+        _tell(face, name, state)
+    gaps = any(table.gaps for state in found.values() for table in state.watched)
+    return int(Exit.PROBLEMS_FOUND if gaps else Exit.OK)
+
+
+@verb("ship", examples="holdfast guard ship\nholdfast guard ship shop --json")
+@_SOURCES
+def ship(face: Face, sources: Sequence[str]) -> None:
+    """Move what the guard kept into the repository. Killed anywhere, nothing is lost and nothing is there twice."""
+    with opened(face) as app, shown(face) as report:
+        chosen = app.sources(sources)
+        if not sources:
+            chosen = {name: source for name, source in chosen.items() if isinstance(source, Guarding)}
+        done = guards.ship(
+            app.repository, guards.ShipOrder(sources=chosen, created_by=clock.user(), report=report)
+        )
+    face.document(
+        {"run": done.run, "rows": done.rows, "snapshots": [shapes.snapshot_document(info) for info in done.snapshots]}
+    )
+    face.lines(shapes.snapshot_lines(done.snapshots) if done.snapshots else [])
+    face.line(f"{words.count(done.rows)} deleted rows shipped" if done.rows else "nothing was deleted since")
+
+
+@verb("remove", asks=True, examples="holdfast guard remove event --yes\nholdfast guard remove --source shop --yes")
+@click.argument("name", metavar="[ENTITY]", default="")
+@click.option("--source", "source_name", metavar="SOURCE", help="Take the whole guard of this source away.")
+def remove(face: Face, name: str, source_name: str | None) -> None:
+    """Take the triggers of an entity away, or with --source the guard's table too, once it is empty."""
+    if bool(name) == bool(source_name):
+        raise click.UsageError("say ENTITY, or --source SOURCE")
+    with opened(face) as app:
+        declaration = entity_named(app.settings.entities, name) if name else None
+        source = app.source(declaration.source if declaration else source_name or "")
+        ask.confirm(face, f"remove the guard from {source.url}?")
+        statements = guards.remove(source, name or None, declaration)
+    face.document({"statements": statements})
+    face.line("the guard is gone" if statements else "there was no guard")
+
+
+def _document(state: GuardState) -> dict[str, object]:
+    return {
+        "installed": state.installed,
+        "tables": [{"table": each.table, "gaps": list(each.gaps)} for each in state.watched],
+        "waiting": {"rows": state.waiting.rows, "oldest": state.waiting.oldest},
+        "cannot_see": list(state.blind),
+    }
+
+
+def _tell(face: Face, name: str, state: GuardState) -> None:
+    if not state.installed:
+        face.line(f"{name}: no guard")
+        return
+    face.line(f"{name}: {len(state.watched)} tables under guard", "bold")
+    for each in state.watched:
+        face.line(f"  {each.table}", "yellow" if each.gaps else "")
+        face.lines(f"    {gap}" for gap in each.gaps)
+    oldest = f", the oldest from {words.instant(state.waiting.oldest)} UTC" if state.waiting.oldest else ""
+    face.line(f"  {words.count(state.waiting.rows)} deleted rows wait for guard ship{oldest}")
+    face.line("  it cannot see:")
+    face.lines(f"    {text}" for text in state.blind)
+
+
+for _command in (install, status, ship, remove):
+    guard.add_command(_command)

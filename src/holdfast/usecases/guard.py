@@ -1,0 +1,185 @@
+"""Put an entity's tables under guard, and move what the guard kept into the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdfast.entities.declared import Declaration
+from holdfast.entities.graph import Graph, graph_of
+from holdfast.model.errors import Damaged, SourceError, UsageError
+from holdfast.model.events import Reporter, silent
+from holdfast.model.ids import new_id, short
+from holdfast.model.records import Row
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.repository.repository import Repository
+from holdfast.sources.base import Source
+from holdfast.sources.guarding import Guard, Guarding, GuardState, Kept
+from holdfast.sources.records import Recorded
+from holdfast.usecases.backup import BackupRequest, backup
+from holdfast.usecases.looking import open_book, open_live
+
+TRIGGER = "guard"
+_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """``statements`` that were, or in a dry run would be, carried out; ``rights`` whoever does that must have."""
+
+    tables: tuple[str, ...]
+    statements: list[str]
+    rights: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipOrder:
+    """``sources`` by name, each with a guard."""
+
+    sources: Mapping[str, Source]
+    created_by: str = ""
+    run: str = field(default_factory=new_id)
+    report: Reporter = silent
+    at_once: int = _AT_ONCE
+
+
+@dataclass(slots=True, kw_only=True)
+class Shipped:
+    """``rows`` that left the guard's table; ``snapshots`` made for them."""
+
+    run: str
+    rows: int = 0
+    snapshots: list[SnapshotInfo] = field(default_factory=list)
+
+
+def guarding(source: Source) -> Guarding:
+    """UsageError when this kind of source has no guard."""
+    if not isinstance(source, Guarding):
+        raise UsageError(
+            f"a source of kind {source.kind} has no guard", where=source.url,
+            hint="PostgreSQL and SQLite have; for others: holdfast entity delete saves before it deletes",
+        )  # fmt: skip
+    return source
+
+
+def watched_tables(graph: Graph) -> tuple[str, ...]:
+    """Tables whose rows go with an entity, or name one of its rows."""
+    linked = {edge.reference.table: None for edge in graph.edges if edge.down}
+    return tuple(dict.fromkeys((*graph.owned, *linked)))
+
+
+def install(source: Source, name: str, entity: Declaration, *, dry_run: bool = False) -> Installed:
+    """Put every table of the entity's graph under guard."""
+    with open_live(source) as book:
+        tables = watched_tables(graph_of(book, entity, where=f"[entities.{name}]"))
+    with guarding(source).guard() as guard:
+        statements = guard.plan(tables) if dry_run else guard.install(tables)
+        return Installed(tables=tables, statements=statements, rights=guard.rights())
+
+
+def remove(source: Source, name: str | None = None, entity: Declaration | None = None) -> list[str]:
+    """Take the triggers of an entity away, or without one the whole guard; the statements."""
+    tables: Sequence[str] | None = None
+    if entity is not None:
+        with open_live(source) as book:
+            tables = watched_tables(graph_of(book, entity, where=f"[entities.{name}]"))
+    with guarding(source).guard() as guard:
+        return guard.remove(tables)
+
+
+def status(sources: Mapping[str, Source]) -> dict[str, GuardState]:
+    """What is under guard, by source; sources that cannot have one are left out."""
+    found = {}
+    for name, source in sources.items():
+        if isinstance(source, Guarding):
+            with source.guard() as guard:
+                found[name] = guard.state()
+    return found
+
+
+def ship(repository: Repository, order: ShipOrder) -> Shipped:
+    """Move everything the guards hold into the repository.
+
+    Rows leave the guard's table only after their snapshot is stored and was read back. What an earlier run left
+    half-way is ended first: stored already, it is only removed.
+    """
+    result = Shipped(run=order.run)
+    for name, source in order.sources.items():
+        with guarding(source).guard() as guard:
+            if not guard.state().installed:
+                continue
+            stored = {told["shipment"] for told in shipments(repository, name).values()}
+            for shipment in _shipments(guard, order.at_once):
+                if shipment not in stored:
+                    result.snapshots.append(_store(repository, order, name, source, shipment))
+                result.rows += guard.settle(shipment)
+    return result
+
+
+def shipments(repository: Repository, source: str) -> dict[str, dict[str, Any]]:
+    """Snapshot id -> what the guard told with it, oldest first."""
+    return {
+        entry.info.id: entry.info.more["guard"]
+        for entry in repository.snapshots()
+        if entry.info.source == source and entry.info.more and "guard" in entry.info.more
+    }
+
+
+def summary(rows: Iterable[Kept]) -> list[dict[str, Any]]:
+    """Who deleted how much of what, by transaction."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in rows:
+        told = found.get((each.transaction, each.began))
+        if told is None:
+            by = each.by
+            told = found[each.transaction, each.began] = {
+                "transaction": each.transaction, "began": each.began, "at": each.at, "user": by.user, "role": by.role,
+                "application": by.application, "address": by.address, "operations": [], "tables": {},
+            }  # fmt: skip
+        if each.operation not in told["operations"]:
+            told["operations"].append(each.operation)
+        told["tables"][each.table] = told["tables"].get(each.table, 0) + 1
+    return list(found.values())
+
+
+def _shipments(guard: Guard, at_once: int) -> Iterator[str]:
+    """What an earlier run left half-way, then new ones."""
+    yield from guard.claimed()
+    while (shipment := guard.claim(at_once)) is not None:
+        yield shipment
+
+
+def _store(repository: Repository, order: ShipOrder, name: str, source: Source, shipment: str) -> SnapshotInfo:
+    guarded = guarding(source)
+    assert isinstance(source, Recorded)  # noqa: S101 - what has a guard has rows
+    with open_live(source) as book:
+        rows = _rows(book.find(book.tables[guarded.guard_table], ("shipment",), [(shipment,)]))
+        more = {"guard": {"shipment": shipment, "rows": len(rows), "transactions": summary(guarded.kept(rows))}}
+        request = BackupRequest(
+            sources={name: source.of_rows(book, {guarded.guard_table: rows})}, trigger=TRIGGER, partial=True,
+            created_by=order.created_by, run=order.run, report=order.report, more=more,
+        )  # fmt: skip
+        made = backup(repository, request)
+    for error in made.failures.values():
+        raise error
+    if missing := [text for texts in made.missing.values() for text in texts]:
+        raise SourceError("what the guard kept could not be stored whole", where=name, why="; ".join(missing))
+    info = made.snapshots[0]
+    _read_back(repository, source, info, rows)
+    return info
+
+
+def _read_back(repository: Repository, source: Source, info: SnapshotInfo, rows: list[Row]) -> None:
+    """Damaged unless the snapshot holds these very rows."""
+    entry = next(each for each in repository.snapshots() if each.info.id == info.id)
+    with open_book(repository, entry, source) as book:
+        stored = _rows(book.rows(book.tables[guarding(source).guard_table]))
+    if [row.values for row in stored] != [row.values for row in rows]:
+        raise Damaged(
+            f"snapshot {short(info.id)} does not hold what the guard kept, so nothing was removed", where=info.source
+        )
+
+
+def _rows(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: int(str(row.values["id"])))
