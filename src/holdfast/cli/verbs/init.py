@@ -102,7 +102,7 @@ def _interview(face: Face, wanted: dict[str, str]) -> tuple[str, dict[str, str]]
         ):
             chosen[proposal.name] = proposal.url
     while url := click.prompt(
-        "another source (postgresql://…, sqlite:PATH, files:PATH; empty: no more)",
+        "another source (postgresql://…, mongodb://…, sqlite:PATH, files:PATH; empty: no more)",
         default="",
         show_default=False,
         err=True,

@@ -14,7 +14,7 @@ _FIXED = {
 }  # fmt: skip
 _TEXTS = (0x02, 0x0D, 0x0E)
 _SIZED = (0x03, 0x04, 0x0F)
-OBJECT, ARRAY, TIMESTAMP = 0x03, 0x04, 0x11
+OBJECT, TIMESTAMP = 0x03, 0x11
 
 
 class NotBson(ValueError):
@@ -107,8 +107,16 @@ def made(fields: Iterable[tuple[int, bytes, bytes]]) -> bytes:
 
 
 def array_of_documents(array: bytes) -> list[bytes]:
-    """The documents in a raw array of documents."""
-    return [array[start:end] for _, _, start, end in elements(array)]
+    """The documents in a raw array of documents. NotBson when it holds anything else."""
+    found: list[bytes] = []
+    at, last, length_at = 4, len(array) - 1, _INT32.unpack_from
+    while at < last:
+        start = array.find(b"\0", at + 1) + 1
+        at = start + length_at(array, start)[0] if array[at] == OBJECT and start and start + _LEAST <= last else 0
+        if not start < at <= last:
+            raise NotBson("an answer is no array of documents")
+        found.append(array[start:at])
+    return found
 
 
 def batch(reply: bytes) -> tuple[int, list[bytes]]:

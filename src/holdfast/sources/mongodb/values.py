@@ -119,6 +119,9 @@ def plain_special(value: Any) -> Any:
 
 def identity(value: Any) -> bytes:
     """The same bytes for what the server calls equal: 1, 1.0 and Decimal128("1.00"); other bytes for anything else."""
+    quick = _QUICK.get(type(value))
+    if quick is not None:
+        return quick(value)
     if isinstance(value, bool):
         return b"b1" if value else b"b0"
     if isinstance(value, int | float | Decimal128):
@@ -135,6 +138,13 @@ def identity(value: Any) -> bytes:
     if isinstance(value, datetime | DatetimeMS):
         return b"t" + str(_milliseconds(value)).encode()
     return b"r" + bson.encode({"": value}, codec_options=LOOKING)[4:]
+
+
+_QUICK: dict[type, Callable[[Any], bytes]] = {
+    int: lambda value: b"n%d" % value,
+    str: lambda value: b"s" + value.encode(errors="surrogatepass"),
+    ObjectId: lambda value: b"o" + value.binary,
+}
 
 
 def _framed(part: bytes) -> bytes:

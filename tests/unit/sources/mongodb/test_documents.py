@@ -1,5 +1,6 @@
 """BSON as bytes: found without decoding, never changed."""
 
+import contextlib
 import struct
 from typing import Any
 
@@ -10,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.integration.mongodb.corpus import CHANGED_BY_DECODING, everything
 
-from holdfast.sources.mongodb.documents import NotBson, batch, documents, elements, field, made, only, runs, split
+from holdfast.sources.mongodb.documents import (
+    NotBson,
+    array_of_documents,
+    batch,
+    documents,
+    elements,
+    field,
+    made,
+    only,
+    runs,
+    split,
+)
 from holdfast.sources.mongodb.loading import nonzero
 from holdfast.sources.mongodb.values import LOOKING, RAW, identity, look, order, plain, raw_document
 
@@ -107,3 +119,12 @@ def test_empty_timestamps_are_kept_from_the_server() -> None:
     assert [name for _, name, _, _ in elements(altered)] == [b"_id", b"t", b"after"]
     assert only(altered, b"after") == only(raw, b"after")
     assert nonzero(everything()["timestamps"])[1] == []
+
+
+@given(st.binary(max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_hostile_answers_end(noise: bytes) -> None:
+    """An array of anything comes to an end: documents out of it, or NotBson."""
+    raw = struct.pack("<i", len(noise) + 5) + noise + b"\0"
+    with contextlib.suppress(NotBson):
+        assert sum(map(len, array_of_documents(raw))) <= len(raw)
