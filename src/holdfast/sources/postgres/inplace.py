@@ -10,6 +10,7 @@ import psycopg
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
+from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
@@ -19,6 +20,7 @@ from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_plan import Deciding
 from holdfast.sources.postgres.inplace_repair import changed, step_name
 from holdfast.sources.postgres.inplace_run import InPlaceRun, Repairs, find_repairs
+from holdfast.sources.postgres.inplace_still import unstoppable
 from holdfast.sources.postgres.inplace_views import View, stale
 from holdfast.sources.postgres.readback_largeobjects import compare_large_objects
 from holdfast.sources.postgres.target_checks import Aim
@@ -64,6 +66,7 @@ class InPlace:
             finally:
                 if not connection.closed:
                     connection.execute("ROLLBACK")
+        writing = [catalog.relations[saved.name(item)] for item in saved.chosen(*DATA_KINDS) if _writes(item, steps)]
         steps = _refreshing(steps, {catalog.relations[view.name].item for view in views if view.allowed})
         known = {step.item for step in steps}
         steps += [step for step in _repair_steps(repairs, saved) if step.item not in known]
@@ -77,7 +80,13 @@ class InPlace:
             differing = changed(repairs.definitions.entries, repairs.living)
             if differing:
                 warnings.append(f"defined otherwise than in the snapshot, left as now: {', '.join(differing)}")
-        return replace(plan, steps=tuple(steps), warnings=tuple(warnings), private=replace(self.aim, previewed=True))
+        return replace(
+            plan,
+            steps=tuple(steps),
+            warnings=tuple(warnings),
+            refusals=tuple(unstoppable(writing, catalog)),
+            private=replace(self.aim, previewed=True),
+        )
 
     def _counted(
         self, step: RestoreStep, saved: Saved, content: Content, catalog: Catalog, connection: Connection
@@ -171,6 +180,11 @@ class InPlace:
             if not run.committing and "nothing was changed" not in str(error):
                 error.hint = "; ".join(part for part in (error.hint, "nothing was changed") if part)
             raise
+
+
+def _writes(item: Item, steps: list[RestoreStep]) -> bool:
+    writing = {Action.ADD, Action.OVERWRITE, Action.REPLACE}
+    return any(step.item == item.name and step.action in writing for step in steps)
 
 
 def _lockable(step: RestoreStep, by_item: Mapping[bytes, Living]) -> bool:

@@ -60,11 +60,12 @@ class KeyColumn:
 class Living:
     """A relation that exists. ``item``: what a snapshot calls it.
 
-    ``key``: columns of a key that no row lacks, empty if none. ``ruled``: it has rules. ``member``: it belongs to an
-    extension. ``condition``: the rows of an extension's table that are the user's, None for any other table.
-    ``deferrable``: indexes (as SQL) that are unique only at the end of a statement or transaction.
-    ``cascades``: deleting rows changes rows of other tables, ``followed``: so does updating these columns, and this
-    role cannot keep that from happening.
+    ``key``: columns of a key that no row lacks, empty if none. ``triggers`` and ``rules`` that are switched on, each
+    with how; ``system`` triggers of its keys only where that is not how they come. ``ruled``: it has rules.
+    ``member``: it belongs to an extension. ``condition``: the rows of an extension's table that are the user's, None
+    for any other table. ``deferrable``: indexes (as SQL) that are unique only at the end of a statement or
+    transaction. ``cascades``: deleting rows changes rows of other tables, ``followed``: so does updating these
+    columns, and this role cannot keep that from happening.
     """
 
     name: Name
@@ -75,6 +76,8 @@ class Living:
     columns: dict[str, Column] = field(default_factory=dict)
     key: list[KeyColumn] = field(default_factory=list)
     triggers: list[tuple[str, str]] = field(default_factory=list)
+    system: list[tuple[str, str]] = field(default_factory=list)
+    rules: list[tuple[str, str]] = field(default_factory=list)
     ruled: bool = False
     member: bool = False
     condition: str | None = None
@@ -88,6 +91,16 @@ class Living:
             return self.ruled or any(enabled in "AR" for _, enabled in self.triggers)
         return self.ruled or bool(self.triggers and not self.owned)
 
+    def firing(self, *, may_bypass: bool) -> list[tuple[str, str, str]]:
+        """What fires for rows that a restore writes, unless it is kept still: TRIGGER or RULE, its name, how it is on.
+
+        A session that bypasses triggers passes for a replica: there the ones for replicas fire, too.
+        """
+        modes = "AR" if may_bypass else "OA"
+        triggers = [*self.triggers, *(self.system if may_bypass else [])]
+        each = [("TRIGGER", triggers), ("RULE", self.rules)]
+        return [(kind, name, enabled) for kind, found in each for name, enabled in found if enabled in modes]
+
     @property
     def sql(self) -> str:
         """Quoted for SQL."""
@@ -99,7 +112,7 @@ class Reference:
     """A foreign key of ``table``; deleting (``acts``) or updating (``follows``) in ``other`` changes its rows.
 
     ``collates``: SQL of the order of letters that each pair of columns is compared in, or "". ``period``: the last
-    column holds a time that rows of ``other`` must cover together.
+    column holds a time that rows of ``other`` must cover together. ``deferrable``: it may be checked at the end.
     """
 
     name: str
@@ -115,6 +128,7 @@ class Reference:
     acts: bool
     follows: bool
     checked: bool
+    deferrable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,11 +280,18 @@ def _keys(connection: Connection, by_oid: dict[int, Living]) -> None:
 
 
 def _triggers(connection: Connection, by_oid: dict[int, Living]) -> None:
-    for oid, name, enabled in connection.execute(
-        "SELECT tgrelid::bigint, tgname, tgenabled::text FROM pg_catalog.pg_trigger WHERE NOT tgisinternal"
+    for oid, name, enabled, internal in connection.execute(
+        "SELECT tgrelid::bigint, tgname, tgenabled::text, tgisinternal FROM pg_catalog.pg_trigger"
+        " WHERE tgenabled <> 'D' AND NOT (tgisinternal AND tgenabled = 'O') ORDER BY tgname"
     ):
-        if oid in by_oid and enabled != "D":
-            by_oid[oid].triggers.append((name, enabled))
+        if oid in by_oid:
+            (by_oid[oid].system if internal else by_oid[oid].triggers).append((name, enabled))
+    for oid, name, enabled in connection.execute(
+        "SELECT ev_class::bigint, rulename, ev_enabled::text FROM pg_catalog.pg_rewrite"
+        " WHERE ev_type <> '1' AND ev_enabled <> 'D' ORDER BY rulename"
+    ):
+        if oid in by_oid:
+            by_oid[oid].rules.append((name, enabled))
 
 
 def _deferrable(connection: Connection, by_oid: dict[int, Living]) -> None:
@@ -298,7 +319,7 @@ def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Refer
         f" (SELECT array_agg({_COLLATE.format('a.attcollation')} ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY"
         "   k(att, n) JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.att),"
         " c.confdeltype::text IN ('c', 'n', 'd'), c.confupdtype::text IN ('c', 'n', 'd'),"
-        f" c.convalidated AND {enforced}, {period}"
+        f" c.convalidated AND {enforced}, {period}, c.condeferrable"
         " FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0"
     ).fetchall()
     return [
@@ -316,8 +337,9 @@ def _references(connection: Connection, by_oid: dict[int, Living]) -> list[Refer
             acts=acts,
             follows=follows,
             checked=checked,
+            deferrable=deferrable,
         )
-        for name, table, other, columns, others, operators, collates, acts, follows, checked, period in rows
+        for name, table, other, columns, others, operators, collates, acts, follows, checked, period, deferrable in rows
         if table in by_oid and other in by_oid
     ]
 

@@ -67,29 +67,12 @@ class Deciding:
                 )
 
     def cautions(self) -> Iterator[str]:
-        """What fires, and what is compared how."""
+        """What is left as it is, although it was asked for."""
         for item in self.saved.chosen(kinds.KIND_EXTENSION_CONFIG):
             if self._configuration(item).detail == NOT_OWNED:
                 yield f"{item.label}: {NOT_OWNED}"
-        touched = [
-            self.catalog.relations[self.saved.name(item)]
-            for item in self.saved.chosen(kinds.KIND_TABLE)
-            if self.saved.name(item) in self.catalog.relations
-        ]
-        stubborn = [
-            f"{'.'.join(table.name)}: {name}"
-            for table in touched
-            for name, enabled in table.triggers
-            if enabled in ("A", "R") and self.catalog.may_bypass
-        ]
-        if stubborn:
-            yield f"triggers that fire always will fire for restored rows: {', '.join(stubborn)}"
         if self.request.exact and not self.request.undo_created:
             yield from self._newer_partitions()
-        if not self.catalog.may_bypass:
-            firing = sorted(".".join(table.name) for table in touched if table.triggers and not table.owned)
-            if firing:
-                yield f"triggers will fire for restored rows, this role cannot keep them still: {', '.join(firing)}"
 
     def _newer_tables(self) -> Iterator[RestoreStep]:
         """Tables the snapshot does not have stay, whatever "exact" means for rows: dropping them loses too much."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import psycopg
 
 from holdfast.model.errors import Damaged, TargetError
 from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted
@@ -15,9 +13,10 @@ from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.inplace_catalog import Catalog, Name
 from holdfast.sources.postgres.inplace_keys import parents_first
 from holdfast.sources.postgres.inplace_merge import Merged, Mode, Staged
+from holdfast.sources.postgres.inplace_still import Stillness
+from holdfast.sources.postgres.inplace_turns import Turns
 from holdfast.sources.postgres.load import Stretch, load_segment, stretch_name
-from holdfast.sources.postgres.names import quote
-from holdfast.sources.postgres.target_place import Place, reason
+from holdfast.sources.postgres.target_place import Place
 from holdfast.sources.postgres.target_saved import Saved
 
 
@@ -34,7 +33,7 @@ class RowsResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsRun:
-    """On the session that holds the locks, inside its transaction."""
+    """On the session that holds the locks, inside its transaction. ``paths``: where functions may look for names."""
 
     connection: Connection
     place: Place
@@ -42,6 +41,7 @@ class RowsRun:
     saved: Saved
     request: RestoreRequest
     content: Content
+    paths: Sequence[str] = ()
 
     @property
     def mode(self) -> Mode:
@@ -50,27 +50,16 @@ class RowsRun:
 
     def load_created(self, items: list[Item]) -> list[RowsResult]:
         """Load tables made just now; one that needs another's rows is tried again after the rest."""
-        waiting, problem = items, None
-        results = []
-        while waiting:
-            again: list[Item] = []
-            for item in waiting:
-                try:
-                    with self.connection.transaction():
-                        results.append(self._load(item))
-                except psycopg.Error as error:
-                    if self.connection.closed:
-                        raise
-                    again.append(item)
-                    problem = TargetError(
-                        "rows were refused by the server; nothing was changed",
-                        where=item.label,
-                        why=self.place.harmless(reason(error)),
-                    )
-            if len(again) == len(waiting) and problem is not None:
-                raise problem
-            waiting = again
-        return results
+        by_name = {self.saved.name(item): item for item in items}
+        with self._stillness(by_name).watched():
+            done = self._turns().take(list(by_name), lambda name: self._load(by_name[name]))
+        return list(done.values())
+
+    def _turns(self) -> Turns:
+        return Turns(connection=self.connection, catalog=self.catalog, place=self.place, paths=self.paths)
+
+    def _stillness(self, tables: Iterable[Name]) -> Stillness:
+        return Stillness(connection=self.connection, catalog=self.catalog, place=self.place, tables=list(tables))
 
     def _load(self, item: Item) -> RowsResult:
         rows, lost = 0, []
@@ -99,21 +88,27 @@ class RowsRun:
         order = parents_first(list(by_name), self.catalog.references)
         total = sum(item.size for item in items)
         self.request.report(PhaseStarted(source=self.place.database, phase="compare and write", total=total))
-        staged = [(by_name[name], self._stage(by_name[name], number)) for number, name in enumerate(order)]
-        resting = [] if self.catalog.may_bypass else self._rest_triggers(by_name)
-        deleted = {
-            item.name: stage.delete() if self.mode.exact and not stage.lost else 0 for item, stage in reversed(staged)
-        }
-        results = [self._write(item, stage, deleted[item.name]) for item, stage in staged]
-        for statement in resting:
-            self.connection.execute(statement)
-        for item, stage in staged:
-            living = self.catalog.relations[self.saved.name(item)]
-            if living.meddlers(may_bypass=self.catalog.may_bypass):
+        staged = {name: self._stage(by_name[name], number) for number, name in enumerate(order)}
+        results = self._written(by_name, staged)
+        for name, stage in staged.items():
+            if self.catalog.relations[name].meddlers(may_bypass=self.catalog.may_bypass):
                 stage.confirm(self._mode(stage))
             stage.drop()
         self.request.report(PhaseEnded(source=self.place.database, phase="compare and write"))
         return results
+
+    def _written(self, items: Mapping[Name, Item], staged: Mapping[Name, Staged]) -> list[RowsResult]:
+        order, turns = list(staged), self._turns()
+        cleared = [name for name in reversed(order) if self.mode.exact and not staged[name].lost]
+        still = self._stillness(order)
+        with still.kept():
+            with still.watched():
+                deleted = turns.take(cleared, lambda name: staged[name].delete())
+                done = turns.take(
+                    order, lambda name: self._write(items[name], staged[name], deleted.get(name, 0))
+                )
+            turns.settle()
+        return [done[name] for name in order]
 
     def _stage(self, item: Item, number: int) -> Staged:
         staged = Staged(self.connection, self.saved, item, self.catalog.relations[self.saved.name(item)], number)
@@ -136,14 +131,3 @@ class RowsRun:
             told.append(f"{blocked} rows not added: another row has their unique value")
         action = "replace" if self.mode.exact else "overwrite" if self.mode.overwrite else "add"
         return RowsResult(item, action, item.rows, status, "; ".join(told))
-
-    def _rest_triggers(self, tables: Iterable[Name]) -> list[str]:
-        """Switch off the triggers of tables this role owns; the statements that put them back as they were."""
-        again = []
-        for name in tables:
-            living = self.catalog.relations[name]
-            for trigger, enabled in living.triggers if living.owned else []:
-                back = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}[enabled]
-                self.connection.execute(f"ALTER TABLE {living.sql} DISABLE TRIGGER {quote(trigger)}")
-                again.append(f"ALTER TABLE {living.sql} {back} TRIGGER {quote(trigger)}")
-        return again

@@ -29,6 +29,7 @@ from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.target_checks import Aim
 from holdfast.sources.postgres.target_finish import refresh, set_sequences
 from holdfast.sources.postgres.target_parallel import roomy
+from holdfast.sources.postgres.target_path import search_paths
 from holdfast.sources.postgres.target_place import Server, look_at, reason
 from holdfast.sources.postgres.target_preparing import Preparing
 from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved
@@ -122,6 +123,7 @@ class InPlaceRun:
             saved=self._saved,
             request=self._request,
             content=content,
+            paths=search_paths(self._connection, repairs.definitions),
         )
         merging = [item for action in _MERGING for item in self._items(planned, action)]
         for result in [*rows.load_created(created), *rows.merge(merging)]:

@@ -97,6 +97,8 @@ def _create(connection: Connection, owners: frozenset[str]) -> int:
                 if owner in owners:
                     connection.execute(f"SET LOCAL ROLE {quote(owner)}")
                 connection.execute("SELECT pg_catalog.lo_create(o) FROM pg_catalog.unnest(%s::oid[]) o", (numbers,))
+                if owner in owners:  # where this is a savepoint, SET LOCAL would outlive it
+                    connection.execute("RESET ROLE")
             connection.execute("INSERT INTO pg_temp.holdfast_lo_made SELECT pg_catalog.unnest(%s::oid[])", (numbers,))
     return len(rows)
 
