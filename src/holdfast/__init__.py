@@ -4,7 +4,7 @@
     wiring                              holdfast.toml + environment -> objects
     usecases                            one verb per file: request in, result out, events on the way
     entities                            one thing with all that belongs to it: the graph over rows
-    flow | planning | records           flow moves bytes; planning decides (pure); records compares and finds rows
+    flow | planning | records | exchange  flow moves bytes; planning decides (pure); records compares and finds rows
     repository | sources                stored truth | applications
     storage | crypto | chunking         name -> bytes | seal, keys | cut, delta
     system                              child processes, atomic files, clock

@@ -1,4 +1,7 @@
-"""Which snapshot does a person mean: an id, the start of one, ``latest``, ``latest:SOURCE`` or a label."""
+"""Which snapshot does a person mean: an id, the start of one, ``latest``, ``latest:SOURCE``, a label, or an old id.
+
+What was imported keeps the id it had in the system it comes from.
+"""
 
 from __future__ import annotations
 
@@ -111,6 +114,8 @@ def _matching(name: str, snapshots: Sequence[SnapshotInfo]) -> _Match:
         return _Match("id", exact)
     if labelled := [info for info in ordered if info.name == name]:
         return _Match("label", labelled)
+    if known_as := [info for info in ordered if name in ((info.more or {}).get("aliases") or ())]:
+        return _Match("label", known_as)
     lowered = name.lower()
     return _Match("prefix", [i for i in ordered if _PREFIX.match(lowered) and i.id.startswith(lowered)])
 

@@ -198,6 +198,10 @@ class Interchange(Protocol):
         """The value a cell stands for. UsageError when the column cannot hold it."""
         ...
 
+    def from_sql(self, table: Table, column: str, literal: Any) -> Value:
+        """The value of a literal (None, bool, int, Decimal, str, bytes) or of a field of COPY (str)."""
+        ...
+
     def from_raw(self, raw: bytes) -> Row:
         """A document from its own bytes. UsageError when they are none, or rows of this kind have no such form."""
         ...

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _PIPE_BYTES = 1 << 20
 _ERROR_LINES = 200
@@ -80,6 +80,14 @@ class Child:
             if readable:
                 break
         return os.read(self._out, size)
+
+    def answers(self) -> Iterator[bytes]:
+        """Blocks of output that come while queued input is written; ends when all of it is, without waiting longer."""
+        while self._pending:
+            readable = self._out in _ready(reading=self._out, writing=self._in)
+            self._push()
+            if readable and (block := os.read(self._out, _PIPE_BYTES)):
+                yield block
 
     def wait(self, seconds: float | None = None) -> int:
         """Write what is queued, wait for its end and return its exit status (negative: the signal)."""

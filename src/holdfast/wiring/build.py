@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -213,6 +213,19 @@ class App:
         if configured is not None and kinds.KINDS[configured.scheme] == info.kind:
             return self.source(info.source)
         return self.stand_in(info.kind, kinds.nowhere(info.kind))
+
+    def elsewhere(self, url: str) -> Source:
+        """The source at a URL from the command line; its password is known to the redactor from then on."""
+        bare, password = split_password(url)
+        if password:
+            self.configuration.around.redactor.learn(Secret(password, "the URL given"))
+        return self.stand_in(kinds.KINDS[places.source_scheme(bare)], url)
+
+    def archive_script(self, path: Path) -> Iterator[bytes]:
+        """The script in a custom archive of pg_dump."""
+        from holdfast.sources.postgres.archive_script import script_of
+
+        return script_of(path, self.configuration.around.environ)
 
     def place(self, kind: str, to: str) -> str:
         """``to`` from the command line, with its password known to the redactor and relative paths resolved."""

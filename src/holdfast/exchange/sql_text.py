@@ -1,0 +1,226 @@
+"""Dumps in SQL: rows are taken from COPY blocks and INSERT statements; everything else is read past, never run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from holdfast.exchange.records import BadFile, Form, Origin, Record
+from holdfast.exchange.sql_values import CannotTell, Values, names_of, split_name
+
+LARGEST_STATEMENT = 64 << 20
+_MARK = re.compile(
+    r"""(?P<estring>(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*+')|(?P<string>'(?:[^']|'')*+')|(?P<name>"(?:[^"]|"")*+")
+    |(?P<line>--[^\n]*+\n)|(?P<block>/\*.*?\*/)|(?P<dollar>(?<![\w$])\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff]\w*)?)\$.*?\$(?P=tag)\$)
+    |(?P<end>;)|(?P<open>'|"|--|/\*|(?<![\w$])\$(?:[A-Za-z_\x80-\U0010ffff]\w*)?\$)""",
+    re.VERBOSE | re.DOTALL,
+)
+_BLANK = re.compile(r"\s*+")
+_COPY = re.compile(
+    r"COPY\s+(?P<table>.+?)\s*\((?P<columns>.*)\)\s+FROM\s+stdin\b(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL
+)
+_INSERT = re.compile(r"(?:INSERT|REPLACE)\s+(?:OR\s+\w+\s+)?INTO\s+", re.IGNORECASE)
+_CREATE = re.compile(r"CREATE\s+(?:UNLOGGED\s+|FOREIGN\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?", re.IGNORECASE)
+_BODY = re.compile(r"CREATE\b.*?\b(?:TRIGGER|FUNCTION|PROCEDURE)\b.*\bBEGIN\b", re.IGNORECASE | re.DOTALL)
+_BODY_ENDS = re.compile(r"\bEND\s*\Z", re.IGNORECASE)
+_ENCODING = re.compile(r"SET\s+(?:client_encoding|NAMES)\s*(?:=|TO)?\s*'?(?P<name>[\w-]+)", re.IGNORECASE)
+_LOOSE_STRINGS = re.compile(r"SET\s+standard_conforming_strings\s*(?:=|TO)\s*'?off", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)", re.DOTALL)
+_WRITTEN = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_OURS = ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")
+_ANOTHER_WAY = "load it into an empty database and import from that: holdfast import URL --table TABLE --source NAME"
+
+
+class SqlReader:
+    """A dump by pg_dump, or sqlite3's .dump (exchange.records.Reader)."""
+
+    def __init__(self, chunks: Iterator[str], name: str) -> None:
+        self._chunks = chunks
+        self._name = name
+        self._text = ""
+        self._at = 0
+        self._line = 1
+        self._told = 1
+        self._columns: dict[str, tuple[str, ...]] = {}
+        self._databases = 0
+
+    def place(self) -> str:
+        """See Reader."""
+        return f"{self._name}, line {self._told:,}"
+
+    def records(self, origin: Origin) -> Iterator[Record]:
+        """See Reader."""
+        complete = False
+        while (statement := self._statement()) is not None:
+            complete = complete or statement.upper() in ("COMMIT", "END")
+            self._refuse(statement)
+            if found := _COPY.match(statement):
+                yield from self._copied(found, origin)
+            elif found := _INSERT.match(statement):
+                yield from self._inserted(statement, found.end(), origin)
+            elif found := _CREATE.match(statement):
+                self._created(statement[found.end() :], origin)
+        if not self._columns and not origin.tables:
+            raise BadFile("no table is in this file", where=self._name, hint="is it a dump, and not only of roles?")
+
+    def _refuse(self, statement: str) -> None:
+        encoding = _ENCODING.match(statement)
+        if encoding and encoding["name"].upper().replace("-", "") not in ("UTF8", "UNICODE", "UTF8MB4"):
+            raise self._bad(f"the dump is in {encoding['name']}", "dump again with: pg_dump --encoding=UTF8")
+        if _LOOSE_STRINGS.match(statement):
+            raise self._bad("the dump writes texts in an old way (standard_conforming_strings off)", _ANOTHER_WAY)
+
+    def _created(self, rest: str, origin: Origin) -> None:
+        try:
+            table, columns = names_of(rest)
+        except CannotTell:
+            return
+        if table not in _OURS:
+            self._columns[table] = columns
+            origin.tables.setdefault(table, columns)
+
+    # rows
+
+    def _copied(self, found: re.Match[str], origin: Origin) -> Iterator[Record]:
+        if found["rest"].strip():
+            raise self._bad("COPY with options cannot be read", "dump with pg_dump's own form")
+        table = split_name(found["table"].strip())
+        names = tuple(split_name(each) for each in _parts(found["columns"]))
+        origin.tables[table] = names
+        self._line_end()
+        while True:
+            line = self._data_line()
+            if line == "\\.":
+                return
+            fields = [_field(each) for each in line.split("\t")] if names else []
+            if len(fields) != len(names):
+                raise self._bad(f"this row of {table} has {len(fields)} fields, there are {len(names)} columns")
+            yield Record(table, dict(zip(names, fields, strict=True)), Form.SQL)
+
+    def _inserted(self, statement: str, at: int, origin: Origin) -> Iterator[Record]:
+        values = Values(statement, at)
+        try:
+            table, columns = values.target()
+            if table in _OURS:
+                return
+            names = columns or self._columns.get(table)
+            if names is None:
+                raise self._bad(f"the columns of {table} are not told", "dump again with: pg_dump --column-inserts")
+            origin.tables[table] = names
+            for row in values.rows():
+                if len(row) != len(names):
+                    raise self._bad(f"this row of {table} has {len(row)} values, there are {len(names)} columns")
+                yield Record(table, dict(zip(names, row, strict=True)), Form.SQL)
+        except CannotTell as error:
+            raise self._bad(f"a value cannot be told without a server: {error}", _ANOTHER_WAY) from error
+
+    # text
+
+    def _statement(self) -> str | None:
+        """The next statement without comments and its semicolon; None at the end."""
+        parts: list[str] = []
+        size = 0
+        self._skip_blanks()
+        self._told = self._line
+        while True:
+            found = _MARK.search(self._text, self._at)
+            if found is None or found["open"] or found.end() >= len(self._text) - 2:
+                if self._more():
+                    self._refuse_size(size)
+                    continue
+                if found is None or found["open"]:
+                    self._refuse_rest(parts, found)
+                    return None
+            text = self._text[self._at : found.end()]
+            kind = found.lastgroup if found.lastgroup != "tag" else "dollar"
+            size += len(text)
+            self._refuse_size(size)
+            self._go_to(found.end())
+            if kind in ("line", "block"):
+                parts.append(text[: found.start() - found.end()] + " ")
+            elif kind != "end":
+                parts.append(text)
+            else:
+                parts.append(text[:-1])
+                whole = "".join(parts).strip()
+                if not (_BODY.match(whole) and not _BODY_ENDS.search(whole)):
+                    return whole
+                parts.append(";")
+
+    def _refuse_rest(self, parts: list[str], found: re.Match[str] | None) -> None:
+        """The end of the file: nothing but blanks may stand here."""
+        if found is not None or "".join([*parts, self._text[self._at :]]).strip():
+            raise self._bad("the file ends inside a statement", "it was written half; take another dump")
+
+    def _skip_blanks(self) -> None:
+        """Blanks, and lines of psql's own commands (\\connect, \\restrict)."""
+        while True:
+            found = _BLANK.match(self._text, self._at)
+            if found is not None and found.end() > self._at:
+                self._go_to(found.end())
+            if self._at >= len(self._text) - 1 and self._more():
+                continue
+            if not self._text.startswith("\\", self._at):
+                return
+            command = self._data_line(last=True)
+            if command.startswith("\\connect"):
+                self._databases += 1
+                if self._databases > 1:
+                    raise self._bad("the dump is of several databases", "dump one of them: pg_dump DATABASE")
+
+    def _line_end(self) -> None:
+        rest = self._data_line()
+        if rest.strip():
+            raise self._bad("rows were expected after COPY")
+
+    def _data_line(self, *, last: bool = False) -> str:
+        while (end := self._text.find("\n", self._at)) < 0:
+            self._refuse_size(len(self._text) - self._at)
+            if not self._more():
+                if last:
+                    end = len(self._text)
+                    break
+                raise self._bad("the file ends among the rows of a table", "it was written half; take another dump")
+        line = self._text[self._at : end]
+        self._told = self._line
+        self._at = min(end + 1, len(self._text))
+        self._line += 1
+        return line.removesuffix("\r") if line == "\\.\r" else line
+
+    def _go_to(self, at: int) -> None:
+        self._line += self._text.count("\n", self._at, at)
+        self._at = at
+
+    def _more(self) -> bool:
+        for chunk in self._chunks:
+            if chunk:
+                self._text = self._text[self._at :] + chunk
+                self._at = 0
+                return True
+        return False
+
+    def _refuse_size(self, size: int) -> None:
+        if size + len(self._text) - self._at > LARGEST_STATEMENT:
+            raise self._bad(f"one statement is larger than {LARGEST_STATEMENT >> 20} MiB", "is this a dump?")
+
+    def _bad(self, what: str, hint: str = "") -> BadFile:
+        return BadFile(what, where=self.place(), hint=hint)
+
+
+def _parts(columns: str) -> list[str]:
+    return re.findall(r'"(?:[^"]|"")*"|[^\s,]+', columns)
+
+
+def _field(text: str) -> Any:
+    """A field as COPY writes it; None for NULL."""
+    if "\\" not in text:
+        return text
+    return None if text == "\\N" else _ESCAPE.sub(_unescaped, text)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    letter = found[1]
+    if letter[0] == "x" and len(letter) > 1:
+        return chr(int(letter[1:], 16))
+    return chr(int(letter, 8) & 255) if letter[0] in "01234567" else _WRITTEN.get(letter, letter)

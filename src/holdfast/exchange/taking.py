@@ -1,0 +1,200 @@
+"""Records become rows of an application's tables: each finds its table, its columns and their types, or is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdfast.exchange import naming
+from holdfast.exchange.reading import ROOT
+from holdfast.exchange.records import BadFile, Form, Origin, Reader, Record
+from holdfast.exchange.spool import Spool
+from holdfast.model.errors import HoldfastError, UsageError
+from holdfast.model.records import Column, Reference, Row, Table
+from holdfast.sources.records import Interchange
+
+_PARTS = {
+    ROOT: ("Event", "events"),
+    "csv_content": ("events", "event_store", "event"),
+    "featured_entries_json": ("featured_entries", "featured_schedule", "featured_events", "featured"),
+}
+"""What old systems call a part of their backup, and the tables it may be of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """``renamed``: file's table -> ours, "" leaves it out. ``only``: these of the file's tables; empty: all."""
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+
+
+class Schema:
+    """What tables there are. ``tables`` None: nobody knows, so the file's own are taken, with columns of no type."""
+
+    def __init__(self, tables: Mapping[str, Table] | None, references: Sequence[Reference] = ()) -> None:
+        self.known = tables is not None
+        self.tables: dict[str, Table] = dict(tables or {})
+        self.references = list(references)
+
+    def learn(self, name: str, columns: Sequence[str]) -> None:
+        """A table that only the file knows."""
+        there = {column.name for column in self.tables[name].columns} if name in self.tables else set()
+        have = self.tables[name].columns if name in self.tables else ()
+        new = tuple(Column(name=column) for column in dict.fromkeys(columns) if column not in there)
+        if new or name not in self.tables:
+            self.tables[name] = Table(name=name, columns=(*have, *new))
+
+
+class Taker:
+    """Takes whole files, one after another, into a spool."""
+
+    def __init__(self, schema: Schema, interchange: Interchange, wanted: Wanted, spool: Spool) -> None:
+        self._schema = schema
+        self._interchange = interchange
+        self._wanted = wanted
+        self._spool = spool
+        self._tables: dict[str, str | None] = {}
+        self._columns: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
+        self.warnings: dict[str, None] = {}
+
+    def take(self, reader: Reader, origin: Origin) -> None:
+        """Every record of a file. BadFile or UsageError with the place; the spool is then worth nothing."""
+        counts: dict[str, int] = {}
+        for record in reader.records(origin):
+            counts[record.table] = counts.get(record.table, 0) + 1
+            name = self._table(record.table)
+            if name is None:
+                continue
+            try:
+                self._spool.put(name, self._row(name, record))
+            except HoldfastError as error:
+                told = f"{error.what} ({error.where})" if error.where else error.what
+                raise BadFile(told, where=reader.place(), why=error.why, hint=error.hint) from error
+        for table, columns in origin.tables.items():
+            if (name := self._table(table)) is not None:
+                self._spool.table(name)
+                self._learn(name, columns)
+        _compare(origin, counts)
+
+    def _learn(self, name: str, columns: Sequence[str]) -> None:
+        if not self._schema.known and not self._interchange.documents:
+            self._schema.learn(name, columns)
+
+    def _table(self, called: str) -> str | None:
+        """The table meant by what the file calls ``called``; None when it is left out."""
+        if called not in self._tables:
+            self._tables[called] = self._found(called)
+        return self._tables[called]
+
+    def _found(self, called: str) -> str | None:
+        wanted = self._wanted
+        if wanted.only and called not in wanted.only and naming.matching(called, wanted.only) is None:
+            return None
+        if (renamed := wanted.renamed.get(called)) is not None:
+            if not renamed:
+                return None
+            return self._known(renamed)
+        for name in _PARTS.get(called, (called,)):
+            if found := naming.matching(name, self._schema.tables):
+                return found
+        return self._known(_PARTS[called][0] if called in _PARTS else called)
+
+    def _known(self, name: str) -> str:
+        if found := naming.matching(name, self._schema.tables):
+            return found
+        if not self._schema.known or self._interchange.documents:
+            return name
+        raise naming.unknown(name, self._schema.tables)
+
+    def _row(self, name: str, record: Record) -> Row:
+        if record.form is Form.RAW:
+            return self._interchange.from_raw(record.raw)
+        if self._interchange.documents:
+            table, values = self._schema.tables.get(name) or Table(name=name, key=("_id",)), record.values
+        else:
+            self._learn(name, tuple(record.values))
+            table = self._schema.tables[name]
+            values = self._named(table, record.values)
+        if record.form is Form.JSON:
+            return self._interchange.taken(table, values)
+        convert = self._interchange.from_cell if record.form is Form.CELLS else self._interchange.from_sql
+        return Row({name: None if one is None else convert(table, name, one) for name, one in values.items()})
+
+    def _named(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values under the columns' own names."""
+        names = self._columns.get((table.name, tuple(values)))
+        if names is None:
+            names = self._columns_of(table, tuple(values))
+            self._columns[table.name, tuple(values)] = names
+        return {names[name]: value for name, value in values.items() if name in names}
+
+    def _columns_of(self, table: Table, called: tuple[str, ...]) -> dict[str, str]:
+        exact = {column.name: column for column in table.columns}
+        loose: dict[str, list[Column]] = {}
+        for each in table.columns:
+            loose.setdefault(_loosely(each.name), []).append(each)
+        found: dict[str, str] = {}
+        strange = []
+        for name in called:
+            column: Column | None = exact.get(name) or next(iter(loose.get(_loosely(name), ())), None)
+            if column is None or column.name in found.values():
+                strange.append(name)
+            elif not column.generated:
+                found[name] = column.name
+        if strange:
+            raise UsageError(
+                f"{table.name} has no column {', '.join(map(repr, strange[:5]))}{' …' if strange[5:] else ''}",
+                why=f"its columns: {', '.join(list(exact)[:20])}{' …' if len(exact) > 20 else ''}",
+                hint="the schema changed since; import into a source with the old schema, or rename in the file",
+            )
+        missing = [one.name for one in table.columns if one.name not in found.values() and not one.generated]
+        if missing:
+            self.warnings[f"{table.name}: the file has no {', '.join(missing)}; imported as NULL"] = None
+        return found
+
+
+def _loosely(name: str) -> str:
+    return name.replace("_", "").casefold()
+
+
+def _compare(origin: Origin, counts: Mapping[str, int]) -> None:
+    """A document that says how many rows it has must have them."""
+    for table, stated in origin.counts.items():
+        if counts.get(table, 0) != stated:
+            raise BadFile(
+                f"the file says that it has {stated:,} rows of {table!r}, it has {counts.get(table, 0):,}",
+                where=origin.path, hint="it was written half, or edited; take another backup",
+            )  # fmt: skip
+
+
+class PaperBook:
+    """Tables as a file describes them, for sources that can make a snapshot without more (sources.records.Book)."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.tables: Mapping[str, Table] = schema.tables
+        self.references: Sequence[Reference] = schema.references
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """None: it is paper."""
+        del table
+        return iter(())
+
+    def find(self, table: Table, columns: tuple[str, ...], wanted: Any) -> Iterator[Row]:
+        """None."""
+        del table, columns, wanted
+        return iter(())
+
+    def parse(self, table: Table, column: str, text: str) -> str:
+        """As it is."""
+        del table, column
+        return text
+
+    def plain(self, value: Any) -> Any:
+        """As it is."""
+        return value
+
+    def fingerprint(self, table: Table) -> str:
+        """The columns."""
+        return repr(table.columns)

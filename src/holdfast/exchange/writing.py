@@ -1,0 +1,115 @@
+"""Rows of a book as one JSON document, or a table each as CSV or JSON lines; streaming, whatever the kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from holdfast.exchange import csv_text
+from holdfast.model.records import Row, Table
+from holdfast.sources.records import Book, Interchange
+
+_BLOCK = 256 << 10
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What is exported: ``tables`` of ``book``, or just ``rows`` of them where those are given."""
+
+    book: Book
+    interchange: Interchange
+    tables: Sequence[Table]
+    rows: Mapping[str, Sequence[Row]] | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def of(self, table: Table) -> Iterator[Row]:
+        """The rows of one table, counted."""
+        count = 0
+        for row in self.book.rows(table) if self.rows is None else self.rows.get(table.name, ()):
+            yield row
+            count += 1
+        self.counts[table.name] = count
+
+
+def blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Small parts joined to blocks worth writing."""
+    joined = bytearray()
+    for part in parts:
+        joined += part
+        if len(joined) > _BLOCK:
+            yield bytes(joined)
+            joined.clear()
+    yield bytes(joined)
+
+
+def csv_of(contents: Contents, table: Table) -> Iterator[bytes]:
+    """One table: a line of names, then the rows."""
+    names = _names(contents, table)
+    cell = contents.interchange.cell
+    yield csv_text.line(names).encode("utf-8", "backslashreplace")
+    for row in contents.of(table):
+        cells = [cell(table, name, row.values.get(name)) for name in names]
+        yield csv_text.line(cells).encode("utf-8", "backslashreplace")
+
+
+def _names(contents: Contents, table: Table) -> list[str]:
+    """The columns; documents are read once for all fields that any of them has."""
+    if table.columns and not contents.interchange.documents:
+        return [column.name for column in table.columns if not column.generated]
+    found = dict.fromkeys(table.key)
+    for row in contents.of(table):
+        found.update(dict.fromkeys(row.values))
+    return list(found)
+
+
+def jsonl_of(contents: Contents, table: Table) -> Iterator[bytes]:
+    """One table: one JSON object a line."""
+    for row in _told(contents, table):
+        yield row + b"\n"
+
+
+def tables_document(contents: Contents, facts: Mapping[str, Any]) -> Iterator[bytes]:
+    """``{id, timestamp, version, tables: {name: [row, …]}, statistics: {name: rows}}``."""
+    yield _head({**facts, "version": VERSION}) + b',\n"tables": {'
+    yield from _tables(contents)
+    yield b'},\n"statistics": ' + _ENCODER.encode(contents.counts) + b"\n}\n"
+
+
+def entity_document(
+    contents: Contents, metadata: Mapping[str, Any], root: tuple[Table, Row] | None
+) -> Iterator[bytes]:
+    """``{metadata, eventDocument, collections: {Name: [document, …]}}``; ``root`` stands apart from its collection."""
+    told = contents.interchange.told(*root) if root else None
+    yield b'{\n"metadata": ' + _ENCODER.encode({**metadata, "version": VERSION})
+    yield b',\n"eventDocument": ' + _ENCODER.encode(told) + b',\n"collections": {'
+    yield from _tables(contents)
+    yield b"}\n}\n"
+
+
+def _head(facts: Mapping[str, Any]) -> bytes:
+    return b"{\n" + b",\n".join(_ENCODER.encode(name) + b": " + _ENCODER.encode(each) for name, each in facts.items())
+
+
+def _tables(contents: Contents) -> Iterator[bytes]:
+    for number, table in enumerate(contents.tables):
+        yield (b",\n" if number else b"\n") + _ENCODER.encode(table.name) + b": ["
+        first = True
+        for row in _told(contents, table):
+            yield (b"\n" if first else b",\n") + row
+            first = False
+        yield b"]"
+
+
+def _told(contents: Contents, table: Table) -> Iterator[bytes]:
+    told = contents.interchange.told
+    generated = {column.name for column in table.columns if column.generated}
+    for row in contents.of(table):
+        values = told(table, row)
+        if generated:
+            values = {name: value for name, value in values.items() if name not in generated}
+        yield _ENCODER.encode(values)
