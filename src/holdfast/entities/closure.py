@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 from holdfast.entities.graph import Edge, Graph, Structure
@@ -173,7 +174,7 @@ class _Search:
         origins: Mapping[Key, Member], role: str,
     ) -> Iterator[Member]:  # fmt: skip
         seen: dict[Key, int] = {}
-        for row in found:
+        for row in _some(found, self._limits.rows + 1):
             identity = identity_of(table, row)
             if not table.key:
                 number = seen[identity[1]] = seen.get(identity[1], 0) + 1
@@ -245,6 +246,15 @@ class _Search:
 def identity_of(table: Table, row: Row) -> Identity:
     """What makes a row this one: its key, or without one all of its values."""
     return table.name, row.key(table.key) if table.key else tuple(row.values.values())
+
+
+def _some(found: Iterable[Row], most: int) -> list[Row]:
+    """Not more than a limit allows anyway; the question is ended before anybody raises."""
+    try:
+        return list(islice(found, most))
+    finally:
+        if isinstance(found, Generator):
+            found.close()
 
 
 def _by_table(members: Sequence[Member]) -> list[list[Member]]:
