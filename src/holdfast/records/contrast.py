@@ -123,7 +123,7 @@ class Contrast:
 
     def _settle_without_key(self) -> None:
         """Counts of equal rows are taken from both books; where too many are in doubt, everything is read."""
-        doubted = [row for row, _ in itertools.islice(self._spill.surplus(), _DOUBTED + 1)]
+        doubted = list(itertools.islice(self._spill.distinct(), _DOUBTED + 1))
         if not doubted:
             return
         one, two = self.pair.books

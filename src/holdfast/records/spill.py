@@ -87,6 +87,11 @@ class Spill:
         )
         return ((_row(row), int(count)) for row, count in self._rows(asked))
 
+    def distinct(self) -> Iterator[Row]:
+        """Every row of either side once."""
+        asked = "SELECT min(row) FROM (SELECT mark, row FROM before UNION ALL SELECT mark, row FROM after) GROUP BY mark"
+        return (_row(row) for (row,) in self._rows(asked))
+
     def once(self) -> None:
         """Keep one row of each mark: the same row may have come twice."""
         for side in (BEFORE, AFTER):

@@ -97,12 +97,15 @@ def _compare(book: Book, table: Table, comparison: Compare) -> Test:
     column, literal, sign = comparison.column, comparison.value, comparison.sign
     name = known(table, column)
     is_path = not any(each.name == name for each in table.columns) and bool(table.columns)
-    wanted: list[Value] = [literal.text] if is_path else candidates(book, table, column, literal)
-    if is_path and literal.kind == "truth":
-        wanted = [literal.text == "true"]
     number = _number(literal.text) if literal.kind != "truth" else None
     number = None if number is not None and number.is_nan() else number
     numeric = declared(table, name).startswith(_NUMBERS)
+    if is_path:
+        wanted: list[Value] = [literal.text == "true" if literal.kind == "truth" else literal.text]
+    elif numeric and number is not None and sign not in ("=", "<>"):
+        wanted = []  # compared as a number, which need not be one the column can hold
+    else:
+        wanted = candidates(book, table, column, literal)
 
     def one(value: Any) -> Truth:
         if value is None:
@@ -154,12 +157,12 @@ def _like(book: Book, name: str, pattern: Literal) -> Test:
 
 
 def _any_of(truths: Iterable[Truth]) -> Truth:
-    found: Truth = None
+    found: list[Truth] = []
     for truth in truths:
         if truth:
             return True
-        found = False if truth is False else found
-    return found
+        found.append(truth)
+    return False if found and None not in found else None
 
 
 def _any(tests: list[Test]) -> Test:
