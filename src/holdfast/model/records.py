@@ -73,7 +73,9 @@ class Row:
 
     def key(self, columns: tuple[str, ...]) -> Key:
         """The values of ``columns``; a column that is not there counts as NULL."""
-        return tuple(self.values.get(column) for column in columns)
+        if len(columns) == 1:
+            return (self.values.get(columns[0]),)
+        return tuple([self.values.get(column) for column in columns])
 
 
 class Did(Enum):
