@@ -14,6 +14,7 @@ from tests.servers.mongodb import MongoServer, fresh, shared, standalone
 from holdfast.model.errors import SourceError, UsageError
 from holdfast.sources.mongodb.documents import documents, split
 from holdfast.sources.mongodb.inventory import definitions_of
+from holdfast.sources.mongodb.overtaken import Changes, Follower
 from holdfast.sources.mongodb.place import Place
 from holdfast.sources.mongodb.point import NONE, SNAPSHOT, STREAM, TRANSACTION, Point, cluster_time
 from holdfast.sources.mongodb.source import MongoSource
@@ -104,6 +105,45 @@ def test_what_was_written_meanwhile_is_put_over_what_was_read(database: tuple[Mo
     saved = Saved(taken, taken)
     assert sorted(saved.documents(saved.items["c"])) == sorted(server.raw(name, "c"))
     assert not taken.learned.warnings
+
+
+class Meddled(Follower):
+    """Somebody moves an amount just before the first look at the left side."""
+
+    def __init__(self, base: Any, server: MongoServer) -> None:
+        super().__init__(base, lambda _name: True)
+        self._server: MongoServer | None = server
+
+    def _look_at(self, name: str, keys: set[bytes], changes: Changes) -> None:
+        if self._server is not None and name == "left":
+            server, self._server = self._server, None
+            _move(server, self._base.name, 1, 5)
+        super()._look_at(name, keys, changes)
+
+
+def _move(server: MongoServer, name: str, giver: int, taker: int) -> None:
+    with server.client() as client, client.start_session() as session, session.start_transaction():
+        client[name].left.update_one({"_id": giver}, {"$inc": {"amount": -1}}, session=session)
+        client[name].right.update_one({"_id": taker}, {"$inc": {"amount": 1}}, session=session)
+
+
+def test_what_moves_while_it_is_looked_at_is_looked_at_again(database: tuple[MongoServer, str]) -> None:
+    """Half of a transfer is not taken: a look counts only if what it saw stood still."""
+    server, name = database
+    for side in ("left", "right"):
+        server.fill(name, side, [{"_id": n, "amount": 100} for n in range(10)])
+    place = Place.parse(server.url(name))
+    with place.client() as client:
+        follower = Meddled(place.base(client), server)
+        _move(server, name, 1, 1)
+        changes = follower.settle({"left", "right"})
+        follower.close()
+    amounts = {side: dict.fromkeys(range(10), 100) for side in ("left", "right")}
+    for side, put in changes.put.items():
+        amounts[side].update({look(raw)["_id"]: look(raw)["amount"] for raw in put.values()})
+    assert changes.settled
+    assert amounts["left"][1] == 98
+    assert sum(sum(each.values()) for each in amounts.values()) == 2000
 
 
 def test_collections_that_come_or_go_meanwhile_are_no_snapshot(database: tuple[MongoServer, str]) -> None:

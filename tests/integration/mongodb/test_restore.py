@@ -150,13 +150,23 @@ def test_documents_do_not_expire_before_they_were_compared(database: tuple[Mongo
     server, name = database
     with server.database(name) as base:
         base.c.insert_many([{"_id": n, "t": datetime(2001, 1, 1, tzinfo=UTC)} for n in range(20)])
-        base.c.create_index("t", expireAfterSeconds=3_000_000_000 // 2)
+        base.c.create_index("t", name="aging", expireAfterSeconds=1_500_000_000)
+        base.c.create_index("n")
     source = MongoSource(server.url(name))
-    outcome = restore(source, take(source), to=f"{name}_copy")
+    taken = take(source)
+    with server.database(f"{name}_copy") as base, base.watch(show_expanded_events=True, max_await_time_ms=50) as events:
+        outcome = restore(source, taken, to=f"{name}_copy")
+        built = [each["operationDescription"]["indexes"][0]["name"] for each in _of_kind(events, "createIndexes")]
+        assert [index.get("expireAfterSeconds") for index in base.c.list_indexes()] == [None, 1_500_000_000, None]
     assert not outcome.bad
     assert [each.status for each in outcome.verified] == ["ok"]
-    with server.database(f"{name}_copy") as base:
-        assert [index.get("expireAfterSeconds") for index in base.c.list_indexes()] == [None, 1_500_000_000]
+    assert built == ["n_1", "aging"]
+
+
+def _of_kind(events: Any, kind: str) -> Iterator[Any]:
+    while (event := events.try_next()) is not None:
+        if event["operationType"] == kind:
+            yield event
 
 
 def test_a_database_with_collections_is_not_restored_over(database: tuple[MongoServer, str]) -> None:
