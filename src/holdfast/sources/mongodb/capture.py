@@ -15,7 +15,8 @@ from holdfast.sources.mongodb.inventory import Choice, Collection, identities, r
 from holdfast.sources.mongodb.overtaken import Changes, Follower
 from holdfast.sources.mongodb.place import Base, Place
 from holdfast.sources.mongodb.point import NONE, SNAPSHOT, TRANSACTION, Point, Server
-from holdfast.sources.mongodb.reading import Lane, Work, ranges_of
+from holdfast.sources.mongodb.ranges import ranges_of
+from holdfast.sources.mongodb.reading import Lane, Work
 from holdfast.sources.mongodb.refusals import translating
 
 

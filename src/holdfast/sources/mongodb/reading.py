@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import OperationFailure
 
 from holdfast.model.snapshot import Notes, Segment
 from holdfast.sources.base import Block, Cut, Piece, PieceResult
 from holdfast.sources.mongodb.documents import only
 from holdfast.sources.mongodb.inventory import Collection
-from holdfast.sources.mongodb.place import Base, Place
+from holdfast.sources.mongodb.place import Place
 from holdfast.sources.mongodb.point import Point
+from holdfast.sources.mongodb.ranges import Range
 from holdfast.sources.mongodb.refusals import translating
-from holdfast.sources.mongodb.values import RAW, order, raw_of
+from holdfast.sources.mongodb.values import RAW
 
 SEGMENT = 32 << 20
-_SAMPLES_A_RANGE = 16
 _STRETCHES = 1 << 20  # room in Piece.order for the segments of one range
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """Documents of ``collection`` from ``lower`` up to ``upper`` (``{_id}`` documents, empty: open)."""
-
-    collection: Collection
-    place: int = 0
-    lower: bytes = b""
-    upper: bytes = b""
 
 
 @dataclass(slots=True)
@@ -142,7 +131,8 @@ def command_of(range_: Range) -> dict[str, Any]:
     collection = range_.collection
     if not collection.by_id:
         return {"find": collection.name, **({"hint": {"$natural": 1}} if collection.capped else {})}
-    command: dict[str, Any] = {"find": collection.name, "hint": {"_id": 1}}
+    # the sort costs nothing on this index; without it a sharded cluster gives documents as its shards answer
+    command: dict[str, Any] = {"find": collection.name, "hint": {"_id": 1}, "sort": {"_id": 1}}
     if range_.lower:
         command["min"] = RawBSONDocument(range_.lower, RAW)
     if range_.upper:
@@ -163,38 +153,3 @@ def notes_of(collection: Collection) -> Notes:
 def key_of(lower: bytes) -> str:
     """A name for the segment that begins at this bound."""
     return lower[4:].hex()[:96]
-
-
-def ranges_of(
-    base: Base, collection: Collection, before: Sequence[Segment], *, width: int, segment: int
-) -> list[Range]:
-    """Where the last snapshot began its segments; for a collection never read, where a sample says."""
-    if not collection.by_id:
-        return [Range(collection=collection)]
-    bounds = [bytes((each.notes or {}).get("from", b"")) for each in before][1:]
-    if not all(bounds) or not before:
-        bounds = _sampled(base, collection, segment) if width > 1 and collection.size > 2 * segment else []
-    edges = [b"", *bounds, b""]
-    return [
-        Range(collection=collection, place=number, lower=lower, upper=upper)
-        for number, (lower, upper) in enumerate(pairwise(edges))
-    ]
-
-
-def _sampled(base: Base, collection: Collection, segment: int) -> list[bytes]:
-    """Bounds that cut the collection into stretches of about a segment."""
-    wanted = collection.size // segment
-    pipeline = [{"$sample": {"size": wanted * _SAMPLES_A_RANGE}}, {"$project": {"_id": 1}}, {"$sort": {"_id": 1}}]
-    try:
-        found = [only(raw_of(each), b"_id") for each in base[collection.name].aggregate(pipeline)]
-    except OperationFailure:
-        return []
-    chosen = found[_SAMPLES_A_RANGE::_SAMPLES_A_RANGE]
-    rising = []
-    last: Any = None
-    for bound in chosen:
-        key = order(RawBSONDocument(bound, RAW)["_id"])
-        if collection.collated or last is None or key > last:
-            rising.append(bound)
-            last = key
-    return [] if collection.collated else rising
