@@ -10,24 +10,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from holdfast.model.snapshot import Item, Segment
+from holdfast.model.snapshot import Segment
 from holdfast.sources.base import Content
 from holdfast.sources.postgres.load_sliced import is_sliced
-from holdfast.sources.postgres.records.units import ROW_REACH, SMALL, Unit, read, read_ahead, whole
+from holdfast.sources.postgres.records.shared import Shared, Stored
+from holdfast.sources.postgres.records.units import ROW_REACH, Unit, read, read_ahead, whole
 
-Stored = tuple[Content, Item]
 _COMPARED = 64 << 20
 _LONGEST_RUN = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Consecutive slices, ``begin`` up to ``end``, of a segment; ``side`` 0 or 1."""
+    """Consecutive slices, ``begin`` up to ``end``, of a segment; ``side`` 0 or 1.
+
+    ``own``: places of all slices of the segment that the other side has not.
+    """
 
     side: int
     segment: Segment
     begin: int
     end: int
+    own: frozenset[int]
 
     @property
     def unit(self) -> Unit:
@@ -37,12 +41,14 @@ class _Run:
 def changes(sides: tuple[Stored, Stored], *, keyed: bool) -> Iterator[tuple[int, Unit, bytes]]:
     """(side, unit, lines) that hold at least every row of that side which the other has not.
 
+    What is left out of one side is exactly what is left out of the other.
     ``keyed``: no two rows of a side are the same, so that equal lines need not be counted. Rows in pieces come as
     their unit, without bytes.
     """
     groups: dict[str, list[_Run]] = defaultdict(list)
+    shared = Shared(sides)
     for side in (0, 1):
-        for segment, places in _unshared(sides[side][1], sides[1 - side][1]):
+        for segment, places in shared.left(side):
             if is_sliced(segment):
                 yield side, whole(segment), b""
             else:
@@ -63,45 +69,46 @@ def changes(sides: tuple[Stored, Stored], *, keyed: bool) -> Iterator[tuple[int,
                 yield side, group[0].unit, data
 
 
-def _unshared(mine: Item, theirs: Item) -> list[tuple[Segment, list[int]]]:
-    """Segments with the places of their slices that the other side has not (as often)."""
-    held = Counter(piece for segment in theirs.segments for piece in segment.slices)
-    found = []
-    for segment in mine.segments:
-        places = []
-        for place, piece in enumerate(segment.slices):
-            if held[piece] > 0:
-                held[piece] -= 1
-            else:
-                places.append(place)
-        if places:
-            found.append((segment, places))
-    return found
-
-
 def _runs(side: int, segment: Segment, places: list[int]) -> list[_Run]:
-    """Consecutive places, not too many in one; small segments whole."""
-    if segment.size <= SMALL:
-        return [_Run(side, segment, 0, len(segment.slices))]
+    """Consecutive places, not too many in one."""
     breaks = [at + 1 for at, (one, following) in enumerate(pairwise(places)) if following != one + 1]
     edges = [0, *breaks, len(places)]
+    own = frozenset(places)
     return [
-        _Run(side, segment, places[at], min(places[end - 1], places[at] + _LONGEST_RUN - 1) + 1)
+        _Run(side, segment, places[at], min(places[end - 1], places[at] + _LONGEST_RUN - 1) + 1, own)
         for begin, end in pairwise(edges)
         for at in range(begin, end, _LONGEST_RUN)
     ]
 
 
 def _whole_rows(content: Content, run: _Run, data: bytes) -> bytes:
-    """The bytes of a run, with what belongs to its first and last row before and behind it."""
-    begin, end, slices = run.begin, run.end, run.segment.slices
-    while begin > 0 and data.find(b"\n", 0, ROW_REACH) < 0:
-        begin -= 1
-        data = read(content, Unit((slices[begin],))) + data
-    while end < len(slices) and not data.endswith(b"\n"):
-        data += read(content, Unit((slices[end],)))
+    """The rows that begin in a run, and the one that goes into it when it begins in a shared slice; each once."""
+    slices = run.segment.slices
+    data = _with_beginning(content, run, data)
+    end = run.end
+    while end < len(slices) and data and not data.endswith(b"\n"):
+        more = read(content, Unit((slices[end],)))
+        data += more[: more.find(b"\n") + 1] or more
         end += 1
     return data
+
+
+def _with_beginning(content: Content, run: _Run, data: bytes) -> bytes:
+    """A row that goes on from before is completed, or left to the run that it begins in."""
+    if data.find(b"\n", 0, ROW_REACH) >= 0:
+        return data
+    head: list[bytes] = []
+    for place in range(run.begin - 1, -1, -1):
+        before = read(content, Unit((run.segment.slices[place],)))
+        if before.endswith(b"\n"):
+            break
+        if place in run.own:
+            newline = data.find(b"\n")
+            return data[newline + 1 :] if newline >= 0 else b""
+        head.append(before[before.rfind(b"\n") + 1 :])
+        if len(head[-1]) < len(before):
+            break
+    return b"".join([*reversed(head), data])
 
 
 def _without_equal(mine: Sequence[bytes], theirs: Sequence[bytes], *, keyed: bool) -> tuple[bytes, bytes]:
@@ -133,16 +140,16 @@ def _uncounted(lines: list[bytes], held: Counter[bytes]) -> bytes:
 
 def _trimmed(one: bytes, other: bytes) -> tuple[bytes, bytes]:
     """Both without the whole lines they begin and end with alike."""
-    same = _common(one, other)
+    same = _alike_bytes(one, other)
     begin = one.rfind(b"\n", 0, same) + 1
     one, other = one[begin:], other[begin:]
-    tail = _common(one[::-1], other[::-1])
+    tail = _alike_bytes(one[::-1], other[::-1])
     keep = one.find(b"\n", len(one) - tail) + 1 if tail else len(one)
     cut = len(one) - keep if keep else 0
     return one[: len(one) - cut], other[: len(other) - cut]
 
 
-def _common(one: bytes, other: bytes) -> int:
+def _alike_bytes(one: bytes, other: bytes) -> int:
     """How many bytes both begin with alike."""
     low, high = 0, min(len(one), len(other))
     while low < high:

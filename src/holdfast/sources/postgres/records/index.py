@@ -46,12 +46,11 @@ class _Sorted:
 
     def __init__(self, directory: _Directory, item: Item) -> None:
         self._generations = directory.generations
-        self._places = {
-            one.firsts[place * _ID : (place + 1) * _ID]: (number, place)
-            for number, one in enumerate(directory.generations)
-            for place in range(len(one.counts))
-        }
-        self.known: list[dict[int, Unit]] = [{} for _ in directory.generations]
+        self._places: dict[bytes, list[tuple[int, int]]] = {}
+        for number, one in enumerate(directory.generations):
+            for place in range(len(one.counts)):
+                self._places.setdefault(one.firsts[place * _ID : (place + 1) * _ID], []).append((number, place))
+        self.known: list[dict[int, list[Unit]]] = [{} for _ in directory.generations]
         self.missing: list[Sequence[Slice]] = []
         self.sliced = [whole(segment) for segment in item.segments if is_sliced(segment)]
         for segment in item.segments:
@@ -61,23 +60,26 @@ class _Sorted:
     def _sort(self, slices: Sequence[Slice]) -> Iterator[Sequence[Slice]]:
         at, begin = 0, 0
         while at < len(slices):
-            where = self._places.get(identity(slices[at : at + 1]))
-            run = self._run(where, slices[at:]) if where else ()
-            if where is None or not run:
+            run = self._take(slices, at)
+            if not run:
                 at += 1
                 continue
             if begin < at:
                 yield slices[begin:at]
-            self.known[where[0]][where[1]] = Unit(tuple(run))
-            at += len(run)
+            at += run
             begin = at
         if begin < at:
             yield slices[begin:at]
 
-    def _run(self, where: tuple[int, int], slices: Sequence[Slice]) -> Sequence[Slice]:
-        generation, place = self._generations[where[0]], where[1]
-        run = slices[: generation.counts[place]]
-        return run if generation.ids[place * _ID : (place + 1) * _ID] == identity(run) else ()
+    def _take(self, slices: Sequence[Slice], at: int) -> int:
+        """Put the unit that begins here where the directory has it; how many slices it is of."""
+        for number, place in self._places.get(identity(slices[at : at + 1]), ()):
+            generation = self._generations[number]
+            run = slices[at : at + generation.counts[place]]
+            if generation.ids[place * _ID : (place + 1) * _ID] == identity(run):
+                self.known[number].setdefault(place, []).append(Unit(tuple(run)))
+                return len(run)
+        return 0
 
 
 class KeyIndex:
@@ -121,7 +123,7 @@ class KeyIndex:
             places = parts.hits(numbers)
             if places is None:
                 return None
-            found += [units[place] for place in sorted(places & units.keys())]
+            found += [unit for place in sorted(places & units.keys()) for unit in units[place]]
         return found
 
     def _complete(self, sought: frozenset[bytes]) -> tuple[list[bytes], str]:
