@@ -12,6 +12,7 @@ from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import Family, verb
 from holdfast.cli.progress import shown
+from holdfast.cli.verbs.entity_delete import delete
 from holdfast.entities.restoring import Wishes
 from holdfast.model.errors import Exit, UsageError
 from holdfast.planning.names import check_label
@@ -222,5 +223,5 @@ def _pair(text: str) -> tuple[str, str]:
     return column, value
 
 
-for _command in (map_, explain, backup, versions, restore, clone):
+for _command in (map_, explain, backup, versions, restore, clone, delete):
     entity.add_command(_command)

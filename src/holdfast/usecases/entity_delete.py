@@ -1,0 +1,230 @@
+"""Delete one entity, after everything that goes with it was captured, stored and read back."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from holdfast.entities.applying import apply
+from holdfast.entities.closure import Closure, Member, Rows
+from holdfast.entities.ordering import is_path, spoken
+from holdfast.model.errors import Damaged, HoldfastError, TargetError
+from holdfast.model.ids import new_id, short
+from holdfast.model.records import Did, Difference, Key, Reference, Row
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.repository.repository import Repository
+from holdfast.sources.base import Source
+from holdfast.sources.records import Book, LiveBook, LiveTransaction
+from holdfast.usecases.entity_backup import EntityBackupOrder, keep
+from holdfast.usecases.entity_clone import Within
+from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, missing_live, root_of
+from holdfast.usecases.looking import open_book, open_live
+
+TRIGGER = "pre-delete"
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityDeleteOrder:
+    """``force``: rows outside that refer to it, and would forbid the delete, refer to nothing afterwards."""
+
+    subject: Subject
+    force: bool = False
+    dry_run: bool = False
+    created_by: str = ""
+    config: str = ""
+    run: str = field(default_factory=new_id)
+
+
+@dataclass(slots=True, kw_only=True)
+class EntityDeleteResult:
+    """``deleted`` by table, as the database counted; ``unlinked``: rows outside that refer to it no more.
+
+    ``snapshot`` None after a dry run. ``blocked``: why it would be refused.
+    """
+
+    run: str
+    target: str
+    dry_run: bool
+    deleted: Mapping[str, int] = field(default_factory=dict)
+    unlinked: Mapping[str, int] = field(default_factory=dict)
+    blocked: tuple[str, ...] = ()
+    snapshot: SnapshotInfo | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """What was stored, and found again in the repository, before anything may be deleted."""
+
+    closure: Closure
+    snapshot: SnapshotInfo
+
+
+def entity_delete(repository: Repository, order: EntityDeleteOrder) -> EntityDeleteResult:
+    """Do it. TargetError, and nothing is deleted, when the database would delete anything that was not captured.
+
+    Whatever goes wrong while capturing means that nothing is deleted.
+    """
+    started = time.monotonic()
+    result = EntityDeleteResult(run=order.run, target=order.subject.source.url, dry_run=order.dry_run)
+    with open_live(order.subject.source) as live:
+        if order.dry_run:
+            closure = find_whole(repository, order.subject, live)
+            result.deleted = closure.counts("owned")
+            result.blocked, result.unlinked = _outside(live, closure, force=order.force)
+        else:
+            _carry_out(repository, order, live, result)
+    result.seconds = round(time.monotonic() - started, 3)
+    return result
+
+
+def find_whole(repository: Repository, subject: Subject, rows: Rows) -> Closure:
+    """Everything that belongs to it now. UsageError when it is not there."""
+    graph = graph_for(rows, subject)
+    root = root_of(rows, graph, subject)
+    if root is None:
+        raise missing_live(repository, subject)
+    return closure_in(rows, graph, subject, root, whole=True)
+
+
+def capture(repository: Repository, order: EntityDeleteOrder, book: Book, closure: Closure) -> Captured:
+    """Store a closure and read it back out of the repository. Whatever is raised means: do not delete."""
+    saving = EntityBackupOrder(
+        subject=order.subject, trigger=TRIGGER, created_by=order.created_by, config=order.config, run=order.run,
+        more={"deleted": {"by": order.created_by, "run": order.run}},
+    )  # fmt: skip
+    info = keep(repository, saving, book, closure).snapshot
+    try:
+        _verify(repository, order.subject.source, info, closure)
+    except HoldfastError:
+        drop(repository, info)
+        raise
+    return Captured(closure=closure, snapshot=info)
+
+
+def drop(repository: Repository, info: SnapshotInfo) -> None:
+    """Nothing was deleted, so nothing in the trash may say so; a failure of this leaves a snapshot more."""
+    with contextlib.suppress(HoldfastError):
+        repository.forget([info.id])
+
+
+def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook, result: EntityDeleteResult) -> None:
+    captured: Captured | None = None
+    try:
+        with live.transaction() as transaction:
+            closure = find_whole(repository, order.subject, Within(live, transaction))
+            blocked, result.unlinked = _outside(live, closure, force=order.force)
+            if blocked:
+                raise TargetError(
+                    f"other rows refer to {order.subject.spoken}, so it cannot be deleted", where=result.target,
+                    why="; ".join(blocked[:_NAMED]), hint="nothing was deleted; --force makes them refer to nothing",
+                )  # fmt: skip
+            captured = capture(repository, order, live, closure)
+            changes = [*_unlinking(closure, force=order.force), *_removing(closure)]
+            apply(live, transaction, changes)
+            result.deleted = _require_equal(transaction, closure)
+            result.snapshot = captured.snapshot
+    except BaseException:
+        # a commit that failed may have happened: what was captured is kept then
+        if captured is not None and result.snapshot is None:
+            drop(repository, captured.snapshot)
+        raise
+
+
+def _verify(repository: Repository, source: Source, info: SnapshotInfo, closure: Closure) -> None:
+    """Damaged unless the snapshot gives back every row that was captured, and no other."""
+    entry = next(each for each in repository.snapshots() if each.info.id == info.id)
+    with open_book(repository, entry, source) as book:
+        for name, members in closure.by_table().items():
+            wanted = Counter(_image(member.row) for member in members)
+            found = Counter(_image(row) for row in book.rows(book.tables[name]))
+            if wanted != found:
+                raise Damaged(
+                    f"snapshot {short(info.id)} does not hold {name} as it was read, so nothing was deleted",
+                    where=info.source, hint="holdfast check",
+                )  # fmt: skip
+
+
+def _image(row: Row) -> tuple[object, ...]:
+    """Types count: 1 and 1.0 are two values."""
+    return (row.raw, *sorted((name, type(value).__name__, repr(value)) for name, value in row.values.items()))
+
+
+def _linked(closure: Closure) -> Iterator[tuple[Member, Reference]]:
+    """Rows outside with the reference of the database that names a row of the entity."""
+    for member in closure.members.values():
+        if member.role == "linked" and member.edge is not None:
+            reference = member.edge.reference
+            if not any(is_path(column) for column in reference.columns):
+                yield member, reference
+
+
+def _outside(live: LiveBook, closure: Closure, *, force: bool) -> tuple[tuple[str, ...], dict[str, int]]:
+    """(what forbids the delete, rows by table that will refer to nothing)."""
+    known = {(each.table, each.columns, each.to) for each in live.references}
+    blocked, unlinked = Counter[str](), Counter[str]()
+    for member, reference in _linked(closure):
+        if (reference.table, reference.columns, reference.to) not in known:
+            continue
+        if reference.on_delete in ("set null", "set default") or (force and reference.nullable):
+            unlinked[member.table] += 1
+        elif reference.on_delete != "cascade":
+            blocked[spoken(reference) + ("" if reference.nullable else ", which may not be NULL")] += 1
+    return tuple(f"{number} rows by {name}" for name, number in blocked.items()), dict(unlinked)
+
+
+def _unlinking(closure: Closure, *, force: bool) -> Iterator[Difference]:
+    """With ``force``, what would forbid the delete is made to refer to nothing first."""
+    if not force:
+        return
+    emptied: dict[tuple[str, Key], Member] = {}
+    columns: dict[tuple[str, Key], set[str]] = {}
+    for member, reference in _linked(closure):
+        if reference.on_delete in ("no action", "restrict") and reference.nullable:
+            emptied[member.identity] = member
+            columns.setdefault(member.identity, set()).update(reference.columns)
+    for identity, member in emptied.items():
+        after = Row({**member.row.values, **dict.fromkeys(columns[identity])}, b"")
+        yield Difference(table=member.table, did=Did.CHANGED, key=identity[1], before=member.row, after=after)
+
+
+def _removing(closure: Closure) -> Iterator[Difference]:
+    for member in closure.members.values():
+        if member.role == "owned":
+            yield Difference(table=member.table, did=Did.REMOVED, key=member.identity[1], before=member.row)
+
+
+def _require_equal(transaction: LiveTransaction, closure: Closure) -> dict[str, int]:
+    """What the database deleted, by table. TargetError unless it is what was captured."""
+    meant = closure.counts("owned")
+    gone = {name: told[2] for name, told in transaction.affected().items() if told[2]}
+    if gone != meant:
+        names = sorted({*gone, *meant})
+        told = ", ".join(
+            f"{name}: {meant.get(name, 0)} captured, {gone.get(name, 0)} deleted"
+            for name in names if gone.get(name, 0) != meant.get(name, 0)
+        )  # fmt: skip
+        raise TargetError(
+            "the database deletes other rows than were captured, so nothing was deleted", why=told,
+            hint="a cascade or a trigger reaches rows that are not owned: holdfast entity map shows the edges;"
+            " declare what is missing as owned",
+        )  # fmt: skip
+    links = Counter(member.table for member in closure.members.values() if member.role == "linked")
+    emptying = {each.table for each in closure_references(closure) if each.on_delete in ("set null", "set default")}
+    for name in emptying - set(meant):
+        updated = transaction.affected().get(name, (0, 0, 0))[1]
+        if updated > links[name]:
+            raise TargetError(
+                f"the database empties references in {updated} rows of {name}, and {links[name]} were captured",
+                where=name, hint="nothing was deleted; the rows came meanwhile, try again", retryable=True,
+            )  # fmt: skip
+    return gone
+
+
+def closure_references(closure: Closure) -> Iterator[Reference]:
+    """The references the graph is made of."""
+    return (edge.reference for edge in closure.graph.edges)
