@@ -89,7 +89,8 @@ class Spill:
 
     def distinct(self) -> Iterator[Row]:
         """Every row of either side once."""
-        asked = "SELECT min(row) FROM (SELECT mark, row FROM before UNION ALL SELECT mark, row FROM after) GROUP BY mark"
+        both = "SELECT mark, row FROM before UNION ALL SELECT mark, row FROM after"
+        asked = f"SELECT min(row) FROM ({both}) GROUP BY mark"
         return (_row(row) for (row,) in self._rows(asked))
 
     def once(self) -> None:
