@@ -1,0 +1,219 @@
+"""Bring back what one transaction deleted, from wherever it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from holdfast.entities.applying import apply, require_nothing_else
+from holdfast.entities.declared import Declaration
+from holdfast.entities.restoring import Wishes
+from holdfast.model.errors import TargetError, UsageError
+from holdfast.model.events import Reporter, silent
+from holdfast.model.ids import new_id
+from holdfast.model.records import Did, Difference, Key, Row, Table
+from holdfast.repository.repository import Repository
+from holdfast.sources.base import Source
+from holdfast.sources.guarding import Kept
+from holdfast.sources.records import Book, LiveBook, LiveTransaction
+from holdfast.usecases.entity_finding import Subject, entity_named
+from holdfast.usecases.entity_restore import EntityRestoreOrder, EntityRestoreResult, entity_restore
+from holdfast.usecases.guard import guarding
+from holdfast.usecases.looking import open_library, open_live
+from holdfast.usecases.row_undo import Protection, protect_rows
+from holdfast.usecases.trash import Discarded
+
+_AT_ONCE = 5_000
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrashRestoreOrder:
+    """``entities``: the declarations, for entities that holdfast deleted. ``only``: tables; empty: all.
+
+    ``overwrite`` replaces rows that are there again and differ; otherwise they are left alone.
+    """
+
+    discarded: Discarded
+    source: Source
+    entities: Callable[[], dict[str, Declaration]] = dict
+    only: tuple[str, ...] = ()
+    overwrite: bool = False
+    drop_columns: bool = False
+    dry_run: bool = False
+    created_by: str = ""
+    report: Reporter = silent
+    run: str = field(default_factory=new_id)
+
+
+@dataclass(slots=True, kw_only=True)
+class TrashRestoreResult:
+    """Rows by table: ``created``, ``replaced``, ``there`` as they were, ``left`` because others stand there now.
+
+    ``entity``: what the restore of an entity told instead. ``undo``: the snapshot ``undo RUN`` goes back to.
+    """
+
+    run: str
+    target: str
+    dry_run: bool
+    created: dict[str, int] = field(default_factory=dict)
+    replaced: dict[str, int] = field(default_factory=dict)
+    there: dict[str, int] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+    entity: EntityRestoreResult | None = None
+    undo: str | None = None
+
+
+def trash_restore(repository: Repository, order: TrashRestoreOrder) -> TrashRestoreResult:
+    """Do it in one transaction. TargetError when a row cannot be written; then nothing was changed."""
+    result = TrashRestoreResult(run=order.run, target=order.source.url, dry_run=order.dry_run)
+    if order.discarded.entity is not None:
+        result.entity = _entity(repository, order, order.discarded.entity)
+        result.undo = result.entity.undo
+        return result
+    with open_live(order.source) as live:
+        rows = _chosen(order, live, _kept(repository, order, live))
+        if order.dry_run:
+            _decide(order, live, rows, live.find, result)
+            return result
+        with live.transaction() as transaction:
+
+            def locked(table: Table, columns: tuple[str, ...], wanted: Sequence[Key]) -> Iterator[Row]:
+                return transaction.find(table, columns, wanted, lock=True)
+
+            changes = _decide(order, live, rows, locked, result)
+            if changes:
+                result.undo = _write(repository, order, live, transaction, changes)
+    return result
+
+
+def _entity(repository: Repository, order: TrashRestoreOrder, entity: tuple[str, str]) -> EntityRestoreResult:
+    name, key = entity
+    subject = Subject(
+        name=name, key=key, declaration=entity_named(order.entities(), name), source=order.source, report=order.report
+    )
+    wishes = Wishes(
+        only=order.only, existing="overwrite" if order.overwrite else "refuse", users=subject.declaration.users,
+        drop_columns=order.drop_columns,
+    )  # fmt: skip
+    wanted = EntityRestoreOrder(
+        subject=subject, from_=order.discarded.id, wishes=wishes, dry_run=order.dry_run, created_by=order.created_by,
+        run=order.run,
+    )  # fmt: skip
+    return entity_restore(repository, wanted)
+
+
+def _kept(repository: Repository, order: TrashRestoreOrder, live: Book) -> list[Kept]:
+    """Every row the guard kept of the transaction, oldest first; one that is in two places counts once."""
+    wanted = order.discarded
+    found: dict[tuple[str, int], Kept] = {}
+    entries = [entry for entry in repository.snapshots() if entry.info.id in wanted.snapshots]
+    with open_library(repository, entries, report=order.report) as library:
+        for entry in entries:
+            with library.open(entry, order.source) as book:
+                found.update(_of(order, book))
+    found.update(_of(order, live))
+    return sorted(found.values(), key=lambda each: (each.at, each.number))
+
+
+def _of(order: TrashRestoreOrder, book: Book) -> Iterator[tuple[tuple[str, int], Kept]]:
+    guarded = guarding(order.source)
+    table = book.tables.get(guarded.guard_table)
+    if table is None:
+        return
+    rows = book.find(table, ("transaction_id",), [(order.discarded.transaction,)])
+    for each in guarded.kept(rows):
+        if each.began == order.discarded.began:
+            yield (each.shipment, each.number), each
+
+
+def _chosen(order: TrashRestoreOrder, live: Book, kept: Sequence[Kept]) -> dict[str, list[Row]]:
+    """Rows by table as they can be written now; what was deleted twice, as it was the last time."""
+    found: dict[str, dict[object, Row]] = {}
+    only = {_named(live, name) for name in order.only}
+    for number, each in enumerate(kept):
+        if only and each.table not in only:
+            continue
+        table = live.tables.get(each.table)
+        if table is None:
+            raise TargetError(
+                f"there is no table {each.table} any more", where=order.source.url,
+                hint=f"bring the table back first, or the other rows: --only {' --only '.join(order.discarded.tables)}",
+            )  # fmt: skip
+        row = _fitting(order, table, each.row)
+        found.setdefault(table.name, {})[row.key(table.key) if table.key else number] = row
+    return {name: list(rows.values()) for name, rows in found.items()}
+
+
+def _named(live: Book, name: str) -> str:
+    table = live.tables.get(name)
+    if table is None:
+        raise UsageError(f"there is no table {name}", where="--only")
+    return table.name
+
+
+def _fitting(order: TrashRestoreOrder, table: Table, row: Row) -> Row:
+    """Without columns the database computes, or that are gone where that is allowed."""
+    known = {column.name for column in table.columns}
+    gone = [name for name in row.values if name not in known]
+    if gone and not order.drop_columns:
+        raise TargetError(
+            f"columns of {table.name} are gone: {', '.join(gone)}", where=order.source.url,
+            hint="leave them out with --drop-columns",
+        )  # fmt: skip
+    stored = {column.name for column in table.columns if not column.generated}
+    return Row({name: value for name, value in row.values.items() if name in stored})
+
+
+def _decide(
+    order: TrashRestoreOrder, live: LiveBook, rows: dict[str, list[Row]],
+    find: Callable[[Table, tuple[str, ...], list[Key]], Iterator[Row]], result: TrashRestoreResult,
+) -> list[Difference]:  # fmt: skip
+    changes: list[Difference] = []
+    for name, wanted in rows.items():
+        table = live.tables[name]
+        now: dict[Key, Row] = {}
+        if table.key:
+            keys = [row.key(table.key) for row in wanted]
+            for at in range(0, len(keys), _AT_ONCE):
+                now.update((row.key(table.key), row) for row in find(table, table.key, keys[at : at + _AT_ONCE]))
+        for row in wanted:
+            key = row.key(table.key)
+            there = now.get(key) if table.key else None
+            changes += _fate(order, name, (key, row, there), result)
+    return changes
+
+
+def _fate(
+    order: TrashRestoreOrder, name: str, states: tuple[Key, Row, Row | None], result: TrashRestoreResult
+) -> list[Difference]:
+    key, row, there = states
+    if there is None:
+        _count(result.created, name)
+        return [Difference(table=name, did=Did.ADDED, key=key, after=row)]
+    if all(there.values.get(column) == value for column, value in row.values.items()):
+        _count(result.there, name)
+        return []
+    if not order.overwrite:
+        _count(result.left, name)
+        return []
+    _count(result.replaced, name)
+    return [Difference(table=name, did=Did.CHANGED, key=key, before=there, after=Row({**there.values, **row.values}))]
+
+
+def _count(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
+
+
+def _write(
+    repository: Repository, order: TrashRestoreOrder, live: LiveBook, transaction: LiveTransaction,
+    changes: Sequence[Difference],
+) -> str:  # fmt: skip
+    applied = apply(live, transaction, changes)
+    require_nothing_else(transaction, changes)
+    protection = Protection(
+        name=order.discarded.source, source=order.source, book=live, changes=applied.changes, run=order.run,
+        what=f"trash restore {order.discarded.id}", created_by=order.created_by, report=order.report,
+        more={"trash": {"restored": order.discarded.id}},
+    )  # fmt: skip
+    return protect_rows(repository, protection).id
