@@ -23,6 +23,7 @@ from holdfast.sources.mongodb.records.book import row_of
 from holdfast.sources.mongodb.source import MongoSource
 from holdfast.sources.mongodb.values import raw_document
 from holdfast.sources.records import Comparing, Recorded, Write
+from holdfast.system import clock
 
 _DYING = """
 import os, sys
@@ -295,6 +296,36 @@ def test_a_killed_journal_is_taken_back_by_whoever_comes_next() -> None:
     with source.open_live() as live:
         assert sorted(row.raw for row in live.rows(live.tables["events"])) == before
         assert kinds.JOURNAL not in live.tables
+
+
+def test_a_journal_that_was_ended_is_not_taken_back() -> None:
+    """Killed after the end was marked: what was written stays whole."""
+    server, name = standalone(), fresh()
+    server.fill(name, "events", events(3))
+    run = ObjectId()
+    entry = {"collection": "events", "owner": {"host": clock.host(), "boot": "", "pid": 0, "started": ""}}
+    with server.database(name) as base:
+        base[kinds.JOURNAL].insert_many([
+            {"_id": {"run": run, "number": 0}, "keys": [{"_id": 1}], "documents": [], "done": True, **entry},
+            {"_id": {"run": run, "number": 1}, "keys": [], "documents": [{"_id": 1, "title": "before"}], **entry},
+        ])  # fmt: skip
+        with MongoSource(server.url(name)).open_live():
+            assert base.events.find_one({"_id": 1})["title"] == "event 1"
+            assert kinds.JOURNAL not in base.list_collection_names()
+
+
+def test_a_living_journal_is_left_to_its_owner() -> None:
+    """Somebody looks while another writes: nothing of that is put back, and the writer ends well."""
+    server, name = standalone(), fresh()
+    server.fill(name, "events", events(10))
+    source = MongoSource(server.url(name))
+    with source.open_live() as live, live.transaction() as transaction:
+        transaction.write([Write(verb="delete", table="events", row=Row({"_id": 1}))])
+        with source.open_live() as other:
+            assert not list(other.find(other.tables["events"], ("_id",), [(1,)]))
+    with server.database(name) as base:
+        assert base.events.count_documents({}) == 9
+        assert kinds.JOURNAL not in base.list_collection_names()
 
 
 def test_chosen_documents_are_a_snapshot_like_any_other(database: tuple[MongoServer, str]) -> None:

@@ -33,7 +33,7 @@ class Place:
     hosts: str
     user: str
     database: str
-    options: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     password: str | None = field(default=None, repr=False)
 
     @classmethod

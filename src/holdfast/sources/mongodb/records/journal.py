@@ -6,7 +6,9 @@ half done. Others see the writes as they happen: that cannot be helped without t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -22,10 +24,12 @@ from holdfast.sources.mongodb.place import Base, Place
 from holdfast.sources.mongodb.records.book import raw_of_row
 from holdfast.sources.mongodb.records.transaction import Transaction
 from holdfast.sources.mongodb.saved import batched
-from holdfast.sources.mongodb.values import RAW, raw_document, raw_of
+from holdfast.sources.mongodb.values import RAW, look, raw_document, raw_of
 from holdfast.sources.records import Write
+from holdfast.system import clock
 
 _ENTRY = 200
+_LONG = timedelta(days=1)
 
 
 class Journaled(Transaction):
@@ -55,7 +59,7 @@ class Journaled(Transaction):
 
     def _entry(self, journal: Any, table: str, keys: list[bytes], documents: list[bytes]) -> None:
         entry = {
-            "_id": {"run": self._run, "number": self._number}, "collection": table,
+            "_id": {"run": self._run, "number": self._number}, "collection": table, "owner": _myself(),
             "keys": [raw_document(key) for key in keys],
             "documents": [raw_document(document) for document in documents],
         }  # fmt: skip
@@ -72,18 +76,32 @@ class Journaled(Transaction):
 
 
 def roll_back_left_over(base: Base) -> int:
-    """Put back what a killed process left half done; how many entries that were."""
-    entries = [RawBSONDocument(raw, RAW) for raw in listed(base, {"find": kinds.JOURNAL})]
-    for run in sorted({entry["_id"]["run"] for entry in entries}, reverse=True):
+    """Put back what a killed process left half done; how many of them. What living ones are at is left to them."""
+    entries = [look(raw) for raw in listed(base, {"find": kinds.JOURNAL, "projection": {"owner": 1}})]
+    dead = {entry["_id"]["run"] for entry in entries if _is_dead(entry["_id"]["run"], entry["owner"])}
+    for run in sorted(dead, reverse=True):
         _take_back(base, run)
-    return len(entries)
+    return len(dead)
+
+
+def _myself() -> dict[str, Any]:
+    pid = os.getpid()
+    return {"host": clock.host(), "boot": clock.boot(), "pid": pid, "started": clock.process_started(pid)}
+
+
+def _is_dead(run: ObjectId, owner: Mapping[str, Any]) -> bool:
+    """On this machine it is known; of another one a day without an end is death."""
+    if owner["host"] != clock.host():
+        return clock.now() - run.generation_time > _LONG
+    return bool(owner["boot"] != clock.boot() or owner["started"] != clock.process_started(owner["pid"]))
 
 
 def _take_back(base: Base, run: ObjectId) -> None:
     """Backwards, and each step may be done again: whoever is killed here is finished by the next."""
     found = [RawBSONDocument(raw, RAW) for raw in listed(base, {"find": kinds.JOURNAL, "filter": {"_id.run": run}})]
+    found.sort(key=lambda each: each["_id"]["number"])
     groups: list[tuple[str, list[Any], list[bytes]]] = []
-    for entry in sorted(found, key=lambda each: each["_id"]["number"]):
+    for entry in found if found and not found[0].get("done") else ():
         if entry["keys"]:
             groups.append((str(entry["collection"]), [key["_id"] for key in entry["keys"]], []))
         else:
@@ -96,10 +114,12 @@ def _take_back(base: Base, run: ObjectId) -> None:
 
 
 def _forget(base: Base, run: ObjectId) -> None:
-    """The entry with the highest number last: what is left of a journal is always its beginning."""
-    journal = base[kinds.JOURNAL]
-    found = [RawBSONDocument(raw, RAW) for raw in listed(base, {"find": kinds.JOURNAL, "filter": {"_id.run": run}})]
-    for entry in sorted(found, key=lambda each: each["_id"]["number"]):
-        journal.delete_one({"_id": entry["_id"]})
-    if not journal.estimated_document_count():
+    """One mark ends the run; without it, what is left of a journal would be taken for something to put back."""
+    first = {"_id": {"run": run, "number": 0}}
+    journal = base.get_collection(kinds.JOURNAL, write_concern=WriteConcern(w=1, j=True))
+    if not journal.update_one(first, {"$set": {"done": True}}).matched_count:
+        return
+    journal.delete_many({"_id.run": run, "_id.number": {"$ne": 0}})
+    journal.delete_one(first)
+    if not journal.count_documents({}, limit=1):
         base.drop_collection(kinds.JOURNAL)

@@ -33,8 +33,7 @@ class MongoLiveBook(MongoBook):
         self._base = place.base(client)
         server = server_of(client)
         self._replicated = server.replicated
-        if not server.replicated:
-            roll_back_left_over(self._base)
+        roll_back_left_over(self._base)
         found = [each for each in read_collections(self._base, choice) if each.kind in kinds.DATA_KINDS]
         plain = [each.name for each in found if not each.capped]
         self._point: Point = stack.enter_context(
