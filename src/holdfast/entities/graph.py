@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from holdfast.entities.declared import Declaration, DeclaredEdge
-from holdfast.entities.naming import split_column, table_named
+from holdfast.entities.naming import is_known, split_column, table_named
 from holdfast.entities.ordering import spoken
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Column, Reference, Table
@@ -79,10 +79,13 @@ class Graph:
         return tuple(names)
 
 
-def graph_of(structure: Structure, entity: Declaration, *, where: str = "") -> Graph:
-    """The graph around the entity's root table. UsageError for what is declared and not there."""
+def graph_of(structure: Structure, entity: Declaration, *, where: str = "", saved: bool = False) -> Graph:
+    """The graph around the entity's root table. UsageError for what is declared and not there.
+
+    ``saved``: in a snapshot tables may be missing that came later, or held nothing of this entity.
+    """
     root = table_named(structure.tables, entity.root, where=f"{where} root".strip())
-    declared, blobs = _declared(structure.tables, entity, where)
+    declared, blobs = _declared(structure.tables, entity, where, saved=saved)
     told = {(edge.reference.table, edge.reference.columns, edge.reference.when): edge for edge in declared}
     open_references = []
     for reference in structure.references:
@@ -98,11 +101,14 @@ def graph_of(structure: Structure, entity: Declaration, *, where: str = "") -> G
 
 
 def _declared(
-    tables: Mapping[str, Table], entity: Declaration, where: str
+    tables: Mapping[str, Table], entity: Declaration, where: str, *, saved: bool
 ) -> tuple[list[Edge], list[tuple[str, str]]]:
     edges, blobs = [], []
     for number, each in enumerate(entity.edges):
         place = f"{where} edges[{number}]".strip()
+        named = (*each.from_, *(each.to if each.kind != "blob" else ()))
+        if saved and not all(is_known(tables, text) for text in named):
+            continue
         froms = [split_column(tables, text, where=place) for text in each.from_]
         if not all(column for _, column in froms) or len({table.name for table, _ in froms}) != 1:
             raise UsageError(f"{' '.join(each.from_)} is no column", where=place, hint='write from = "table.column"')

@@ -45,6 +45,12 @@ def split_column(tables: Mapping[str, Table], text: str, *, where: str = "") -> 
     return table_named(tables, parts[0], where=where), ""
 
 
+def is_known(tables: Mapping[str, Table], text: str) -> bool:
+    """Whether ``table.column`` begins with a table there is."""
+    parts = text.split(".")
+    return any(_find(tables, ".".join(parts[:length])) for length in range(len(parts), 0, -1))
+
+
 def require_column(table: Table, column: str, *, where: str = "") -> None:
     """UsageError when the table has no such column, or none that the path could begin in; documents have any."""
     if not column or not table.columns:

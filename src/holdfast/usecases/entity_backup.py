@@ -98,11 +98,12 @@ def keep(repository: Repository, order: EntityBackupOrder, book: Book, closure: 
 
 
 def rows_source(source: Source, book: Book, closure: Closure) -> Source:
-    """A source of the closure's rows alone."""
+    """A source of the closure's rows alone; tables that could hold some are there, if empty."""
     assert isinstance(source, Recorded)  # noqa: S101 - a book came from it
-    rows: dict[str, Sequence[Row]] = {
-        name: [member.row for member in members] for name, members in closure.by_table().items()
-    }
+    edges = closure.graph.edges
+    names = {name: None for edge in edges for name in (edge.reference.table, edge.reference.to)}
+    rows: dict[str, Sequence[Row]] = dict.fromkeys(names, ())
+    rows |= {name: [member.row for member in members] for name, members in closure.by_table().items()}
     return source.of_rows(book, rows)
 
 

@@ -123,7 +123,7 @@ def _saved(repository: Repository, order: EntityCloneOrder) -> Closure:
     subject = order.subject
     entry = choose(repository, subject, order.from_)
     with open_book(repository, entry, subject.source, report=subject.report) as book:
-        graph = graph_for(book, subject)
+        graph = graph_for(book, subject, saved=True)
         root = root_of(book, graph, subject)
         if root is None:
             raise missing_live(repository, subject)
@@ -135,6 +135,7 @@ def _clone(
 ) -> EntityCloneResult:
     subject, find = order.subject, locking(transaction)
     wishes = _wishes(order, live, closure.graph)
+    _require_free(live, transaction, closure.graph.root, wishes.as_)
     copies = cloning.copies_of(closure, live.tables, wishes, transaction.next_id, find)
     made = cloning.closure_of_copies(copies, live.tables)
     decision = decide(made, live.tables, find, Wishes(users=order.users, create_parents=order.create_parents))
@@ -156,6 +157,12 @@ def _clone(
         )  # fmt: skip
         result.undo = protect_rows(repository, protection).id
     return result
+
+
+def _require_free(live: LiveBook, transaction: LiveTransaction, root: Table, key: Key | None) -> None:
+    if key is not None and next(transaction.find(live.tables[root.name], root.key, [key]), None) is not None:
+        taken = ",".join(map(str, key))
+        raise UsageError(f"the id {taken} is taken", where=root.name, hint="give another with --as, or none")
 
 
 def _wishes(order: EntityCloneOrder, book: Book, graph: Graph) -> CloneWishes:

@@ -78,9 +78,9 @@ def entity_named(entities: Mapping[str, Declaration], name: str) -> Declaration:
     raise UsageError(f"there is no entity {name!r} in the configuration", hint=hint)
 
 
-def graph_for(rows: Rows, subject: Subject) -> Graph:
-    """The entity's graph in a book."""
-    return graph_of(rows, subject.declaration, where=subject.where)
+def graph_for(rows: Rows, subject: Subject, *, saved: bool = False) -> Graph:
+    """The entity's graph in a book; ``saved``: of a snapshot."""
+    return graph_of(rows, subject.declaration, where=subject.where, saved=saved)
 
 
 def root_of(rows: Rows, graph: Graph, subject: Subject) -> Row | None:
@@ -171,7 +171,7 @@ def _plain(book: Book, row: Row) -> dict[str, Any]:
 def _look(book: Book, subject: Subject) -> Row | None:
     """The root row in a snapshot; None also when the table did not exist then."""
     try:
-        return root_of(book, graph_for(book, subject), subject)
+        return root_of(book, graph_for(book, subject, saved=True), subject)
     except UsageError:
         return None
 
@@ -210,7 +210,7 @@ def _has(repository: Repository, entry: SnapshotEntry, subject: Subject) -> bool
     if told is not None and told.get("name") == subject.name and told.get("key") == [subject.key]:
         return True
     with open_book(repository, entry, subject.source, report=subject.report) as book:
-        return root_of(book, graph_for(book, subject), subject) is not None
+        return root_of(book, graph_for(book, subject, saved=True), subject) is not None
 
 
 def _nowhere(repository: Repository, subject: Subject, why: str, beside: SnapshotInfo | None) -> UsageError:

@@ -67,7 +67,7 @@ def entity_restore(repository: Repository, order: EntityRestoreOrder) -> EntityR
     subject = order.subject
     entry = choose(repository, subject, order.from_)
     with open_book(repository, entry, subject.source, report=subject.report) as book:
-        graph = graph_for(book, subject)
+        graph = graph_for(book, subject, saved=True)
         root = root_of(book, graph, subject)
         if root is None:
             raise missing_live(repository, subject)
