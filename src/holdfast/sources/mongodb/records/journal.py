@@ -114,12 +114,13 @@ def _take_back(base: Base, run: ObjectId) -> None:
 
 
 def _forget(base: Base, run: ObjectId) -> None:
-    """One mark ends the run; without it, what is left of a journal would be taken for something to put back."""
+    """One mark ends the run; without it, what is left of a journal would be taken for something to put back.
+
+    The empty collection stays: others may be about to write into it.
+    """
     first = {"_id": {"run": run, "number": 0}}
     journal = base.get_collection(kinds.JOURNAL, write_concern=WriteConcern(w=1, j=True))
     if not journal.update_one(first, {"$set": {"done": True}}).matched_count:
         return
     journal.delete_many({"_id.run": run, "_id.number": {"$ne": 0}})
     journal.delete_one(first)
-    if not journal.count_documents({}, limit=1):
-        base.drop_collection(kinds.JOURNAL)
