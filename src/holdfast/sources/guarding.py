@@ -117,8 +117,8 @@ class Guarding(Protocol):
 
     @property
     def guard_table(self) -> str:
-        """The table the guard keeps rows in, as books name it. Its columns ``shipment``, ``began`` and
-        ``transaction_id`` may be asked for."""
+        """The table the guard keeps rows in, as books name it. Its columns ``shipment`` and ``transaction_id`` may be
+        asked for."""
         ...
 
     def guard(self) -> AbstractContextManager[Guard]:

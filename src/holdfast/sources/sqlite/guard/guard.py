@@ -26,8 +26,8 @@ _TRANSACTIONS = 300
 _CLAIM = f"""
 UPDATE main.{sql.TABLE} SET shipment = ? WHERE id IN (
   SELECT id FROM (
-    SELECT id, dense_rank() OVER (ORDER BY began, transaction_id) AS place FROM (
-      SELECT id, began, transaction_id FROM main.{sql.TABLE} WHERE shipment IS NULL ORDER BY id LIMIT ?))
+    SELECT id, dense_rank() OVER (ORDER BY transaction_id) AS place FROM (
+      SELECT id, transaction_id FROM main.{sql.TABLE} WHERE shipment IS NULL ORDER BY id LIMIT ?))
   WHERE place <= {_TRANSACTIONS})
 """
 
@@ -126,7 +126,7 @@ class SqliteGuard:
         return sql.TABLE in self._schema().shapes
 
     def _waiting(self) -> Waiting:
-        row = self._asked(f"SELECT count(*), min(began) FROM main.{sql.TABLE}").fetchone()
+        row = self._asked(f"SELECT count(*), min(at) FROM main.{sql.TABLE}").fetchone()
         return Waiting(rows=row[0], oldest=row[1])
 
     def _run(self, statements: Iterable[str]) -> None:

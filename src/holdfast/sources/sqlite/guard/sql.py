@@ -14,13 +14,14 @@ from holdfast.sources.sqlite.records.schema import Shape
 TABLE = "holdfast_guard_deleted"
 PREFIX = "holdfast_guard_on_"
 
-_FIXED = ("id", "transaction_id", "began", "at", "table_name", "columns", "shipment")
+_FIXED = ("id", "transaction_id", "at", "table_name", "columns", "shipment")
 _INDEX = "holdfast_guard_shipment"
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 # SQLite does not number its transactions: rows that follow each other this closely count as deleted together
 _PAUSE = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-0.25 seconds')"
 _TOGETHER = (
-    f"coalesce((SELECT transaction_id FROM {TABLE} WHERE id = (SELECT max(id) FROM {TABLE}) AND at >= {_PAUSE}), {_NOW})"
+    f"coalesce((SELECT transaction_id FROM {TABLE} WHERE id = (SELECT max(id) FROM {TABLE})"
+    f" AND at >= {_PAUSE}), {_NOW})"
 )
 
 
@@ -31,7 +32,7 @@ def creation(width: int, there: int) -> list[str]:
         missing = wanted[max(0, there - len(_FIXED)) :]
         return [f"ALTER TABLE main.{TABLE} ADD COLUMN {name}" for name in missing]
     columns = ", ".join(
-        ["id INTEGER PRIMARY KEY", "transaction_id TEXT NOT NULL", "began TEXT NOT NULL", "at TEXT NOT NULL",
+        ["id INTEGER PRIMARY KEY", "transaction_id TEXT NOT NULL", "at TEXT NOT NULL",
          "table_name TEXT NOT NULL", "columns TEXT NOT NULL", "shipment TEXT", *wanted]
     )  # fmt: skip
     return [
@@ -43,10 +44,10 @@ def creation(width: int, there: int) -> list[str]:
 def trigger(shape: Shape) -> str:
     """The trigger of one table, as SQLite keeps its text."""
     names, table = shape.written, shape.table.name
-    values = ", ".join(
-        ["transaction_id", "began", "at", "table_name", "columns", *(f"v{n + 1}" for n in range(len(names)))]
+    values = ", ".join(["transaction_id", "at", "table_name", "columns", *(f"v{n + 1}" for n in range(len(names)))])
+    old = ", ".join(
+        [_TOGETHER, _NOW, _literal(table), _literal(_json(names)), *(f"OLD.{quoted(name)}" for name in names)]
     )
-    old = ", ".join([_TOGETHER, _TOGETHER, _NOW, _literal(table), _literal(_json(names)), *(f"OLD.{quoted(name)}" for name in names)])
     return (
         f"CREATE TRIGGER {quoted(PREFIX + table)} AFTER DELETE ON {quoted(table)}"
         f" BEGIN INSERT INTO {TABLE} ({values}) VALUES ({old}); END"
@@ -54,15 +55,15 @@ def trigger(shape: Shape) -> str:
 
 
 def kept(rows: Iterable[Row]) -> Iterator[Kept]:
-    """See sources.guarding.Guarding. Who deleted is not known to SQLite, nor in which transaction: the time stands for that."""
+    """See sources.guarding.Guarding. SQLite knows neither who deleted nor the transaction: a time stands for that."""
     for row in rows:
         values = row.values
         names = json.loads(str(values["columns"]))
-        began = str(values["began"])
+        together = str(values["transaction_id"])
         yield Kept(
             number=int(str(values["id"])), table=str(values["table_name"]), operation="delete",
             row=Row({name: values.get(f"v{number}") for number, name in enumerate(names, 1)}),
-            transaction=str(values["transaction_id"]), began=began, at=str(values["at"]), by=Doer(),
+            transaction=together, began=together, at=str(values["at"]), by=Doer(),
             shipment=str(values["shipment"] or ""),
         )  # fmt: skip
 
