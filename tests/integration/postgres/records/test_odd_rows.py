@@ -7,7 +7,7 @@ from tests.integration.postgres.records.looking import DictShelf, view
 from tests.servers.postgres import PostgresServer, fresh_database
 
 from holdfast.sources.postgres import PostgresSource, copying
-from holdfast.sources.postgres.records import snapshot_book, units
+from holdfast.sources.postgres.records import finding, units
 from holdfast.sources.postgres.records.live_book import PostgresLiveBook
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 
@@ -20,7 +20,7 @@ def test_rows_in_pieces_are_whole_again(
     monkeypatch.setattr(copying, "_TOAST_WORTH_A_LOOK", 1000)
     monkeypatch.setattr(copying, "_BYTEA_PIECE", 100_000)
     monkeypatch.setattr(copying, "_TEXT_PIECE", 100_000)
-    monkeypatch.setattr(snapshot_book, "_SCANNED", 100)
+    monkeypatch.setattr(finding, "_SCANNED", 100)
     pg.run(
         "CREATE TABLE big (id int PRIMARY KEY, a bytea, b text, c bool);"
         "ALTER TABLE big ALTER a SET STORAGE EXTERNAL; ALTER TABLE big ALTER b SET STORAGE EXTERNAL;"
@@ -64,7 +64,7 @@ def test_rows_longer_than_a_cut_can_reach_are_found(
     pg: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Chunks that begin in the middle of a row are read with what is before them."""
-    monkeypatch.setattr(snapshot_book, "_SCANNED", 100)
+    monkeypatch.setattr(finding, "_SCANNED", 100)
     monkeypatch.setattr(units, "SMALL", 1000)
     pg.run(
         "CREATE TABLE long (id int PRIMARY KEY, v text);"
@@ -94,7 +94,7 @@ def test_a_later_snapshot_costs_the_index_what_changed(
     pg: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Units known from before are not read again; answers stay complete; a forgetful shelf costs time only."""
-    monkeypatch.setattr(snapshot_book, "_SCANNED", 100)
+    monkeypatch.setattr(finding, "_SCANNED", 100)
     pg.run("CREATE TABLE t (id uuid PRIMARY KEY, n int); INSERT INTO t SELECT md5(i::text)::uuid, i "
            "FROM generate_series(1, 20000) i", database)
     source, shelf = PostgresSource(pg.url(database)), DictShelf()

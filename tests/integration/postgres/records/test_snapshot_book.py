@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.integration.postgres.records.looking import DictShelf, view
 from tests.servers.postgres import PostgresServer
 
 from holdfast.sources.postgres import PostgresSource
-from holdfast.sources.postgres.records import snapshot_book
+from holdfast.sources.postgres.records import finding
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 
 SCHEMA = r"""
@@ -46,7 +47,7 @@ def test_every_row_is_as_the_server_writes_it(pg: PostgresServer, database: str)
 def test_rows_are_found_by_any_columns(pg: PostgresServer, database: str, monkeypatch: object) -> None:
     """What find gives is what a scan would give, by key, by reference, by path, by several columns."""
     pg.run(SCHEMA, database)
-    monkeypatch.setattr(snapshot_book, "_SCANNED", 100)  # type: ignore[attr-defined]
+    monkeypatch.setattr(finding, "_SCANNED", 100)  # type: ignore[attr-defined]
     book = SnapshotBook(view(PostgresSource(pg.url(database)), DictShelf()))
     event = book.tables["event"]
     rows = list(book.rows(event))
@@ -68,3 +69,23 @@ def test_rows_are_found_by_any_columns(pg: PostgresServer, database: str, monkey
     assert len(list(book.find(event, ("tags[]",), [("t3",), ("x y",)]))) == 20000
     part = book.tables["part"]
     assert len(list(book.find(part, ("day", "v"), [("2026-01-02", "1"), ("2026-02-02", "32")]))) == 2
+
+
+def test_a_key_is_found_in_partitions_without_an_index(
+    pg: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the order of keys in each; nothing is read in full while that finds it."""
+    pg.run(
+        "CREATE TABLE p (id int PRIMARY KEY, t text) PARTITION BY RANGE (id);"
+        "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10000);"
+        "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10000) TO (20000);"
+        "INSERT INTO p SELECT i, repeat('x', 50) FROM generate_series(0, 19999) i", database,
+    )  # fmt: skip
+    monkeypatch.setattr(finding, "_SCANNED", 1000)
+    shelf = DictShelf()
+    seen = view(PostgresSource(pg.url(database)), shelf)
+    book = SnapshotBook(seen)
+    (row,) = book.find(book.tables["p"], ("id",), [("15000",)])
+    assert row.values["id"] == "15000" and not shelf
+    assert seen.content.read_bytes * 5 < sum(part.item.size for part in book.parts("public.p"))  # type: ignore[attr-defined]
+    assert list(book.find(book.tables["p"], ("id",), [("20000",)])) == [] and shelf

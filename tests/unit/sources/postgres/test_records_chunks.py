@@ -12,7 +12,7 @@ import pytest
 from holdfast.chunking.cutters import ContentCutter
 from holdfast.model.records import Row
 from holdfast.model.snapshot import Item, Notes, Segment, Slice
-from holdfast.sources.postgres.records import changes, snapshot_book, units
+from holdfast.sources.postgres.records import changes, finding, units
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 from holdfast.sources.postgres.records.text import Form
 from holdfast.sources.records import SnapshotView
@@ -84,7 +84,7 @@ def test_looking_into_chunks_is_looking_at_every_row(
     seed: int, keyed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reading, finding by key and otherwise over several snapshots, and what two snapshots do not share."""
-    monkeypatch.setattr(snapshot_book, "_SCANNED", 0)
+    monkeypatch.setattr(finding, "_SCANNED", 0)
     monkeypatch.setattr(units, "SMALL", 0)
     monkeypatch.setattr(changes, "ROW_REACH", 1000)
     chance = random.Random(seed)

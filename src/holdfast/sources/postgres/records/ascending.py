@@ -26,7 +26,7 @@ class Ascending:
 
     def found(self, sought: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """(key, line) of those found."""
-        for key in sought:
+        for key in sought if self._slices else ():
             place = self._place(_order(key))
             if place is None:
                 return

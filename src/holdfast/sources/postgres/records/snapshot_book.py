@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from holdfast.model.errors import UsageError
 from holdfast.model.records import Key, Reference, Row, Table, Value
 from holdfast.model.snapshot import Item
 from holdfast.sources.postgres.definitions_sql import split_name
 from holdfast.sources.postgres.items import KIND_EXTENSION_CONFIG, KIND_TABLE
-from holdfast.sources.postgres.records.ascending import Ascending
 from holdfast.sources.postgres.records.changes import changes
-from holdfast.sources.postgres.records.index import KeyIndex
-from holdfast.sources.postgres.records.pieces import lines_of
-from holdfast.sources.postgres.records.selecting import Selector
+from holdfast.sources.postgres.records.finding import Finder, Part
 from holdfast.sources.postgres.records.tables import TablesByName, fingerprint_of, references_of, table_of
+from holdfast.sources.postgres.records.tabular import copy_text
 from holdfast.sources.postgres.records.text import Form
 from holdfast.sources.postgres.records.typed import typed
-from holdfast.sources.postgres.records.units import Unit, alone, readings, stretches
+from holdfast.sources.postgres.records.units import Unit, stretches
 from holdfast.sources.postgres.structure import Structure
-from holdfast.sources.records import Book, SnapshotView
+from holdfast.sources.records import Book, CopyText, SnapshotView
 
-_SCANNED = 2 << 20
-_FEW = 8
 _KEPT = 16 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The rows of one item, and what their lines mean."""
-
-    item: Item
-    form: Form
 
 
 class SnapshotBook:
@@ -46,11 +32,10 @@ class SnapshotBook:
 
     def __init__(self, view: SnapshotView) -> None:
         self._content = view.content
-        self._shelf = view.shelf
+        self._finder = Finder(view.content, view.shelf)
         self._encoding = str(view.manifest.notes.get("encoding", "UTF8"))
         self._codec = "latin-1" if self._encoding == "SQL_ASCII" else "utf-8"
-        self._parts: dict[str, list[_Part]] = {}
-        self._indexes: dict[tuple[bytes, tuple[str, ...]], KeyIndex] = {}
+        self._parts: dict[str, list[Part]] = {}
         self.id = view.id
         self.answers: dict[tuple[str, bytes], list[tuple[Unit, bytes]]] = {}
         self.notes = view.manifest.notes
@@ -74,7 +59,7 @@ class SnapshotBook:
         name = item.label
         structures[name] = Structure.from_notes(notes)
         form = Form.of(notes.get("columns") or (), notes.get("types") or (), self._encoding)
-        part = _Part(item, form)
+        part = Part(item, form)
         self._parts.setdefault(name, []).append(part)
         root = notes.get("partition_of")
         if root:
@@ -99,22 +84,13 @@ class SnapshotBook:
         """See Book."""
         for part in self._parts[table.name]:
             for unit, data in stretches(self._content, part.item):
-                yield from self._decoded(part, unit, data)
+                yield from self._finder.decoded(part, unit, data)
 
     def find(self, table: Table, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Row]:
         """See Book."""
         unique = any(set(key) <= set(columns) for key in (table.key, *table.unique) if key)
         unique = unique and not any(None in key for key in wanted)
-        for part in self._parts[table.name]:
-            selector = Selector(part.form, columns)
-            if not selector.known:
-                raise UsageError(
-                    f"{table.name} has no columns {', '.join(columns)}",
-                    hint="columns: " + ", ".join(part.form.names),
-                )
-            sought = selector.sought(wanted)
-            for line in self._found(part, columns, selector, sought, unique=unique):
-                yield from part.form.rows(line)
+        return self._finder.find(self._parts[table.name], columns, wanted, unique=unique)
 
     def rows_not_shared(self, table: Table, other: Book) -> Iterator[Row]:
         """See Comparing. What the other side's answer will be is found on the way, and kept while it is small."""
@@ -126,10 +102,10 @@ class SnapshotBook:
             else:
                 units = self._changed((part, their), other, keyed=bool(table.key))
             for unit, data in units:
-                yield from self._decoded(part, unit, data)
+                yield from self._finder.decoded(part, unit, data)
 
     def _changed(
-        self, parts: tuple[_Part, _Part], other: SnapshotBook, *, keyed: bool
+        self, parts: tuple[Part, Part], other: SnapshotBook, *, keyed: bool
     ) -> Iterator[tuple[Unit, bytes]]:
         name = parts[0].item.name
         known = self.answers.pop((other.id, name), None)
@@ -148,6 +124,11 @@ class SnapshotBook:
         if size <= _KEPT:
             other.answers[self.id, name] = theirs
 
+    def copy_text(self, table: Table) -> Sequence[CopyText]:
+        """See Tabular."""
+        found = [copy_text(self._content, part.item, part.form) for part in self._parts[table.name]]
+        return [] if None in found else [each for each in found if each is not None]
+
     def parse(self, table: Table, column: str, text: str) -> Value:
         """See Book."""
         return typed(table, column, text)
@@ -160,7 +141,7 @@ class SnapshotBook:
         """See Book."""
         return fingerprint_of(table)
 
-    def parts(self, name: str) -> list[_Part]:
+    def parts(self, name: str) -> list[Part]:
         """The stored parts of a table; empty when there is none of that name."""
         return self._parts.get(name, [])
 
@@ -168,58 +149,3 @@ class SnapshotBook:
     def content(self) -> Any:
         """Where the bytes come from."""
         return self._content
-
-    def _found(
-        self, part: _Part, columns: tuple[str, ...], selector: Selector, sought: frozenset[bytes], *, unique: bool
-    ) -> Iterator[bytes]:
-        """Lines with these keys."""
-        if not sought or not part.item.segments:
-            return
-        if part.item.size <= _SCANNED:
-            for unit, data in stretches(self._content, part.item):
-                yield from self._picked(part, unit, data, selector, sought)
-            return
-        index = self._index(part, columns, selector)
-        if not index.ready and unique and len(sought) <= _FEW and selector.plain:
-            left = set(sought)
-            for key, line in Ascending(self._content, part.item, selector).found(sought):
-                left.discard(key)
-                yield line
-            if not left:
-                return
-            sought = frozenset(left)
-        lines, units = index.search(sought)
-        yield from lines
-        for unit, data in self._read(units):
-            yield from self._picked(part, unit, data, selector, sought)
-
-    def _read(self, units: list[Unit]) -> Iterator[tuple[Unit, bytes]]:
-        yield from readings(self._content, [unit for unit in units if not unit.sliced])
-        for unit in units:
-            if unit.sliced:
-                yield unit, b""
-
-    def _index(self, part: _Part, columns: tuple[str, ...], selector: Selector) -> KeyIndex:
-        where = (part.item.name, columns)
-        if where not in self._indexes:
-            self._indexes[where] = KeyIndex(self._shelf, self._content, part.item, columns, selector)
-        return self._indexes[where]
-
-    def _picked(
-        self, part: _Part, unit: Unit, data: bytes, selector: Selector, sought: frozenset[bytes]
-    ) -> Iterator[bytes]:
-        if not unit.sliced:
-            yield from selector.lines(data, sought)
-            return
-        for line in self._lines(part, unit):
-            yield from selector.lines(line, sought)
-
-    def _decoded(self, part: _Part, unit: Unit, data: bytes) -> Iterator[Row]:
-        if not unit.sliced:
-            yield from part.form.rows(data)
-            return
-        for line in self._lines(part, unit):
-            yield from part.form.rows(line)
-
-    def _lines(self, part: _Part, unit: Unit) -> Iterator[bytes]:
-        return lines_of(self._content.blocks(alone(unit.slices)), part.form, unit.hexadecimal)
