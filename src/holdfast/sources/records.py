@@ -6,7 +6,7 @@ chunks, ``source.open_live`` one over the application itself, and that one can w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -82,6 +82,27 @@ class Comparing(Protocol):
 
     def rows_not_shared(self, table: Table, other: Book) -> Iterator[Row]:
         """At least every row of ``table`` that ``other`` does not hold in the very same bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyText:
+    """Rows as PostgreSQL's COPY writes them, UTF-8: ``read(offset, length)`` gives any stretch of ``size`` bytes.
+
+    ``columns`` in the order of the fields. ``read`` is safe from any thread.
+    """
+
+    columns: tuple[str, ...]
+    size: int
+    read: Callable[[int, int], bytes]
+
+
+@runtime_checkable
+class Tabular(Protocol):
+    """Optional power of a Book: rows that lie there as text, for engines that read it faster than rows are decoded."""
+
+    def copy_text(self, table: Table) -> Sequence[CopyText]:
+        """All rows of ``table`` in one or several parts; empty where they cannot be had so."""
         ...
 
 
