@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Collection, Iterable
 from urllib.parse import quote, unquote
 
@@ -11,6 +12,7 @@ from holdfast.model.errors import UsageError
 
 _SAFE = " $&+=:@()[]{},;'!~"
 _LONGEST = 200
+_PART = re.compile(r'"(?:[^"]|"")*"|[^."]+|"')
 ENDINGS = (".gz", ".csv", ".jsonl", ".ndjson", ".json", ".bson", ".sql", ".dump", ".pgdump")
 
 
@@ -53,7 +55,7 @@ def matching(name: str, tables: Collection[str]) -> str | None:
         return name
     forms = _forms(name)
     for form in forms:
-        found = [table for table in tables if form in (table.replace('"', "").casefold(), _bare(table))]
+        found = [table for table in tables if form in (_unquoted(table), _bare(table))]
         if len(found) == 1:
             return found[0]
         if found:
@@ -72,8 +74,18 @@ def unknown(name: str, tables: Collection[str]) -> UsageError:
     )
 
 
+def _unquoted(table: str) -> str:
+    return ".".join(_PART.sub(_without_quotes, part) for part in _PART.findall(table)).casefold()
+
+
+def _without_quotes(part: re.Match[str]) -> str:
+    text = part[0]
+    return text[1:-1].replace('""', '"') if text.startswith('"') and len(text) > 1 else text
+
+
 def _bare(table: str) -> str:
-    return table.rpartition(".")[2].strip('"').casefold()
+    parts = _PART.findall(table) or [table]
+    return _PART.sub(_without_quotes, parts[-1]).casefold()
 
 
 def _forms(name: str) -> list[str]:

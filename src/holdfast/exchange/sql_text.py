@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from holdfast.exchange.records import BadFile, Form, Origin, Record
-from holdfast.exchange.sql_values import CannotTell, Values, names_of, split_name
+from holdfast.exchange.sql_values import DEFAULT, CannotTell, Values, names_of, split_name
 
 LARGEST_STATEMENT = 64 << 20
 _MARK = re.compile(
@@ -18,7 +18,7 @@ _MARK = re.compile(
 )
 _BLANK = re.compile(r"\s*+")
 _COPY = re.compile(
-    r"COPY\s+(?P<table>.+?)\s*\((?P<columns>.*)\)\s+FROM\s+stdin\b(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL
+    r"COPY\s+(?P<table>.+?)\s*(?:\((?P<columns>.*)\))?\s+FROM\s+stdin\b(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL
 )
 _INSERT = re.compile(r"(?:INSERT|REPLACE)\s+(?:OR\s+\w+\s+)?INTO\s+", re.IGNORECASE)
 _CREATE = re.compile(r"CREATE\s+(?:UNLOGGED\s+|FOREIGN\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?", re.IGNORECASE)
@@ -28,6 +28,8 @@ _ENCODING = re.compile(r"SET\s+(?:client_encoding|NAMES)\s*(?:=|TO)?\s*'?(?P<nam
 _LOOSE_STRINGS = re.compile(r"SET\s+standard_conforming_strings\s*(?:=|TO)\s*'?off", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)", re.DOTALL)
 _WRITTEN = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_COMMENTED = {"-- PostgreSQL database dump": True, "-- PostgreSQL database dump complete": False}
+_OPENS = {"BEGIN": True, "BEGIN TRANSACTION": True, "COMMIT": False, "ROLLBACK": True}
 _OURS = ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")
 _ANOTHER_WAY = "load it into an empty database and import from that: holdfast import URL --table TABLE --source NAME"
 
@@ -43,7 +45,9 @@ class SqlReader:
         self._line = 1
         self._told = 1
         self._columns: dict[str, tuple[str, ...]] = {}
+        self._computed: dict[str, frozenset[str]] = {}
         self._databases = 0
+        self._open = False
 
     def place(self) -> str:
         """See Reader."""
@@ -51,9 +55,8 @@ class SqlReader:
 
     def records(self, origin: Origin) -> Iterator[Record]:
         """See Reader."""
-        complete = False
         while (statement := self._statement()) is not None:
-            complete = complete or statement.upper() in ("COMMIT", "END")
+            self._open = _OPENS.get(statement.upper(), self._open)
             self._refuse(statement)
             if found := _COPY.match(statement):
                 yield from self._copied(found, origin)
@@ -61,6 +64,8 @@ class SqlReader:
                 yield from self._inserted(statement, found.end(), origin)
             elif found := _CREATE.match(statement):
                 self._created(statement[found.end() :], origin)
+        if self._open:
+            raise self._bad("the dump is not complete", "it was written half; take another dump")
         if not self._columns and not origin.tables:
             raise BadFile("no table is in this file", where=self._name, hint="is it a dump, and not only of roles?")
 
@@ -73,12 +78,13 @@ class SqlReader:
 
     def _created(self, rest: str, origin: Origin) -> None:
         try:
-            table, columns = names_of(rest)
+            table, columns, computed = names_of(rest)
         except CannotTell:
             return
         if table not in _OURS:
             self._columns[table] = columns
-            origin.tables.setdefault(table, columns)
+            self._computed[table] = computed
+            origin.tables.setdefault(table, tuple(name for name in columns if name not in computed))
 
     # rows
 
@@ -86,7 +92,7 @@ class SqlReader:
         if found["rest"].strip():
             raise self._bad("COPY with options cannot be read", "dump with pg_dump's own form")
         table = split_name(found["table"].strip())
-        names = tuple(split_name(each) for each in _parts(found["columns"]))
+        names = tuple(split_name(each) for each in _parts(found["columns"] or ""))
         origin.tables[table] = names
         self._line_end()
         while True:
@@ -107,13 +113,25 @@ class SqlReader:
             names = columns or self._columns.get(table)
             if names is None:
                 raise self._bad(f"the columns of {table} are not told", "dump again with: pg_dump --column-inserts")
-            origin.tables[table] = names
+            origin.tables.setdefault(table, names)
             for row in values.rows():
-                if len(row) != len(names):
-                    raise self._bad(f"this row of {table} has {len(row)} values, there are {len(names)} columns")
-                yield Record(table, dict(zip(names, row, strict=True)), Form.SQL)
+                yield Record(table, self._row(table, names, row), Form.SQL)
         except CannotTell as error:
             raise self._bad(f"a value cannot be told without a server: {error}", _ANOTHER_WAY) from error
+
+    def _row(self, table: str, names: tuple[str, ...], row: list[Any]) -> dict[str, Any]:
+        """Values by column, without those that the database computes."""
+        computed = self._computed.get(table, frozenset())
+        stored = tuple(name for name in names if name not in computed)
+        if len(row) == len(names):
+            found = {name: value for name, value in zip(names, row, strict=True) if name not in computed}
+        elif len(row) == len(stored):
+            found = dict(zip(stored, row, strict=True))
+        else:
+            raise self._bad(f"this row of {table} has {len(row)} values, there are {len(names)} columns")
+        if DEFAULT in found.values():
+            raise CannotTell("DEFAULT")
+        return found
 
     # text
 
@@ -138,7 +156,12 @@ class SqlReader:
             self._refuse_size(size)
             self._go_to(found.end())
             if kind in ("line", "block"):
+                self._open = _COMMENTED.get(text[found.start() - found.end() :].strip(), self._open)
                 parts.append(text[: found.start() - found.end()] + " ")
+                if not "".join(parts).strip():
+                    parts.clear()
+                    self._skip_blanks()
+                    self._told = self._line
             elif kind != "end":
                 parts.append(text)
             else:

@@ -13,11 +13,20 @@ _TOKEN = re.compile(
     |(?P<word>[A-Za-z_\x80-\U0010ffff][\w$]*)|(?P<cast>::)|(?P<sign>[(),.\[\]]))""",
     re.VERBOSE | re.DOTALL,
 )
+_STRINGS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
 _WORDS = {"null": None, "true": True, "false": False}
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)|''", re.DOTALL)
 _WRITTEN = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _UNISTR = re.compile(r"\\(\\|u[0-9A-Fa-f]{4}|\+[0-9A-Fa-f]{6}|[0-9A-Fa-f]{4})")
 _DEEPEST = 20
+_COMPUTED = re.compile(r"\b(?:generated\s+always\s+)?as\s*\(", re.IGNORECASE)
+
+
+class _Default:
+    """What the database puts in itself."""
+
+
+DEFAULT = _Default()
 
 
 class CannotTell(Exception):
@@ -101,6 +110,8 @@ class Values:
     def _named(self, word: str, depth: int) -> Any:
         if word in _WORDS:
             return _WORDS[word]
+        if word == "default":
+            return DEFAULT
         if word in ("replace", "char", "unistr", "cast") and self._is("("):
             if word == "cast":
                 value = self._value(depth + 1)
@@ -149,12 +160,13 @@ class Values:
         return (found["word"] or "").lower()
 
 
-def names_of(rest: str) -> tuple[str, tuple[str, ...]]:
-    """Table and columns of what stands behind CREATE TABLE. CannotTell where it names none."""
+def names_of(rest: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
+    """Table, columns and which of them are computed, behind CREATE TABLE. CannotTell where it names none."""
     values = Values(rest, 0)
     table = values.name()
     body = rest[rest.find("(") + 1 : rest.rfind(")")] if "(" in rest else ""
-    columns = []
+    columns: list[str] = []
+    computed: set[str] = set()
     for part in _split(body):
         found = _TOKEN.match(part)
         if found is None or (found["word"] is None and found["quoted"] is None):
@@ -162,10 +174,10 @@ def names_of(rest: str) -> tuple[str, tuple[str, ...]]:
         word = (found["word"] or "").lower()
         if word in ("constraint", "primary", "unique", "check", "foreign", "exclude", "like"):
             continue
-        if "generated always as (" in part.lower() and "identity" not in part.lower():
-            continue
         columns.append((found["quoted"] or found["word"]).replace('""', '"'))
-    return table, tuple(columns)
+        if _COMPUTED.search(_STRINGS.sub("", part)):
+            computed.add(columns[-1])
+    return table, tuple(columns), frozenset(computed)
 
 
 def split_name(text: str) -> str:

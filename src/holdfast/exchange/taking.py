@@ -20,6 +20,7 @@ _PARTS = {
     "featured_entries_json": ("featured_entries", "featured_schedule", "featured_events", "featured"),
 }
 """What old systems call a part of their backup, and the tables it may be of."""
+_OURS = ("holdfast_continuity", "holdfast_guard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,8 @@ class Taker:
 
     def _found(self, called: str) -> str | None:
         wanted = self._wanted
+        if called.partition(".")[0] in _OURS:
+            return None
         if wanted.only and called not in wanted.only and naming.matching(called, wanted.only) is None:
             return None
         if (renamed := wanted.renamed.get(called)) is not None:

@@ -12,6 +12,7 @@ from holdfast.system.process import Child
 _HEAD = 7
 _READS = {16: 170000, 15: 160000}
 _OLDEST = 120000
+_PASSED = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 def script_of(path: Path, environ: Mapping[str, str]) -> Iterator[bytes]:
@@ -35,7 +36,8 @@ def _run(
 ) -> Iterator[bytes]:
     program = tool("pg_restore", version, environ.get("PATH"))
     command = [program.path, "-f", "-", *arguments]
-    with Child(command, environ=environ, feeding=not arguments) as child:
+    passed = {name: environ[name] for name in _PASSED if name in environ}
+    with Child(command, environ=passed, feeding=not arguments) as child:
         for block in blocks:
             child.feed(block)
             yield from child.answers()

@@ -80,6 +80,18 @@ class Definitions:
         """The entries of these kinds, in order."""
         return (entry for entry in self.entries if entry.desc in kinds)
 
+    def ends(self, attach: Definition) -> tuple[Definition, Definition] | None:
+        """The partition and its parent; pg_dump names them last, after what their indexes need."""
+        found = [self.get(need) for need in attach.needs]
+        tables = [end for end in found if end is not None and end.desc in {"TABLE", "FOREIGN TABLE"}][-2:]
+        return (tables[0], tables[1]) if len(tables) == len(("child", "parent")) else None
+
+    def attachments(self) -> Iterator[tuple[Definition, Definition, Definition]]:
+        """Every partition, its parent, and the entry that joins them."""
+        for attach in self.of("TABLE ATTACH"):
+            if ends := self.ends(attach):
+                yield (*ends, attach)
+
     def encode(self, statement: str) -> bytes:
         """A statement in the archive's encoding."""
         return statement.encode(self.codec, "surrogateescape")
@@ -97,6 +109,18 @@ def read_definitions(archive: Iterable[bytes]) -> Definitions:
             why=str(error),
             hint="run 'holdfast check --read-data', or restore from another snapshot",
         ) from error
+
+
+def entry_ranges(data: bytes) -> tuple[int, list[tuple[int, int, int, int]]]:
+    """Where the number of entries stands, and of each entry (id, number of its section, begin, end)."""
+    reader = _Reader(data)
+    _head(reader)
+    start, ranges = reader.at, []
+    for _ in range(reader.number()):
+        begin = reader.at
+        entry = _entry(reader)
+        ranges.append((entry.id, entry.section, begin, reader.at))
+    return start, ranges
 
 
 class _Reader:

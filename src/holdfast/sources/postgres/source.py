@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from types import MappingProxyType
+from typing import Any
 
 from holdfast.model.events import Warned
 from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
-from holdfast.sources.guarding import Guard, Kept
+from holdfast.sources.guarding import Guard, Joined, Kept
 from holdfast.sources.postgres.capture import PostgresCapture
 from holdfast.sources.postgres.connection import connect
 from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.examine import examine
 from holdfast.sources.postgres.opening import Options, open_snapshot
 from holdfast.sources.postgres.refusals import translating
-from holdfast.sources.records import Book, LiveBook, SnapshotView
+from holdfast.sources.records import Book, Interchange, LiveBook, SnapshotView
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -105,6 +106,18 @@ class PostgresSource:
         from holdfast.sources.postgres.guard.rows import kept
 
         return kept(rows)
+
+    def interchange(self) -> Interchange:
+        """See sources.records.Exchanging."""
+        from holdfast.sources.postgres.records.interchange import PostgresInterchange
+
+        return PostgresInterchange(self.options.environ)
+
+    def join(self, connection: Any) -> AbstractContextManager[Joined]:
+        """See sources.guarding.Joining: a connection of psycopg."""
+        from holdfast.sources.postgres.guard.joined import join
+
+        return join(connection, self.options.conninfo)
 
     def _at(self, url: str, password: str | None) -> Source:
         """A source for another database, with the same children's environment."""
