@@ -38,11 +38,15 @@ _LABELS = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was chosen, in order; ``left_out`` says in words what was not and why."""
+    """What was chosen, in order; ``left_out`` says in words what was not and why.
+
+    ``partial``: partitioned tables that come without some of their partitions.
+    """
 
     entries: tuple[Definition, ...]
     relations: frozenset[tuple[str, str]]
     left_out: tuple[str, ...]
+    partial: tuple[str, ...] = ()
 
 
 def choose(definitions: Definitions, relations: Iterable[tuple[str, str]]) -> Choice:
@@ -58,6 +62,13 @@ class _Chooser:
             for need in set(entry.needs):
                 self._needed_by[need].append(entry)
         self._schemas = {entry.tag: entry for entry in definitions.of("SCHEMA")}
+        self._parents: dict[int, tuple[Definition, Definition]] = {}
+        self._children: dict[int, list[Definition]] = defaultdict(list)
+        for child, parent, attach in definitions.attachments():
+            self._parents[child.id] = (parent, attach)
+            self._children[parent.id].append(child)
+        self._placed: set[int] = set()
+        self._partial: dict[int, str] = {}
         self._taken: set[int] = set()
         self._left_out: list[str] = []
 
@@ -69,7 +80,7 @@ class _Chooser:
         ]
         rooted = self._with_partitions(roots)
         asked = {root.id for root in rooted}
-        waiting = list(rooted)
+        waiting = [*rooted, *self._above(rooted)]
         while waiting:
             entry = waiting.pop()
             waiting += self._take(entry)
@@ -82,11 +93,23 @@ class _Chooser:
         waiting = list(roots)
         while waiting:
             parent = waiting.pop()
-            for attach in self._needed_by[parent.id]:
-                child = self._all.get(attach.needs[0]) if attach.desc == "TABLE ATTACH" else None
-                if child is not None and child.id != parent.id and child.id not in found:
+            for child in self._children[parent.id]:
+                if child.id not in found:
                     found[child.id] = child
                     waiting.append(child)
+        return list(found.values())
+
+    def _above(self, rooted: list[Definition]) -> list[Definition]:
+        """What joins the chosen tables to those they are parts of, up to the top."""
+        found: dict[int, Definition] = {}
+        self._placed = {root.id for root in rooted}
+        waiting = list(rooted)
+        while waiting:
+            parent, attach = self._parents.get(waiting.pop().id, (None, None))
+            if parent is not None and attach is not None and attach.id not in found:
+                found[attach.id] = attach
+                self._placed.add(parent.id)
+                waiting.append(parent)
         return list(found.values())
 
     def _take(self, entry: Definition) -> list[Definition]:
@@ -101,7 +124,7 @@ class _Chooser:
     def _parts(self, entry: Definition, rooted: set[int]) -> list[Definition]:
         parts = []
         for part in self._needed_by[entry.id]:
-            if part.id in self._taken or part.desc not in _PARTS:
+            if part.id in self._taken or part.desc not in _PARTS or self._joins_others(part):
                 continue
             foreign = self._foreign(part, rooted)
             if foreign:
@@ -111,6 +134,26 @@ class _Chooser:
             else:
                 parts.append(part)
         return parts
+
+    def _joins_others(self, part: Definition) -> bool:
+        """Whether it joins a partition that was not chosen to its parent, or the index of one."""
+        if part.desc == "TABLE ATTACH":
+            ends = self._all.ends(part)
+            joined = set() if ends is None else {ends[0].id}
+        elif part.desc == "INDEX ATTACH":
+            keys = [self._all.get(need) for need in part.needs]
+            joined = {need for key in keys if key is not None for need in key.needs if self._is_table(need)}
+        else:
+            return False
+        for other in joined - self._placed:
+            parent, _ = self._parents.get(other, (None, None))
+            if parent is not None:
+                self._partial[parent.id] = f"{parent.namespace}.{parent.tag}"
+        return bool(joined - self._placed)
+
+    def _is_table(self, identifier: int) -> bool:
+        found = self._all.get(identifier)
+        return found is not None and found.desc in {"TABLE", "FOREIGN TABLE"}
 
     def _foreign(self, part: Definition, rooted: set[int]) -> list[str]:
         """Tables that a part needs and that nobody asked for."""
@@ -126,4 +169,9 @@ class _Chooser:
                 self._taken.add(entry.id)
         entries = tuple(entry for entry in self._all.entries if entry.id in self._taken)
         made = frozenset((entry.namespace, entry.tag) for entry in entries if entry.desc in RELATIONS)
-        return Choice(entries=entries, relations=made | relations, left_out=tuple(self._left_out))
+        return Choice(
+            entries=entries,
+            relations=made | relations,
+            left_out=tuple(self._left_out),
+            partial=tuple(sorted(self._partial.values())),
+        )

@@ -43,8 +43,8 @@ class Deciding:
             yield self._other(item, "exists; no table it reads changes")
         for item in self.saved.chosen(kinds.KIND_EXTENSION_CONFIG):
             yield self._configuration(item)
-        large = self.saved.fixed(kinds.LARGE_OBJECTS)
-        if large is not None and (not self.saved.only or kinds.LARGE_OBJECTS.decode() in self.saved.only):
+        large = self.saved.large_objects()
+        if large is not None:
             yield self._step(large, self.mode if self.catalog.large_objects else Action.CREATE)
         if self.request.exact and not self.request.undo_created:
             yield from self._newer_tables()

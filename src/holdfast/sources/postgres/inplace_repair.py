@@ -84,7 +84,7 @@ def in_phases(wanted: Sequence[Definition], saved: Definitions | None) -> dict[s
     made = {entry.id for entry in wanted}
 
     def ends(entry: Definition) -> set[int]:
-        return {end.id for end in _ends(entry, saved)} if saved else set()
+        return {end.id for end in saved.ends(entry) or ()} if saved else set()
 
     late = [entry for entry in wanted if entry.desc in _ATTACHING and not made.issuperset(ends(entry))]
     late.sort(key=lambda entry: entry.desc == "INDEX ATTACH")
@@ -97,12 +97,6 @@ def in_phases(wanted: Sequence[Definition], saved: Definitions | None) -> dict[s
     place = max((number for number, entry in enumerate(post, 1) if entry.desc in _KEYS), default=0)
     post[place:place] = late
     return phases
-
-
-def _ends(entry: Definition, definitions: Definitions) -> list[Definition]:
-    """The partition and its parent; pg_dump names them last, after what their indexes need."""
-    found = [definitions.get(need) for need in entry.needs]
-    return [end for end in found if end is not None and end.desc in {"TABLE", "FOREIGN TABLE"}][-2:]
 
 
 def _has_default(entry: Definition, catalog: Catalog, saved: Definitions) -> bool:
@@ -153,7 +147,10 @@ def _dropping(entry: Definition, living: Definitions) -> list[str]:
     """The statements that take it away; pg_dump has none for an attachment, because it goes with its table."""
     if entry.desc != "TABLE ATTACH":
         return split_statements(entry.drop)
-    child, parent = (qualified(end.namespace, end.tag) for end in _ends(entry, living))
+    ends = living.ends(entry)
+    if ends is None:
+        return []
+    child, parent = (qualified(end.namespace, end.tag) for end in ends)
     return [f"ALTER TABLE {parent} DETACH PARTITION {child}"]
 
 

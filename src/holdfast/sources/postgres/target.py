@@ -8,9 +8,8 @@ source again, ``source_at(url, password)``, for the snapshot that is taken befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from itertools import count
 
 from holdfast.model.errors import TargetError
@@ -63,9 +62,27 @@ class PostgresTarget:
     def plan(self, manifest: Manifest) -> RestorePlan:
         """What would be created, changed, left alone, as far as the catalogs and the manifest tell."""
         saved = Saved(manifest, self._request.only)
+        nothing = saved.only and not self._request.undo_created and not self._chooses_rows(saved)
+        return self._planned(saved, saved.only if nothing else ())
+
+    def preview(self, manifest: Manifest, content: Content) -> RestorePlan:
+        """As ``plan``; for a living database with definitions and rows compared."""
+        saved = self._saved(manifest, content)
+        plan = self._planned(saved, self._unmatched(saved, content))
+        if not plan.in_place or not plan.private.exists:
+            return plan
+        return self._inplace(plan.private).preview(plan, saved, content)
+
+    def _saved(self, manifest: Manifest, content: Content) -> Saved:
+        saved = Saved(manifest, self._request.only)
+        if saved.only:
+            saved.learn(content)
+        return saved
+
+    def _planned(self, saved: Saved, unmatched: Sequence[str]) -> RestorePlan:
         with ExitStack() as stack:
             aim, connection = self._aim(stack)
-            stopping = [*refusals(aim, saved, connection), *self._nothing_chosen(saved)]
+            stopping = [*refusals(aim, saved, connection), *_meaning_nothing(unmatched)]
             warnings = [*cautions(aim, saved), *_little_room(saved, connection)]
             if aim.in_place and aim.exists:
                 return self._inplace(aim).plan(saved, connection, stopping, warnings)
@@ -79,37 +96,22 @@ class PostgresTarget:
             private=aim,
         )
 
-    def preview(self, manifest: Manifest, content: Content) -> RestorePlan:
-        """As ``plan``; for a living database with definitions and rows compared."""
-        plan = self.plan(manifest)
-        unmatched = self._unmatched(manifest, content) if not plan.refusals else ()
-        if unmatched:
-            return replace(plan, refusals=(f"nothing in the snapshot matches {', '.join(unmatched)}",))
-        if not plan.in_place or plan.refusals:
-            return plan
-        return self._inplace(plan.private).preview(plan, Saved(manifest, self._request.only), content)
-
     def _inplace(self, aim: Aim) -> InPlace:
         return InPlace(aim=aim, request=self._request, environ=self._environ)
 
-    def _nothing_chosen(self, saved: Saved) -> Iterator[str]:
-        if saved.only and not self._request.undo_created and not self._chooses_rows(saved):
-            yield f"nothing in the snapshot matches {', '.join(saved.only)}"
-
     def _chooses_rows(self, saved: Saved) -> bool:
-        if self._request.in_place and kinds.LARGE_OBJECTS.decode() in saved.only:
-            return saved.fixed(kinds.LARGE_OBJECTS) is not None
+        if saved.large_objects() is not None:
+            return True
         items = saved.relations(*DATA_KINDS, kinds.KIND_SEQUENCE, kinds.KIND_MATVIEW)
         return any(saved.is_chosen(item) for item in items)
 
-    def _unmatched(self, manifest: Manifest, content: Content) -> list[str]:
+    def _unmatched(self, saved: Saved, content: Content) -> list[str]:
         """Patterns that mean nothing: one mistyped name must not pass for a restore of all that were named."""
         if self._request.undo_created:
             return []
-        each = [(pattern, Saved(manifest, (pattern,))) for pattern in self._request.only]
-        open_ones = [pattern for pattern, saved in each if not self._chooses_rows(saved)]
-        definitions = Saved(manifest, ()).definitions(content) if open_ones else None
-        if definitions is None:
+        open_ones = [pattern for pattern in saved.only if not self._chooses_rows(saved.narrowed(pattern))]
+        definitions = saved.definitions(content) if open_ones else None
+        if definitions is None or (not self._request.in_place and len(open_ones) == len(saved.only)):
             return open_ones
         return [
             pattern
@@ -170,7 +172,7 @@ class PostgresTarget:
         """Do it; counts are compared with the manifest on the way."""
         if plan.refusals:
             raise TargetError("this restore was refused", where=plan.target, why="; ".join(plan.refusals))
-        saved = Saved(manifest, self._request.only)
+        saved = self._saved(manifest, content)
         if not plan.in_place:
             return NewPlace(aim=plan.private, saved=saved, content=content, request=self._request).apply()
         if self._held is not None:
@@ -180,7 +182,7 @@ class PostgresTarget:
 
     def verify(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
         """Read everything back and compare it with the snapshot."""
-        saved = Saved(manifest, self._request.only)
+        saved = self._saved(manifest, content)
         verifying = Verifying(
             place=self._place, request=self._request, environ=self._environ, saved=saved, content=content
         )
@@ -194,10 +196,18 @@ def beside(database: str, label: str) -> str:
     return raw.decode("utf-8", "ignore") + ending
 
 
+def _meaning_nothing(patterns: Sequence[str]) -> Iterator[str]:
+    if patterns:
+        yield (
+            f"nothing in the snapshot matches {', '.join(patterns)}; --only chooses tables, partitions, sequences, "
+            "materialized views and largeobjects (a view comes back with the whole, or in place where it is missing)"
+        )
+
+
 def _creations(saved: Saved) -> Iterator[RestoreStep]:
-    for name in (kinds.ROLES, kinds.DEFINITIONS, kinds.LARGE_OBJECTS):
-        item = saved.fixed(name)
-        if item is not None and (name == kinds.DEFINITIONS or not saved.only):
+    roles = None if saved.only else saved.fixed(kinds.ROLES)
+    for item in (roles, saved.fixed(kinds.DEFINITIONS), saved.large_objects()):
+        if item is not None:
             yield RestoreStep(item=item.name, kind=item.kind, action=Action.CREATE, rows=None, size=item.size)
     for item in saved.chosen(*DATA_KINDS, kinds.KIND_SEQUENCE, kinds.KIND_MATVIEW):
         rows = item.rows if item.kind in DATA_KINDS else None

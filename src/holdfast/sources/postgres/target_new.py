@@ -5,7 +5,7 @@ The database carries a mark in its comment until everything is done, so that hal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psycopg
@@ -189,8 +189,8 @@ class _Run:
         return loader.run(items)
 
     def _large_objects(self, making: Making) -> None:
-        item = self._saved.fixed(kinds.LARGE_OBJECTS)
-        if item is None or self._choice is not None:
+        item = self._saved.large_objects()
+        if item is None:
             return
         rules = LargeObjectsRules(owners=making.keeps_owner, acl=self._job.request.acl)
         loaded = load_large_objects(self._connection, item, self._job.content, rules)
@@ -272,7 +272,9 @@ class _Run:
         self._results = [made, *found, *self._results]
 
     def _left_out(self) -> str:
-        lines: Sequence[str] = self._choice.left_out if self._choice else ()
+        if self._choice is None:
+            return ""
+        lines = [*self._choice.left_out, *(f"the other partitions of {name}" for name in self._choice.partial)]
         return "; ".join(f"left out: {line}" for line in lines)
 
     def _warn(self, text: str) -> None:

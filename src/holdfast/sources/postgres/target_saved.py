@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, Manifest
@@ -26,6 +27,25 @@ class Saved:
         self.codec = "latin-1" if self.encoding == "SQL_ASCII" else "utf-8"
         self._items = list(manifest.items())
         self._by_name = {item.name: item for item in self._items}
+        self._above: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def learn(self, content: Content) -> Definitions | None:
+        """Know from now on, out of the definitions, which tables are parts of parts of others."""
+        definitions = self.definitions(content)
+        for child, parent, _ in definitions.attachments() if definitions else ():
+            self._above[child.namespace, child.tag] = (parent.namespace, parent.tag)
+        return definitions
+
+    def narrowed(self, pattern: str) -> Saved:
+        """The same snapshot with this pattern alone."""
+        found = copy(self)
+        found.only = (pattern,)
+        return found
+
+    def large_objects(self) -> Item | None:
+        """All large objects, where there are any and they were chosen: by their name, or with everything."""
+        wanted = not self.only or kinds.LARGE_OBJECTS.decode() in self.only
+        return self.fixed(kinds.LARGE_OBJECTS) if wanted else None
 
     def fixed(self, name: bytes) -> Item | None:
         """The item of exactly this name: definitions, roles, large objects, or a table."""
@@ -52,6 +72,11 @@ class Saved:
         """Whether the patterns mean this item, or the partitioned table it is a part of."""
         if not self.only or matches(self.only, item.label, *self.name(item)):
             return True
+        above = self._above.get(self.name(item))
+        while above is not None:
+            if matches(self.only, f"{quote(above[0])}.{quote(above[1])}", *above):
+                return True
+            above = self._above.get(above)
         root = (item.notes or {}).get("partition_of")
         if not root:
             return False
