@@ -6,12 +6,13 @@ a snapshot that names it, and only then removed (``settle``): killed anywhere, n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from holdfast.model.records import Row
+from holdfast.sources.records import Book
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,4 +128,25 @@ class Guarding(Protocol):
 
     def kept(self, rows: Iterable[Row]) -> Iterator[Kept]:
         """What rows of the guard's table say, out of any book."""
+        ...
+
+
+class Joined(Book, Protocol):
+    """A transaction that somebody else began, and will end, as a book.
+
+    What was found in it, nobody else changes until it ends.
+    """
+
+    def deleted(self) -> Mapping[str, int]:
+        """Rows deleted by table since this began, cascades and triggers included."""
+        ...
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """Power of a Source: to look from within a transaction of the application's own connection."""
+
+    def join(self, connection: Any) -> AbstractContextManager[Joined]:
+        """Until the context ends. UsageError for a connection that is not of this kind, leads to another database,
+        or commits each statement by itself."""
         ...

@@ -7,16 +7,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from holdfast.entities.applying import apply
 from holdfast.entities.closure import Closure, Member, Rows
 from holdfast.entities.ordering import is_path, spoken
-from holdfast.model.errors import Damaged, HoldfastError, TargetError
+from holdfast.model.errors import Damaged, HoldfastError, TargetError, UsageError
 from holdfast.model.ids import new_id, short
 from holdfast.model.records import Did, Difference, Key, Reference, Row
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
+from holdfast.sources.guarding import Joining
 from holdfast.sources.records import Book, LiveBook, LiveTransaction
 from holdfast.usecases.entity_backup import EntityBackupOrder, keep
 from holdfast.usecases.entity_clone import Within
@@ -80,6 +82,29 @@ def entity_delete(repository: Repository, order: EntityDeleteOrder) -> EntityDel
             _carry_out(repository, order, live, result)
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+@contextlib.contextmanager
+def deleting(repository: Repository, order: EntityDeleteOrder, connection: Any) -> Iterator[Captured]:
+    """Capture it within the transaction of the application's own ``connection``, which then deletes it.
+
+    On leaving, what the database deleted is compared with what was captured: TargetError when it was more, so that
+    the application rolls back. Nothing is committed or rolled back here.
+    """
+    source = order.subject.source
+    if not isinstance(source, Joining):
+        raise UsageError(f"a source of kind {source.kind} cannot look from within a transaction", where=source.url)
+    with source.join(connection) as book:
+        captured = capture(repository, order, book, find_whole(repository, order.subject, book))
+        try:
+            yield captured
+            gone = book.deleted()
+            _require_captured(book, captured.closure, gone)
+        except BaseException:
+            drop(repository, captured.snapshot)
+            raise
+        if not gone:
+            drop(repository, captured.snapshot)
 
 
 def find_whole(repository: Repository, subject: Subject, rows: Rows) -> Closure:
@@ -223,6 +248,23 @@ def _require_equal(transaction: LiveTransaction, closure: Closure) -> dict[str, 
                 where=name, hint="nothing was deleted; the rows came meanwhile, try again", retryable=True,
             )  # fmt: skip
     return gone
+
+
+def _require_captured(book: Book, closure: Closure, gone: Mapping[str, int]) -> None:
+    """TargetError when rows were deleted that are not among those captured."""
+    captured = closure.by_table("owned")
+    for name, number in gone.items():
+        members = captured.get(name, [])
+        table = book.tables[name]
+        columns = table.key or tuple(members[0].row.values if members else ())
+        keys = [member.row.key(columns) for member in members]
+        there = sum(1 for _ in book.find(table, columns, keys)) if keys else 0
+        if number > len(members) - there:
+            raise TargetError(
+                f"{number} rows of {name} were deleted, and only {len(members) - there} of them were captured",
+                where=name, why="a cascade, a trigger or a statement reached rows that do not belong to the entity",
+                hint="roll back; holdfast entity map shows what belongs to it",
+            )  # fmt: skip
 
 
 def closure_references(closure: Closure) -> Iterator[Reference]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Connection = psycopg.Connection[Any]
 
-_ALWAYS = (
+SETTINGS = (
     ("search_path", ""),
     ("DateStyle", "ISO, YMD"),
     ("IntervalStyle", "postgres"),
@@ -47,7 +47,7 @@ def prelude(encoding: str = "UTF8") -> str:
 
     Settings a server version does not know, or does not let this role see, are left alone.
     """
-    known = [f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in _ALWAYS]
+    known = [f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in SETTINGS]
     known.append(f"pg_catalog.set_config('client_encoding', {literal(encoding)}, false)")
     first = "SELECT " + ", ".join(known)
     later = "".join(

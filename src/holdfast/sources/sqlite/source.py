@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
-from holdfast.sources.guarding import Guard, Kept
+from holdfast.sources.guarding import Guard, Joined, Kept
 from holdfast.sources.records import Book, Interchange, LiveBook, SnapshotView
 from holdfast.sources.sqlite.capture import SqliteCapture
 from holdfast.sources.sqlite.examining import examine
@@ -102,6 +103,12 @@ class SqliteSource:
         from holdfast.sources.sqlite.guard.sql import kept
 
         return kept(rows)
+
+    def join(self, connection: Any) -> AbstractContextManager[Joined]:
+        """See sources.guarding.Joining: a connection of sqlite3."""
+        from holdfast.sources.sqlite.guard.joined import join
+
+        return join(connection, self._path)
 
     def _let_go_early(self, reader: Reader, stack: contextlib.ExitStack) -> str:
         """Copy the state aside where holding it makes writers wait; a warning when there is no room for that."""

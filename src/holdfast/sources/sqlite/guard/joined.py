@@ -1,0 +1,109 @@
+"""The application's own transaction as a book: read and counted within it, by its own connection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from holdfast.model.errors import SourceError, UsageError
+from holdfast.sources.sqlite.names import printable
+from holdfast.sources.sqlite.records.asking import Statement
+from holdfast.sources.sqlite.records.book import SqliteBook
+from holdfast.sources.sqlite.records.counting import Counting
+from holdfast.sources.sqlite.records.schema import Unreadable, read_schema
+
+
+_COUNTS = "holdfast_affected"
+_COUNTERS = (
+    "SELECT name FROM temp.sqlite_schema WHERE type = 'trigger'"
+    " AND (name GLOB 'holdfast_inserted_*' OR name GLOB 'holdfast_updated_*' OR name GLOB 'holdfast_deleted_*')"
+)
+
+
+class SqliteJoined(SqliteBook):
+    """See sources.guarding.Joined. Nobody else writes as long as the transaction lasts."""
+
+    def __init__(self, connection: sqlite3.Connection, path: bytes) -> None:
+        self._connection = connection
+        self._where = printable(path)
+        encoding = next(self.run(Statement("PRAGMA encoding")))[0]
+        super().__init__(read_schema(lambda sql: self.run(Statement(sql))), encoding)
+        self._counting = Counting(connection, self.schema.shapes)
+        with _plain(connection):
+            self._counting.start()
+
+    def run(self, statement: Statement) -> Iterator[tuple[Any, ...]]:
+        """See SqliteBook."""
+        with _plain(self._connection):
+            try:
+                rows = self._connection.execute(statement.sql, statement.values).fetchall()
+            except sqlite3.OperationalError as error:
+                raise Unreadable(str(error)) from error
+            except sqlite3.Error as error:
+                raise SourceError("The database cannot be read", where=self._where, why=str(error)) from error
+        yield from rows
+
+    def deleted(self) -> Mapping[str, int]:
+        """See Joined."""
+        with _plain(self._connection):
+            if self._connection.execute(f"SELECT 1 FROM temp.sqlite_schema WHERE name = '{_COUNTS}'").fetchone() is None:
+                return {}  # rolled back
+            return {name: counts[2] for name, counts in self._counting.told().items() if counts[2]}
+
+    def leave(self) -> None:
+        """Take what counts away from the connection; after a rollback nothing of it is there."""
+        with _plain(self._connection), contextlib.suppress(sqlite3.Error):
+            for (name,) in self._connection.execute(_COUNTERS).fetchall():
+                self._connection.execute(f"DROP TRIGGER temp.{name}")
+            self._connection.execute(f"DROP TABLE temp.{_COUNTS}")
+
+
+@contextlib.contextmanager
+def join(connection: Any, path: bytes) -> Iterator[SqliteJoined]:
+    """See sources.guarding.Joining."""
+    if not isinstance(connection, sqlite3.Connection):
+        raise UsageError(
+            "this is no connection of sqlite3", where=printable(path), why=f"it is {type(connection).__name__}",
+            hint="give the sqlite3.Connection that deletes",
+        )  # fmt: skip
+    _require_same(connection, path)
+    if not connection.in_transaction:
+        if connection.isolation_level is None:
+            raise UsageError(
+                "this connection commits each statement by itself", where=printable(path),
+                hint='begin a transaction first: connection.execute("BEGIN IMMEDIATE")',
+            )  # fmt: skip
+        connection.execute("BEGIN IMMEDIATE")
+    joined = SqliteJoined(connection, path)
+    try:
+        yield joined
+    finally:
+        joined.leave()
+
+
+@contextlib.contextmanager
+def _plain(connection: sqlite3.Connection) -> Iterator[None]:
+    """Rows are tuples and text is text meanwhile, whatever the application made of them."""
+    row_factory, text_factory = connection.row_factory, connection.text_factory
+    connection.row_factory, connection.text_factory = None, _text
+    try:
+        yield
+    finally:
+        connection.row_factory, connection.text_factory = row_factory, text_factory
+
+
+def _require_same(connection: sqlite3.Connection, path: bytes) -> None:
+    with _plain(connection):
+        files = [row[2] for row in connection.execute("PRAGMA database_list").fetchall() if row[1] == "main"]
+    if not files or not files[0] or not os.path.exists(path) or not os.path.samefile(files[0], path):
+        raise UsageError(
+            "this connection leads to another database than the source", where=printable(path),
+            why=f"it has {files[0] if files and files[0] else 'a database in memory'} open",
+        )  # fmt: skip
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
