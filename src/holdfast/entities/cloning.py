@@ -6,7 +6,7 @@ import re
 import secrets
 import string
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from holdfast.entities.closure import Closure, Identity, Member, UserReference, identity_of
@@ -106,8 +106,7 @@ class _Copying:
         for member in self._closure.members.values():
             if member.role != "owned":
                 continue
-            if member.table in without or (member.origin is not None and member.origin.identity not in self._rows
-                                           and member.origin.role == "owned"):  # fmt: skip
+            if _comes_through(member, without):
                 self._excluded[member.table] = self._excluded.get(member.table, 0) + 1
             else:
                 self._rows[member.identity] = member.row
@@ -298,6 +297,14 @@ class _Copying:
                 if None not in old:
                     found[tuple(map(str, old))] = new
         return found
+
+
+def _comes_through(member: Member, tables: Collection[str]) -> bool:
+    """Whether the row is of one of these tables, or belongs to one that is."""
+    at: Member | None = member
+    while at is not None and at.table not in tables:
+        at = at.origin
+    return at is not None
 
 
 def _with(row: Row, values: Mapping[str, Value]) -> Row:

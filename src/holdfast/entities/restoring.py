@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from holdfast.entities.closure import Closure, Identity, Member, UserReference
-from holdfast.entities.matching import Matches, match_shared, named_by, remapped
+from holdfast.entities.graph import Edge
+from holdfast.entities.matching import Matches, match_shared, named_by, pointing, remapped
 from holdfast.entities.ordering import is_path
 from holdfast.entities.paths import keys_at
 from holdfast.model.records import Did, Difference, Key, Row, Table
@@ -257,20 +258,32 @@ class _Planner:
         if self._wishes.only:
             return
         for member in self._closure.members.values():
-            if member.role != "linked" or member.edge is None:
+            if member.role == "owned" or member.identity in self._written:
                 continue
-            now, columns = self._now.get(member.identity), member.edge.reference.columns
-            if now is None:
+            edges = list(pointing(self._closure, member))
+            now = self._now.get(member.identity)
+            if now is None and member.role == "linked":
                 self._step(member, SKIP, "is gone too, and does not belong to the entity")
-            elif any(column not in now.values or column not in member.row.values for column in columns):
-                self._step(member, UNCHANGED, "what it refers with is inside another value, which is left as it is")
+            elif now is not None and edges:
+                self._link(member, now, edges)
+
+    def _link(self, member: Member, now: Row, edges: Sequence[Edge]) -> None:
+        after, reasons = dict(now.values), []
+        fixed = {column.name for column in self._tables[member.table].columns if not column.nullable}
+        for edge in edges:
+            columns = edge.reference.columns
+            if any(column not in now.values or column not in member.row.values for column in columns):
+                reasons.append("what it refers with is inside another value, which is left as it is")
             elif now.key(columns) == member.row.key(columns):
-                self._step(member, UNCHANGED)
-            elif any(now.values[column] is not None for column in set(columns) - _fixed(member, self._tables)):
-                self._step(member, SKIP, "refers to another row now")
+                continue
+            elif any(now.values[column] is not None for column in set(columns) - fixed):
+                reasons.append(f"{'+'.join(columns)} refers to another row now")
             else:
-                after = Row({**now.values, **{column: member.row.values[column] for column in columns}})
-                self._change(member, now, after, "refers to it again")
+                after |= {column: member.row.values[column] for column in columns}
+        if after != dict(now.values):
+            self._change(member, now, Row(after), "refers to it again")
+        else:
+            self._step(member, SKIP if reasons else UNCHANGED, "; ".join(reasons))
 
     # -- telling
 
@@ -299,11 +312,6 @@ def _differing(wanted: Row, now: Row) -> list[str]:
 def _over(now: Row, wanted: Row) -> Row:
     """The row as it was; columns that came later stay as they are now."""
     return wanted if wanted.raw or not now.values else replace(wanted, values={**now.values, **wanted.values})
-
-
-def _fixed(member: Member, tables: Mapping[str, Table]) -> set[str]:
-    """Columns of a reference that a delete cannot have emptied."""
-    return {column.name for column in tables[member.table].columns if not column.nullable}
 
 
 def _key(member: Member) -> str:

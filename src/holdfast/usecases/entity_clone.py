@@ -139,7 +139,7 @@ def _clone(
     copies = cloning.copies_of(closure, live.tables, wishes, transaction.next_id, find)
     made = cloning.closure_of_copies(copies, live.tables)
     decision = decide(made, live.tables, find, Wishes(users=order.users, create_parents=order.create_parents))
-    refuse(decision, subject)
+    refuse(decision, subject, "clone")
     originals = _originals(live, transaction, copies)
     applied = apply(live, transaction, decision.changes)
     require_only_ours(transaction, applied)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -125,7 +126,19 @@ def title_of(row: Row, subject: Subject) -> str | None:
 
 def key_texts(book: Book, table: Table, row: Row) -> list[str]:
     """The primary key as text: what ``more["entity"]["key"]`` holds."""
-    return [str(book.plain(value)) for value in row.key(table.key)]
+    return [_text(book.plain(value)) for value in row.key(table.key)]
+
+
+def _text(plain: Any) -> str:
+    """As a person types it: the digits of an ObjectId, not its extended JSON."""
+    if isinstance(plain, dict) and len(plain) == 1 and isinstance(inner := next(iter(plain.values())), str):
+        return inner
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def _is_named(told: Mapping[str, Any], subject: Subject) -> bool:
+    """Whether an entity snapshot's facts already say that it is of this one."""
+    return told.get("name") == subject.name and ",".join(told.get("key") or ()) == subject.key
 
 
 # -- snapshots
@@ -153,7 +166,7 @@ def versions(repository: Repository, subject: Subject) -> Iterator[Version]:
     ordered = sorted(entries, key=lambda entry: not (entry.info.more or {}).get("entity"))
     for entry in ordered:
         told = (entry.info.more or {}).get("entity")
-        if told is not None and told.get("key") == [subject.key]:
+        if told is not None and _is_named(told, subject):
             yield Version(entry=entry, counts=told.get("rows"), title=told.get("title"))
             continue
         with open_book(repository, entry, subject.source, report=subject.report) as book:
@@ -207,7 +220,7 @@ def missing_live(repository: Repository, subject: Subject) -> UsageError:
 
 def _has(repository: Repository, entry: SnapshotEntry, subject: Subject) -> bool:
     told = (entry.info.more or {}).get("entity")
-    if told is not None and told.get("name") == subject.name and told.get("key") == [subject.key]:
+    if told is not None and _is_named(told, subject):
         return True
     with open_book(repository, entry, subject.source, report=subject.report) as book:
         return root_of(book, graph_for(book, subject, saved=True), subject) is not None

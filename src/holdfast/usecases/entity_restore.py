@@ -128,7 +128,7 @@ def locking(transaction: LiveTransaction) -> Find:
     return find
 
 
-def refuse(decision: Decision, subject: Subject) -> None:
+def refuse(decision: Decision, subject: Subject, verb: str = "restore") -> None:
     """TargetError when the decision must not be carried out."""
     if not decision.refusals:
         return
@@ -136,7 +136,7 @@ def refuse(decision: Decision, subject: Subject) -> None:
     more = f"; and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     raise TargetError(
         first, where=subject.source.url, why="; ".join(others[:_NAMED]) + more,
-        hint=f"nothing was changed; look: holdfast entity restore {subject.spoken} --dry-run",
+        hint=f"nothing was changed; look: holdfast entity {verb} {subject.spoken} --dry-run",
     )  # fmt: skip
 
 
