@@ -100,6 +100,7 @@ class InPlaceRun:
         self._request = request
         self._results: dict[bytes, ItemResult] = {}
         self.committing = False
+        self._paths: list[str] = []
         self._names = {saved.name(item): item.name for item in saved.relations("table", "sequence", "matview")}
 
     def run(self, plan: RestorePlan, content: Content, environ: Mapping[str, str]) -> list[ItemResult]:
@@ -109,6 +110,7 @@ class InPlaceRun:
         if self._aim.previewed:
             deciding = Deciding(saved=self._saved, catalog=self._catalog, request=self._request)
             Drift(connection=self._connection, deciding=deciding, plan=plan).refuse(content, repairs.entries)
+        self._paths = search_paths(self._connection, repairs.definitions)
         self._take_away(repairs, environ)
         making = self._making(repairs, content)
         wanted = in_phases(self._planned_repairs(plan, repairs), repairs.definitions)
@@ -123,7 +125,7 @@ class InPlaceRun:
             saved=self._saved,
             request=self._request,
             content=content,
-            paths=search_paths(self._connection, repairs.definitions),
+            paths=self._paths,
         )
         merging = [item for action in _MERGING for item in self._items(planned, action)]
         for result in [*rows.load_created(created), *rows.merge(merging)]:
@@ -265,7 +267,7 @@ class InPlaceRun:
                 self._warn(f"not granted: {line}")
         made = {(entry.namespace, entry.tag) for entries in wanted.values() for entry in entries}
         views = [item for item in self._saved.relations(kinds.KIND_MATVIEW) if self._saved.name(item) in made]
-        for result in refresh(self._connection, self._saved, views, repairs.definitions):
+        for result in refresh(self._connection, self._saved, views, repairs.definitions, making.paths):
             self._results[result.name.encode()] = result
         self._make(wanted["last"], making)
 
@@ -278,7 +280,7 @@ class InPlaceRun:
         above = {name for parents in self._taken(plan) for name in parents}
         changed |= {catalog.relations[name].oid for name in above if name in catalog.relations}
         views = [view for view in stale(self._connection, changed) if view.allowed and view.name not in made]
-        for result in refresh_stale(self._connection, views, self._aim.place):
+        for result in refresh_stale(self._connection, views, self._aim.place, self._paths):
             self._results[result.name.encode()] = result
 
     def _taken(self, plan: RestorePlan) -> list[frozenset[Name]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -12,6 +12,7 @@ from holdfast.model.plans import ItemResult
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.names import qualified
 from holdfast.sources.postgres.target_place import Place, reason
+from holdfast.sources.postgres.target_schema import patiently
 
 _READS = """
 SELECT coalesce(r.ev_class, d.objid)::bigint, d.refobjid::bigint
@@ -89,13 +90,14 @@ def _in_order(reads: dict[int, set[int]], wanted: Iterable[int]) -> Iterator[int
                 stack += [(read, False) for read in sorted(reads.get(node, ())) if read not in seen]
 
 
-def refresh_stale(connection: Connection, views: Iterable[View], place: Place) -> Iterator[ItemResult]:
+def refresh_stale(
+    connection: Connection, views: Iterable[View], place: Place, paths: Sequence[str] = ()
+) -> Iterator[ItemResult]:
     """Fill them anew in the open transaction. One that cannot be filled keeps what it held: "incomplete" says why."""
     for view in views:
         status, detail = "ok", "refreshed"
         try:
-            with connection.transaction():
-                connection.execute(view.by_hand)
+            patiently(connection, view.by_hand.encode(connection.info.encoding), paths)
         except psycopg.Error as error:
             if connection.closed:
                 raise

@@ -45,7 +45,10 @@ class _Job:
 class Loader:
     """Loads tables that exist and are empty."""
 
-    def __init__(self, place: Place, saved: Saved, content: Content, *, width: int, report: Reporter) -> None:
+    def __init__(
+        self, place: Place, saved: Saved, content: Content, *, width: int, report: Reporter, paths: Sequence[str] = ()
+    ) -> None:
+        self._paths = ["", *paths]
         self._place = place
         self._content = content
         self._width = width
@@ -60,6 +63,7 @@ class Loader:
     def run(self, items: Sequence[Item]) -> dict[bytes, Loaded]:
         """Load them all. Tables refused by the server are tried again after the rest, as long as that helps.
 
+        Where nothing helps, functions may look for names in ``paths``, one after the other.
         A damaged stretch loses its rows and nothing else. A lost connection raises TargetError.
         """
         self._loaded = {item.name: Loaded() for item in items}
@@ -69,6 +73,8 @@ class Loader:
             self._again = []
             self._side_by_side(jobs)
             if len(self._again) >= len(jobs):
+                del self._paths[0]
+            if not self._paths:
                 break
             jobs = [job for job, _ in self._again]
         for job, error in self._again:
@@ -93,7 +99,7 @@ class Loader:
 
     def _work(self, waiting: queue.SimpleQueue[_Job]) -> None:
         try:
-            with self._place.session(synchronous_commit="off") as connection:
+            with self._place.session(synchronous_commit="off", search_path=self._paths[0]) as connection:
                 for job in _taken(waiting):
                     if self._broken:
                         return

@@ -16,6 +16,7 @@ from holdfast.sources.postgres.definitions import Definition, Definitions
 from holdfast.sources.postgres.names import literal, qualified
 from holdfast.sources.postgres.target_place import Place, reason
 from holdfast.sources.postgres.target_saved import Saved
+from holdfast.sources.postgres.target_schema import patiently
 
 
 def set_sequences(
@@ -52,7 +53,9 @@ def _set_sequence(connection: Connection, saved: Saved, item: Item, *, never_bac
     return ItemResult(name=item.label, action=action, rows=None, status="ok")
 
 
-def refresh(connection: Connection, saved: Saved, items: Iterable[Item], definitions: Definitions) -> list[ItemResult]:
+def refresh(
+    connection: Connection, saved: Saved, items: Iterable[Item], definitions: Definitions, paths: Sequence[str] = ()
+) -> list[ItemResult]:
     """Fill the materialized views that were filled, those first that others read; the rest stay empty."""
     by_name = {saved.name(item): item for item in items}
     results = []
@@ -71,8 +74,7 @@ def refresh(connection: Connection, saved: Saved, items: Iterable[Item], definit
             continue
         status, detail = "ok", ""
         try:
-            with connection.transaction():
-                connection.execute(f"REFRESH MATERIALIZED VIEW {qualified(*name)}")
+            patiently(connection, definitions.encode(f"REFRESH MATERIALIZED VIEW {qualified(*name)}"), paths)
         except psycopg.Error as error:
             if connection.closed:
                 raise

@@ -146,7 +146,7 @@ class _Run:
         self._set_encoding()
         make_in_order(self._connection, making.wanted(self._entries("pre-data")), making, self._place)
         self._ended("pre-data")
-        loaded = self._rows()
+        loaded = self._rows(making)
         set_failed = set_sequences(self._connection, self._saved, self._relations(kinds.KIND_SEQUENCE))
         self._results += set_failed
         self._large_objects(making)
@@ -177,7 +177,7 @@ class _Run:
         encoding = self._definitions.encoding.replace("'", "")
         self._connection.execute(f"SET client_encoding = '{encoding}'")
 
-    def _rows(self) -> dict[bytes, Loaded]:
+    def _rows(self, making: Making) -> dict[bytes, Loaded]:
         items = self._relations(*DATA_KINDS)
         loader = Loader(
             self._place,
@@ -185,6 +185,7 @@ class _Run:
             self._job.content,
             width=self._job.request.width,
             report=self._job.request.report,
+            paths=making.paths,
         )
         return loader.run(items)
 
@@ -233,7 +234,7 @@ class _Run:
                 self._warn(f"not granted: {line}")
         roomy(self._connection)
         views = self._relations(kinds.KIND_MATVIEW)
-        self._results += refresh(self._connection, self._saved, views, self._definitions)
+        self._results += refresh(self._connection, self._saved, views, self._definitions, making.paths)
         for entry in making.wanted(self._entries("last")):
             try:
                 make(self._connection, entry, making, self._place)

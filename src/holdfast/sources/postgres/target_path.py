@@ -17,6 +17,7 @@ from holdfast.sources.postgres.names import literal
 NOT_FOUND = (
     pg.UndefinedFunction, pg.UndefinedTable, pg.UndefinedObject, pg.InvalidSchemaName, pg.UndefinedColumn,
 )  # fmt: skip
+_FAILED = psycopg.pq.TransactionStatus.INERROR
 _DEFAULT = '"$user", public'
 _SAVED = re.compile(r"\AALTER\s+(?:DATABASE|ROLE)\s.*?\sSET\s+search_path\s+(?:TO|=)\s+(?P<path>.*?);?\s*\Z", re.DOTALL)
 
@@ -55,5 +56,5 @@ def looking(connection: Connection, path: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.INERROR:
+        if not connection.closed and connection.info.transaction_status != _FAILED:
             no_path(connection)

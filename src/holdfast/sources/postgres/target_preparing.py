@@ -10,6 +10,7 @@ from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.definitions import Definition, Definitions
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.target_checks import extensions
+from holdfast.sources.postgres.target_path import search_paths
 from holdfast.sources.postgres.target_place import Server, look_at, value
 from holdfast.sources.postgres.target_roles import make_roles
 from holdfast.sources.postgres.target_saved import Saved
@@ -48,6 +49,7 @@ class Preparing:
             tablespaces=server.tablespaces,
             pinned=pinned,
             acl=self.request.acl,
+            paths=tuple(search_paths(self.connection, definitions)),
         )
 
     def _with_roles(self, content: Content, wanted: set[str] | None) -> Server:

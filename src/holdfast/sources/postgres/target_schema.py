@@ -24,6 +24,7 @@ from holdfast.sources.postgres.definitions_sql import (
     split_statements,
 )
 from holdfast.sources.postgres.names import quote
+from holdfast.sources.postgres.target_path import NOT_FOUND, looking
 from holdfast.sources.postgres.target_place import Place, reason
 
 _BATCH = 200
@@ -51,7 +52,7 @@ class Making:
     """How definitions are made here.
 
     ``keeps_owner`` roles that objects can be given to (others stay with the current user). ``tablespaces`` that
-    exist. ``pinned`` extension versions the server offers.
+    exist. ``pinned`` extension versions the server offers. ``paths``: where functions may look for names.
     """
 
     definitions: Definitions
@@ -59,6 +60,7 @@ class Making:
     tablespaces: frozenset[str]
     pinned: dict[str, str] = field(default_factory=dict)
     acl: bool = True
+    paths: tuple[str, ...] = ()
 
     def statements(self, definition: Definition) -> list[str]:
         """All statements that make one definition, settings first."""
@@ -115,15 +117,31 @@ def _joined(batch: Iterable[Definition], making: Making) -> Iterator[str]:
 
 
 def make(connection: Connection, definition: Definition, making: Making, place: Place) -> None:
-    """Make one definition."""
+    """Make one definition; one whose functions find nothing with an empty search path, with the application's."""
     for statement in making.statements(definition):
         try:
-            connection.execute(making.definitions.encode(statement))
+            patiently(connection, making.definitions.encode(statement), making.paths)
         except (pg.DuplicateSchema, pg.DuplicateObject) as error:
             if definition.desc not in {"SCHEMA", "EXTENSION", "PROCEDURAL LANGUAGE"}:
                 raise failure(definition, statement, error, place) from error
         except psycopg.Error as error:
             raise failure(definition, statement, error, place) from error
+
+
+def patiently(connection: Connection, statement: bytes, paths: Sequence[str]) -> None:
+    """Execute it; when names are not found, again with each of the paths, as long as that is why it fails."""
+    try:
+        with connection.transaction():
+            connection.execute(statement)
+    except NOT_FOUND as first:
+        for path in paths:
+            try:
+                with looking(connection, path), connection.transaction():
+                    connection.execute(statement)
+            except NOT_FOUND:
+                continue
+            return
+        raise first from None
 
 
 def failure(definition: Definition, statement: str, error: psycopg.Error, place: Place) -> TargetError:
