@@ -109,7 +109,11 @@ def test_looking_into_chunks_is_looking_at_every_row(
         for _ in range(chance.randrange(4)):
             segment = chance.choice(segments)
             place = chance.randrange(len(segment) + 1)
-            if chance.random() < 0.4 and len(segment) > 1:
+            long = [at for at, row in enumerate(segment) if len(str(row.values["t"])) > 3000]
+            if long and chance.random() < 0.4:
+                at = chance.choice(long)
+                segment[at] = Row({**segment[at].values, "t": f"{segment[at].values['t']}!"})
+            elif chance.random() < 0.4 and len(segment) > 1:
                 del segment[min(place, len(segment) - 1)]
             elif keyed or chance.random() < 0.5:
                 segment.insert(place, _row(1000 + 10 * version + chance.randrange(10**6), chance))
