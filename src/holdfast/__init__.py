@@ -1,6 +1,6 @@
 """holdfast: backup and recovery that knows the application.
 
-    cli                                 the face: parse, call a use case, render; nothing else
+    cli | api                           the faces, for people and for programs: call a use case, render
     wiring                              holdfast.toml + environment -> objects
     usecases                            one verb per file: request in, result out, events on the way
     entities                            one thing with all that belongs to it: the graph over rows
@@ -14,4 +14,21 @@ A byte's way: source.capture -> item -> segment -> cut -> (seen? -> reference) -
 -> seal -> pack -> storage, and the same way back.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.api import App, Entity, open  # noqa: A004 - the name people know
+
+__all__ = ["App", "Entity", "__version__", "open"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """The Python face is loaded when it is used: the command line needs none of it."""
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module("holdfast.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

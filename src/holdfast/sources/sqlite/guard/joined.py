@@ -15,8 +15,8 @@ from holdfast.sources.sqlite.records.book import SqliteBook
 from holdfast.sources.sqlite.records.counting import Counting
 from holdfast.sources.sqlite.records.schema import Unreadable, read_schema
 
-
 _COUNTS = "holdfast_affected"
+_COUNTING = f"SELECT 1 FROM temp.sqlite_schema WHERE name = '{_COUNTS}'"
 _COUNTERS = (
     "SELECT name FROM temp.sqlite_schema WHERE type = 'trigger'"
     " AND (name GLOB 'holdfast_inserted_*' OR name GLOB 'holdfast_updated_*' OR name GLOB 'holdfast_deleted_*')"
@@ -49,7 +49,7 @@ class SqliteJoined(SqliteBook):
     def deleted(self) -> Mapping[str, int]:
         """See Joined."""
         with _plain(self._connection):
-            if self._connection.execute(f"SELECT 1 FROM temp.sqlite_schema WHERE name = '{_COUNTS}'").fetchone() is None:
+            if not self._connection.execute(_COUNTING).fetchall():
                 return {}  # rolled back
             return {name: counts[2] for name, counts in self._counting.told().items() if counts[2]}
 
