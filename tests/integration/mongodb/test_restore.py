@@ -72,8 +72,9 @@ def test_everything_comes_back_beside_the_source(database: tuple[MongoServer, st
     assert not outcome.bad
     assert outcome.plan.target.endswith(copy)
     assert described(server, copy) == described(server, name)
-    assert sorted(server.raw(copy, "german")) == sorted(server.raw(name, "german"))
-    for collection in ("odd", "c", "strict", "log", "clustered"):
+    for collection in ("c", "german"):  # loaded by several at once, or read in an order of its own
+        assert sorted(server.raw(copy, collection)) == sorted(server.raw(name, collection))
+    for collection in ("odd", "strict", "log", "clustered"):
         assert server.raw(copy, collection) == server.raw(name, collection), collection
     assert len(server.raw(copy, "weather")) == 9
     with server.database(copy) as base:

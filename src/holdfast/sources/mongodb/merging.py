@@ -38,8 +38,9 @@ class Mode:
 
 @dataclass(slots=True)
 class Merged:
-    """Documents by what happened, or would happen, to them."""
+    """Documents by what happened, or would happen, to them under ``mode``."""
 
+    mode: Mode
     create: int = 0
     change: int = 0
     delete: int = 0
@@ -55,13 +56,13 @@ class Merged:
 
 def merge(base: Base, saved: Saved, item: Item, mode: Mode) -> Merged:
     """Compare, and write what ``mode`` says. PyMongoError."""
-    merged = Merged()
+    merged = Merged(mode)
     if item.kind == kinds.KIND_TIMESERIES:
-        _merge_measurements(base, saved, item, mode, merged)
+        _merge_measurements(base, saved, item, merged)
     elif _by_ranges(base, saved, item):
-        _merge_ranges(base, saved, item, mode, merged)
+        _merge_ranges(base, saved, item, merged)
     else:
-        _merge_looked_up(base, saved, item, mode, merged)
+        _merge_looked_up(base, saved, item, merged)
     return merged
 
 
@@ -71,36 +72,35 @@ def _by_ranges(base: Base, saved: Saved, item: Item) -> bool:
     return in_order and item.rows * _WORTH_READING >= base[item.label].estimated_document_count()
 
 
-def _merge_ranges(base: Base, saved: Saved, item: Item, mode: Mode, merged: Merged) -> None:
+def _merge_ranges(base: Base, saved: Saved, item: Item, merged: Merged) -> None:
     """Both sides in ``_id`` order: each batch against what lives between its first key and the next one's."""
     lower = b""
     for batch, following in _with_next(batched(saved.documents(item))):
         upper = only(following[0], b"_id") if following else b""
         living = {_key(document): document for document in _between(base, item.label, lower, upper)}
-        _merge_batch(base, item.label, batch, living, mode, merged)
-        if mode.exact:
-            _delete(base, item.label, [living[key] for key in living.keys() - set(map(_key, batch))], mode, merged)
+        _merge_batch(base, item.label, batch, living, merged)
+        if merged.mode.exact:
+            _delete(base, item.label, [living[key] for key in living.keys() - set(map(_key, batch))], merged)
         lower = upper
-    if mode.exact and not item.rows:
-        _delete(base, item.label, list(_between(base, item.label, b"", b"")), mode, merged)
+    if merged.mode.exact and not item.rows:
+        _delete(base, item.label, list(_between(base, item.label, b"", b"")), merged)
 
 
-def _merge_looked_up(base: Base, saved: Saved, item: Item, mode: Mode, merged: Merged) -> None:
+def _merge_looked_up(base: Base, saved: Saved, item: Item, merged: Merged) -> None:
     """Few documents, or documents in an order of their own: each is asked for by its key."""
     kept: set[bytes] = set()
     for batch in batched(saved.documents(item)):
         living = {_key(document): document for document in _by_ids(base, item.label, batch)}
-        _merge_batch(base, item.label, batch, living, mode, merged)
-        if mode.exact:
+        _merge_batch(base, item.label, batch, living, merged)
+        if merged.mode.exact:
             kept.update(map(_key, batch))
-    if mode.exact:
+    if merged.mode.exact:
         found = listed(base, {"find": item.label, "projection": {"_id": 1}})
-        _delete(base, item.label, [document for document in found if _key(document) not in kept], mode, merged)
+        _delete(base, item.label, [document for document in found if _key(document) not in kept], merged)
 
 
-def _merge_batch(
-    base: Base, name: str, batch: list[bytes], living: dict[bytes, bytes], mode: Mode, merged: Merged
-) -> None:
+def _merge_batch(base: Base, name: str, batch: list[bytes], living: dict[bytes, bytes], merged: Merged) -> None:
+    mode = merged.mode
     wanted = {key: document for document in batch if (key := _key(document)) not in mode.spared}
     merged.spared += len(batch) - len(wanted)
     missing = [document for key, document in wanted.items() if key not in living]
@@ -117,7 +117,8 @@ def _merge_batch(
         insert(base, name, missing, merged.loaded)
 
 
-def _delete(base: Base, name: str, extra: list[bytes], mode: Mode, merged: Merged) -> None:
+def _delete(base: Base, name: str, extra: list[bytes], merged: Merged) -> None:
+    mode = merged.mode
     spared = [document for document in extra if _key(document) in mode.spared] if mode.spared else []
     merged.spared += len(spared)
     extra = [document for document in extra if document not in spared] if spared else extra
@@ -151,7 +152,7 @@ def _replace(base: Base, name: str, pairs: list[tuple[bytes, bytes]], loaded: Lo
     give_back_zero_timestamps(base, name, held_back)
 
 
-def _merge_measurements(base: Base, saved: Saved, item: Item, mode: Mode, merged: Merged) -> None:
+def _merge_measurements(base: Base, saved: Saved, item: Item, merged: Merged) -> None:
     """Measurements have no key: as many of each as the snapshot has are wanted."""
     living: dict[bytes, int] = {}
     for document in listed(base, {"find": item.label}):
@@ -166,7 +167,7 @@ def _merge_measurements(base: Base, saved: Saved, item: Item, mode: Mode, merged
             else:
                 missing.append(document)
         merged.create += len(missing)
-        if mode.write and missing:
+        if merged.mode.write and missing:
             insert(base, item.label, missing, merged.loaded)
 
 

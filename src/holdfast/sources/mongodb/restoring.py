@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Warned
 from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
@@ -236,6 +236,3 @@ def _result(step: RestoreStep, status: str, detail: str) -> ItemResult:
 
 def _mark(label: str) -> dict[str, str]:
     return {"_id": "unfinished", "restore": label}
-
-
-__all__ = ["PyMongoError", "Restoring"]

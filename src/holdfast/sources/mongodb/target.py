@@ -48,18 +48,19 @@ class MongoTarget:
         self._follower: Follower | None = None
 
     def _chosen(self) -> Place:
-        to = self._request.to
+        to, source = self._request.to, self._source
+        if to is None and self._request.in_place:
+            return source
         if to is None:
-            return self._source if self._request.in_place else self._source.named(
-                beside(self._source.database, self._request.label)
-            )  # fmt: skip
+            return source.named(beside(source.database, self._request.label))
         if "://" not in to:
-            return self._source.named(to)
+            return source.named(to)
         place = Place.parse(to)
-        if place.password is None and place.server == self._source.server and place.user in ("", self._source.user):
-            return replace(self._source.named(place.database), options=place.options or self._source.named(
-                place.database).options)  # fmt: skip
-        return place
+        same_login = place.server == source.server and place.user in ("", source.user)
+        if place.password is not None or not same_login:
+            return place
+        known = source.named(place.database)
+        return replace(known, options=place.options) if place.options else known
 
     def plan(self, manifest: Manifest) -> RestorePlan:
         """What would be created, changed, left alone, as far as names tell."""
