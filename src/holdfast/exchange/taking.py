@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,13 +49,17 @@ class Schema:
 
 
 class Taker:
-    """Takes whole files, one after another, into a spool."""
+    """Takes whole files, one after another, into a spool. ``examples``: some rows a table has already."""
 
-    def __init__(self, schema: Schema, interchange: Interchange, wanted: Wanted, spool: Spool) -> None:
+    def __init__(
+        self, schema: Schema, interchange: Interchange, wanted: Wanted, spool: Spool,
+        examples: Callable[[Table], Iterable[Row]] = lambda _: (),
+    ) -> None:  # fmt: skip
         self._schema = schema
         self._interchange = interchange
         self._wanted = wanted
         self._spool = spool
+        self._examples = examples
         self._tables: dict[str, str | None] = {}
         self._columns: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
         self.warnings: dict[str, None] = {}
@@ -86,7 +90,10 @@ class Taker:
     def _table(self, called: str) -> str | None:
         """The table meant by what the file calls ``called``; None when it is left out."""
         if called not in self._tables:
-            self._tables[called] = self._found(called)
+            name = self._tables[called] = self._found(called)
+            if name in self._schema.tables:
+                table = self._schema.tables[name]
+                self._interchange.by_example(table, self._examples(table))
         return self._tables[called]
 
     def _found(self, called: str) -> str | None:

@@ -6,7 +6,7 @@ chunks, ``source.open_live`` one over the application itself, and that one can w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -201,6 +201,10 @@ class Interchange(Protocol):
     @property
     def documents(self) -> bool:
         """Rows are documents: any table may be new, any field may be there."""
+        ...
+
+    def by_example(self, table: Table, rows: Iterable[Row]) -> None:
+        """Rows that are there already: what reads like a value of theirs is one. Only documents need it."""
         ...
 
     def told(self, table: Table, row: Row) -> Mapping[str, Any]:

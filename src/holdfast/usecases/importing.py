@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from holdfast.usecases.looking import open_book, open_live
 
 TRIGGER = "import"
 _SHORT = 200
+_EXAMPLES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,7 @@ def _read(
     spool = stack.enter_context(Spool(interchange.from_raw))
     schema = Schema(book.tables if book is not None else None)
     wanted = Wanted(renamed=order.renamed, only=order.only if order.database is None else ())
-    taker = Taker(schema, interchange, wanted, spool)
+    taker = Taker(schema, interchange, wanted, spool, _examples(book, interchange))
     origins: list[Origin] = []
     for reader, origin in parts:
         taker.take(reader, origin)
@@ -160,6 +162,13 @@ def _read(
     first = origins[0]
     imported = Imported(id=first.id, origin=first, rows={name: len(each) for name, each in rows.items()})
     return _Ready(imported, book if book is not None else PaperBook(schema), rows)
+
+
+def _examples(book: Book | None, interchange: Interchange) -> Callable[[Table], Iterable[Row]]:
+    """Some rows of a table, for kinds whose values tell their types themselves."""
+    if book is None or not interchange.documents:
+        return lambda _: ()
+    return lambda table: itertools.islice(book.rows(table), _EXAMPLES)
 
 
 def _keep(repository: Repository, order: ImportOrder, ready: _Ready) -> SnapshotInfo:

@@ -18,7 +18,7 @@ from holdfast.sources.mongodb.place import Base, Client, Place
 from holdfast.sources.mongodb.point import MODES, NONE, STREAM, Point, Server, opened, server_of
 from holdfast.sources.mongodb.reading import SEGMENT
 from holdfast.sources.mongodb.refusals import translating
-from holdfast.sources.records import Book, LiveBook, SnapshotView
+from holdfast.sources.records import Book, Interchange, LiveBook, SnapshotView
 
 _LISTINGS = 5
 
@@ -78,6 +78,12 @@ class MongoSource:
         from holdfast.sources.mongodb.records.chosen import ChosenDocuments
 
         return ChosenDocuments(self.place, self, book, rows)
+
+    def interchange(self) -> Interchange:
+        """See sources.records.Exchanging."""
+        from holdfast.sources.mongodb.records.interchange import MongoInterchange
+
+        return MongoInterchange()
 
     def _choice(self, only: tuple[str, ...]) -> Choice:
         return Choice(collections=self._collections, exclude=self._exclude, only=only)

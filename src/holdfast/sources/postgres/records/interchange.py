@@ -1,10 +1,10 @@
-"""Rows of PostgreSQL in other formats: JSON with numbers, booleans, lists and documents as such, CSV as COPY reads it."""
+"""Rows of PostgreSQL in other formats: JSON with numbers, lists and documents as such, CSV as COPY reads it."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -33,6 +33,9 @@ class PostgresInterchange:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._types: dict[str, dict[str, str]] = {}
+
+    def by_example(self, table: Table, rows: Iterable[Row]) -> None:
+        """See Interchange: the columns have types."""
 
     def told(self, table: Table, row: Row) -> Mapping[str, Any]:
         """See Interchange."""
@@ -82,6 +85,7 @@ class PostgresInterchange:
 
     def dump(self, view: SnapshotView, book: Book, format: str, tables: Sequence[Table] | None) -> Iterator[Dump]:  # noqa: A002
         """See Interchange."""
+        del book
         from holdfast.sources.postgres.archive import Archive
 
         archive = Archive(view, None if tables is None else {table.name for table in tables})

@@ -7,7 +7,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -30,6 +30,9 @@ class SqliteInterchange:
 
     formats = ("sql",)
     documents = False
+
+    def by_example(self, table: Table, rows: Iterable[Row]) -> None:
+        """See Interchange: the columns have types."""
 
     def told(self, table: Table, row: Row) -> Mapping[str, Any]:
         """See Interchange: bytes and what is not finite as extended JSON."""

@@ -1,0 +1,157 @@
+"""Documents leave as extended JSON and BSON files and come back the same, byte for byte."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+from bson import ObjectId
+from tests.faults.world import World, cheap, room  # noqa: F401
+from tests.integration.mongodb.corpus import BY_HAND, ORDINARY
+from tests.servers.mongodb import MongoServer, fresh, shared
+
+from holdfast.exchange.records import BadFile
+from holdfast.model.records import Row, Table
+from holdfast.repository.repository import Repository, SnapshotEntry
+from holdfast.sources.mongodb.records.book import row_of
+from holdfast.sources.mongodb.records.interchange import MongoInterchange
+from holdfast.sources.mongodb.source import MongoSource
+from holdfast.usecases.backup import BackupRequest, backup
+from holdfast.usecases.exporting import ExportOrder, export
+from holdfast.usecases.importing import ImportOrder, ImportResult, import_
+from holdfast.usecases.looking import open_book
+
+EVENT = ObjectId("65a000000000000000000001")
+WHEN = datetime(2026, 11, 20, 4, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def database() -> Iterator[tuple[MongoServer, str]]:
+    """A database of its own on the shared server."""
+    server, name = shared(), fresh()
+    yield server, name
+    with server.client() as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def repository(room: Path) -> Iterator[Repository]:  # noqa: F811
+    """An empty one."""
+    with World(room / "world").create().opened("client") as opened:
+        yield opened
+
+
+def filled(database: tuple[MongoServer, str]) -> MongoSource:
+    """An event with registrations."""
+    server, name = database
+    server.fill(name, "events", [{"_id": EVENT, "title": "Jazz", "at": WHEN, "n": bson.Int64(5), "f": 1.0}])
+    server.fill(name, "registrations", [{"_id": ObjectId(), "eventId": EVENT, "seat": n, "at": WHEN} for n in range(9)])
+    return MongoSource(server.url(name))
+
+
+def taken(repository: Repository, source: MongoSource) -> SnapshotEntry:
+    made = backup(repository, BackupRequest(sources={"app": source}))
+    assert not made.failures, made.failures
+    return repository.snapshots()[-1]
+
+
+def raws(repository: Repository, entry: SnapshotEntry, source: MongoSource) -> dict[str, list[bytes]]:
+    with open_book(repository, entry, source) as book:
+        return {name: [row.raw for row in book.rows(table)] for name, table in book.tables.items()}
+
+
+def imported(repository: Repository, source: MongoSource, path: Path, **more: Any) -> ImportResult:
+    return import_(repository, ImportOrder(name="app", source=source, path=path, unpack=lambda _: iter(()), **more))
+
+
+@pytest.mark.parametrize("name", [*ORDINARY, *BY_HAND])
+def test_every_type_survives_json(name: str) -> None:
+    """The corpus of documents that tools are known to change."""
+    raw = BY_HAND[name] if name in BY_HAND else bson.encode({"_id": 1, **ORDINARY[name]})
+    interchange, table = MongoInterchange(), Table(name="c", key=("_id",))
+    try:
+        row = row_of(raw)
+    except ValueError:
+        row = Row({}, raw)
+    import msgspec
+
+    told = msgspec.json.encode(interchange.told(table, row))
+    from decimal import Decimal
+
+    assert interchange.taken(table, json.loads(told, parse_float=Decimal)).raw == raw
+
+
+@pytest.mark.parametrize("format", ["json", "bson", "jsonl"])
+@pytest.mark.usefixtures("cheap")
+def test_documents_come_back_the_same(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path, format: str  # noqa: A002
+) -> None:
+    """All bytes of all collections, by way of each format."""
+    source = filled(database)
+    entry = taken(repository, source)
+    path = tmp_path / ("out.json" if format == "json" else "out")
+    export(repository, ExportOrder(entry=entry, source=source, format=format, to=path))
+    if format == "bson":
+        folder = path / database[1]
+        assert folder.joinpath("events.bson").read_bytes() == raws(repository, entry, source)["events"][0]
+        metadata = json.loads(folder.joinpath("events.metadata.json").read_text())
+        assert metadata["indexes"][0]["key"] == {"_id": {"$numberInt": "1"}}
+        data = folder.joinpath("registrations.bson").read_bytes()
+        folder.joinpath("registrations.bson").unlink()
+        folder.joinpath("registrations.bson.gz").write_bytes(gzip.compress(data))
+    imported(repository, source, path)
+    assert raws(repository, repository.snapshots()[-1], source) == raws(repository, entry, source)
+
+
+@pytest.mark.usefixtures("cheap")
+def test_a_folder_of_old_event_files_becomes_snapshots(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path
+) -> None:
+    """Each file one snapshot under its old id, models found as collections, ids and dates typed as those there are."""
+    source = filled(database)
+    taken(repository, source)
+    for number in (1, 2):
+        ms = 1700000000000 + number
+        old = {
+            "metadata": {"eventId": str(EVENT), "eventName": "Jazz", "backupId": f"backup_{number}",
+                         "backupDate": "2026-11-19T04:20:00.000Z", "version": "1.0"},
+            "eventDocument": {"_id": str(EVENT), "title": "Jazz", "at": "2026-11-20T04:20:00.000Z"},
+            "collections": {"Registration": [
+                {"_id": {"$oid": "65b000000000000000000001"}, "eventId": str(EVENT), "seat": number}]},
+        }  # fmt: skip
+        (tmp_path / f"event_{EVENT}_backup_{ms}.json").write_text(json.dumps(old))
+    result = imported(repository, source, tmp_path)
+    assert [(each.id, each.rows) for each in result.backups] == [
+        ("backup_1", {"events": 1, "registrations": 1}), ("backup_2", {"events": 1, "registrations": 1})
+    ]  # fmt: skip
+    entry = repository.snapshots()[-1]
+    assert (entry.info.more or {})["aliases"] == ["backup_2"]
+    assert (entry.info.more or {})["import"]["created_at"] == "2026-11-19T04:20:00.000Z"
+    found = {name: bson.decode(each[0]) for name, each in raws(repository, entry, source).items()}
+    assert found["events"] == {"_id": EVENT, "title": "Jazz", "at": WHEN.replace(tzinfo=None)}
+    assert found["registrations"]["eventId"] == EVENT
+    assert all(each.skipped for each in imported(repository, source, tmp_path).backups)
+
+
+@pytest.mark.usefixtures("cheap")
+def test_half_a_file_is_refused(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path
+) -> None:
+    """Nothing of it is imported, and the place is told."""
+    source = filled(database)
+    entry = taken(repository, source)
+    path = tmp_path / "registrations.bson"
+    path.write_bytes(b"".join(raws(repository, entry, source)["registrations"])[:-7])
+    with pytest.raises(BadFile, match="ends inside a document") as caught:
+        imported(repository, source, path)
+    assert "document 9" in caught.value.where
+    path.write_bytes(b"\xff" * 100)
+    with pytest.raises(BadFile, match="no BSON"):
+        imported(repository, source, path)
+    assert len(repository.snapshots()) == 1
