@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from holdfast.model.records import Row, Table
 from holdfast.records.sql.arrow import Batch, TextStream
 from holdfast.records.sql.types import AS_TEXT, Cast, cast_of
-from holdfast.sources.records import Book
+from holdfast.sources.records import Book, CopyText, Tabular
 
 DOCUMENT = "_document"
 
@@ -34,11 +34,25 @@ class Feed:
     casts: dict[str, Cast] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     stream: TextStream | None = None
+    decoded: bool = False
 
-    def open(self) -> TextStream:
-        """The rows, read anew for every scan."""
+    def describe(self) -> None:
+        """Find out the columns."""
         if not self.casts:
             self.casts = dict(self._of_documents() if not self.table.columns else self._of_columns())
+
+    def copied(self) -> Sequence[CopyText]:
+        """The rows as stored text where that can be read as it is; empty: they must be decoded.
+
+        A table of one column is not: an empty line would be no row.
+        """
+        if self.decoded or not isinstance(self.book, Tabular) or len(self.casts) < 2:
+            return ()
+        texts = self.book.copy_text(self.table)
+        return texts if all(set(text.columns) == set(self.casts) for text in texts) else ()
+
+    def open(self) -> TextStream:
+        """The rows decoded, read anew for every scan."""
         self.stream = TextStream(list(self.casts), self._batches)
         return self.stream
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.model.errors import HoldfastError, MissingTool, UsageError
 from holdfast.records.sql.feeding import Feed
+from holdfast.records.sql.reading import MACRO, quoted, reading
 from holdfast.sources.records import Book
 
 if TYPE_CHECKING:
@@ -51,12 +52,19 @@ class Session:
 
     def __init__(self, books: Mapping[str, Book]) -> None:
         duckdb = _duckdb()
+        from holdfast.records.sql.copied import CopiedFiles  # needs what has just been found to be installed
+
         self._error: type[Exception] = duckdb.Error
         self._conversion: type[Exception] = duckdb.ConversionException
+        self._unreadable: type[Exception] = duckdb.InvalidInputException
+        self._files = CopiedFiles()
+        self._urls: list[str] = []
         self._select = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
         self._feeds: dict[str, Feed] = {}
         self._views: dict[str, list[tuple[str, str]]] = {}
         self._db: DuckDBPyConnection = duckdb.connect(":memory:", config=_CONFIG)
+        self._db.register_filesystem(self._files)
+        self._db.execute(MACRO)
         for schema, book in books.items():
             self._add(schema, book, RLock())
 
@@ -70,7 +78,8 @@ class Session:
         names = [name for name, feed in self._feeds.items() if _CATALOG.search(sql) or _mentions(sql, feed)]
         for name in names:
             self._open(name)
-        for setting in _SETTINGS:
+        urls = ", ".join(f"'{url}'" for url in self._urls)
+        for setting in (f"SET allowed_paths = [{urls}]", *_SETTINGS):
             self._db.execute(setting)
         for attempt in itertools.count(1):
             try:
@@ -79,13 +88,17 @@ class Session:
                 # views are made anew with what does not fit as text; a cast of the question's own stays wrong
                 if attempt == _ATTEMPTS or not self._demote(names):
                     raise self._wrong(sql, error) from error
+            except self._unreadable as error:
+                # lines longer than DuckDB takes, say: rows can always be decoded
+                if "CSV" not in str(error) or not self._decode(names):
+                    raise self._wrong(sql, error) from error
         raise AssertionError
 
     def _run(self, sql: str, names: Sequence[str]) -> Answer:
         try:
             cursor = self._db.execute(sql)
             first = cursor.fetchmany(_BATCH)
-        except self._conversion:
+        except (self._conversion, self._unreadable):
             self._raise_failure()
             raise
         except self._error as error:
@@ -106,8 +119,8 @@ class Session:
 
     def _raise_failure(self) -> None:
         """What went wrong while rows were read, in its own words."""
-        for feed in self._feeds.values():
-            failed = feed.stream.failed if feed.stream is not None else None
+        streams = [feed.stream for feed in self._feeds.values() if feed.stream is not None]
+        for failed in (self._files.failed, *(stream.failed for stream in streams)):
             if isinstance(failed, HoldfastError | KeyboardInterrupt):
                 raise failed
 
@@ -145,16 +158,35 @@ class Session:
 
     def _open(self, name: str) -> None:
         feed = self._feeds[name]
-        self._db.register(name, feed.open())
+        feed.describe()
+        texts = feed.copied()
+        if texts:
+            urls = [self._files.add(text) for text in texts]
+            self._urls += urls
+            parts = [reading(url, text.columns) for url, text in zip(urls, texts, strict=True)]
+            self._db.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
+        else:
+            feed.decoded = True
+            self._db.register(name, feed.open())
         self._make_views(name)
 
     def _make_views(self, name: str) -> None:
         feed = self._feeds[name]
-        columns = [f"{cast.sql.format(_quoted(column))} AS {_quoted(column)}" for column, cast in feed.casts.items()]
+        columns = [f"{cast.sql.format(quoted(column))} AS {quoted(column)}" for column, cast in feed.casts.items()]
         for schema, view in self._views[name]:
-            self._db.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
-            place = f"{_quoted(schema)}.{_quoted(view)}"
+            self._db.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+            place = f"{quoted(schema)}.{quoted(view)}"
             self._db.execute(f"CREATE OR REPLACE VIEW {place} AS SELECT {', '.join(columns) or '1'} FROM {name}")
+
+    def _decode(self, names: Sequence[str]) -> bool:
+        """Tables that were read as text are decoded from now on; whether there were any."""
+        copied = [name for name in names if not self._feeds[name].decoded]
+        for name in copied:
+            self._feeds[name].decoded = True
+            self._db.execute(f"DROP VIEW {name}")
+            self._db.register(name, self._feeds[name].open())
+            self._make_views(name)
+        return bool(copied)
 
     def _demote(self, names: Sequence[str]) -> bool:
         """Columns with values that do not fit become text; whether there were any."""
@@ -165,7 +197,7 @@ class Session:
             if not casts:
                 continue
             misfits = [
-                f"{_quoted(column)} IS NOT NULL AND TRY({cast.sql.format(_quoted(column))}) IS NULL"
+                f"{quoted(column)} IS NOT NULL AND TRY({cast.sql.format(quoted(column))}) IS NULL"
                 for column, cast in casts.items()
             ]
             counts = ", ".join(f"count(*) FILTER (WHERE {misfit})" for misfit in misfits)
@@ -189,7 +221,8 @@ def _duckdb() -> Any:
     try:
         import duckdb
 
-        importlib.import_module("pytz")  # DuckDB needs it for times with a zone, and says so only then
+        for name in ("fsspec", "pytz"):  # DuckDB needs them for files and times of ours, and says so only then
+            importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise MissingTool(
             f"SQL over snapshots needs the package {error.name}, which is not installed",
@@ -201,7 +234,3 @@ def _duckdb() -> Any:
 def _mentions(sql: str, feed: Feed) -> bool:
     """Only tables that may be meant are opened: documents are looked at for their columns."""
     return feed.table.name.rpartition(".")[2].lower() in sql.lower().replace('""', '"')
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
