@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 
 from pymongo.errors import OperationFailure
 
@@ -21,6 +22,15 @@ from holdfast.sources.mongodb.refusals import translating
 from holdfast.sources.records import Book, Interchange, LiveBook, SnapshotView
 
 _LISTINGS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A database one is connected to."""
+
+    client: Client
+    base: Base
+    server: Server
 
 
 class MongoSource:
@@ -94,25 +104,24 @@ class MongoSource:
         with ExitStack() as stack:
             client = stack.enter_context(self.place.client())
             with translating(self.place, doing="the collections could not be looked at"):
-                base = self.place.base(client)
-                server = server_of(client)
-                collections, point, follower = self._settled(stack, client, base, server, choice)
+                reached = Reached(client=client, base=self.place.base(client), server=server_of(client))
+                collections, point, follower = self._settled(stack, reached, choice)
             if request.only and not collections:
                 raise UsageError(f"no collection matches {', '.join(request.only)}", where=self.url)
             yield MongoCapture(
-                place=self.place, base=base, server=server, point=point, follower=follower, choice=choice,
-                collections=collections, request=request, segment=self._segment,
+                place=self.place, base=reached.base, server=reached.server, point=point, follower=follower,
+                choice=choice, collections=collections, request=request, segment=self._segment,
             )  # fmt: skip
 
     def _settled(
-        self, stack: ExitStack, client: Client, base: Base, server: Server, choice: Choice
+        self, stack: ExitStack, reached: Reached, choice: Choice
     ) -> tuple[list[Collection], Point, Follower | None]:
         """A point, and a list of collections that did not change from before it until after it."""
         for _attempt in range(_LISTINGS):
             with ExitStack() as trial:
-                collections = read_collections(base, choice)
-                point, follower = self._point(trial, client, base, server, collections, choice)
-                if identities(base, choice) == {each.identity for each in collections}:
+                collections = read_collections(reached.base, choice)
+                point, follower = self._point(trial, reached, collections, choice)
+                if identities(reached.base, choice) == {each.identity for each in collections}:
                     stack.push(trial.pop_all())
                     return collections, point, follower
         raise SourceError(
@@ -121,17 +130,20 @@ class MongoSource:
         )  # fmt: skip
 
     def _point(
-        self, stack: ExitStack, client: Client, base: Base, server: Server, collections: list[Collection],
-        choice: Choice,
+        self, stack: ExitStack, reached: Reached, collections: list[Collection], choice: Choice
     ) -> tuple[Point, Follower | None]:
         plain = [each.name for each in collections if each.kind == kinds.KIND_COLLECTION and not each.capped]
         size = sum(each.size for each in collections)
         probed = plain[0] if plain else next((each.name for each in collections if each.kind in kinds.DATA_KINDS), None)
-        point = stack.enter_context(opened(client, base, server, any_collection=probed, size=size, modes=self._modes))
+        point = stack.enter_context(
+            opened(
+                reached.client, reached.base, reached.server, any_collection=probed, size=size, modes=self._modes
+            )
+        )  # fmt: skip
         if point.mode != STREAM:
             return point, None
         try:
-            follower = Follower(base, choice.takes)
+            follower = Follower(reached.base, choice.takes)
         except OperationFailure:
             point.mode = NONE
             return point, None
