@@ -1,0 +1,75 @@
+"""Values inside values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.entities.paths import keys_at, texts_in, values_at, with_replaced
+from holdfast.model.records import Row
+
+ROW = Row({
+    "id": 1, "a.b": "plain", "tags": '{1,"t,wo",NULL}', "empty": "{}", "nothing": None, "broken": "{not json",
+    "payload": '{"eventId": 42, "price": 1.10, "to": [{"user": 7}, {"user": "8"}, 9], "text": "ü"}',
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("id", [1]), ("a.b", ["plain"]), ("payload.eventId", ["42"]), ("payload.to[].user", ["7", "8"]),
+        ("tags[]", ["1", "t,wo", None]), ("empty[]", []), ("nothing.x", []), ("broken.x", []), ("payload.none", []),
+        ("unknown.x", []), ("payload.to", []),
+    ],
+)  # fmt: skip
+def test_paths_lead_to_values(path: str, found: list[Any]) -> None:
+    """In JSON, in arrays of PostgreSQL; nowhere without an error."""
+    assert values_at(ROW, path) == found
+
+
+def test_keys_of_several_columns_are_combined() -> None:
+    """None where one of them is NULL."""
+    assert keys_at(ROW, ("id", "payload.to[].user")) == [(1, "7"), (1, "8")]
+    assert keys_at(ROW, ("id", "nothing")) == []
+
+
+def test_what_is_not_replaced_stays_as_it_was_written() -> None:
+    """Numbers keep their digits and their kind, texts theirs."""
+    row = with_replaced(ROW, "payload.eventId", lambda value: 43 if value == "42" else value)
+    assert row.values["payload"] == (
+        '{"eventId": 43, "price": 1.10, "to": [{"user": 7}, {"user": "8"}, 9], "text": "ü"}'
+    )
+    assert with_replaced(ROW, "payload.eventId", lambda value: value) is ROW
+    row = with_replaced(ROW, "payload.to[].user", lambda value: {"7": "70", "8": "80"}[value])
+    assert '"to": [{"user": 70}, {"user": "80"}, 9]' in str(row.values["payload"])
+    row = with_replaced(ROW, "tags[]", lambda value: {"1": 'o"ne'}.get(value, value))
+    assert row.values["tags"] == '{"o\\"ne","t,wo",NULL}'
+
+
+def test_documents_are_looked_into_as_well() -> None:
+    """And become new ones, without the bytes they were."""
+    row = Row({"_id": 1, "a": {"b": [{"c": 5}]}}, b"raw")
+    assert values_at(row, "a.b[].c") == [5]
+    changed = with_replaced(row, "a.b[].c", lambda _value: 6)
+    assert changed.values["a"] == {"b": [{"c": 6}]} and changed.raw == b"" and row.values["a"] == {"b": [{"c": 5}]}
+    assert sorted(texts_in({"x": [1, {"y": "z"}], "n": None})) == ["1", "z"]
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_json, st.text(alphabet="ab.[]", max_size=8))
+def test_nothing_in_a_value_or_path_breaks_it(value: Any, path: str) -> None:
+    """Whatever stands there: replaced by itself it means the same."""
+    row = Row({"v": json.dumps({"a": value, "b": [value]})})
+    values_at(row, f"v.{path}")
+    changed = with_replaced(row, f"v.{path}", lambda found: found)
+    assert json.loads(str(changed.values["v"])) == json.loads(str(row.values["v"]))
