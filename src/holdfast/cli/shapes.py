@@ -25,7 +25,7 @@ def snapshot_document(info: SnapshotInfo) -> dict[str, Any]:
 
 def entry_document(entry: SnapshotEntry) -> dict[str, Any]:
     """What ``list --json`` and ``show --json`` say."""
-    return {**snapshot_document(entry.info), "pinned": entry.pinned}
+    return {**snapshot_document(entry.info), "pinned": entry.pinned, "aliases": aliases(entry.info)}
 
 
 def snapshot_lines(infos: Sequence[SnapshotInfo]) -> list[str]:
@@ -71,9 +71,14 @@ def entry_lines(entries: Sequence[SnapshotEntry]) -> list[str]:
 
 
 def marks(entry: SnapshotEntry) -> str:
-    """Pinned, partial, name: what makes one snapshot different from the next."""
+    """Pinned, partial, name, old ids: what makes one snapshot different from the next."""
     flags = [word for word, set_ in (("pinned", entry.pinned), ("partial", entry.info.partial)) if set_]
-    return " ".join([*flags, *([f"“{entry.info.name}”"] if entry.info.name else [])])
+    return " ".join([*flags, *([f"“{entry.info.name}”"] if entry.info.name else []), *aliases(entry.info)])
+
+
+def aliases(info: SnapshotInfo) -> list[str]:
+    """What the system that a snapshot was imported from called it."""
+    return [str(alias) for alias in (info.more or {}).get("aliases") or ()]
 
 
 def tell_gaps(face: Face, infos: Sequence[SnapshotInfo]) -> None:

@@ -111,7 +111,8 @@ def _guessed(path: Path, first: bytes) -> str:
 def reader_of(part: Part, unpack: Unpack) -> tuple[Reader, Origin]:
     """How to read one file, and what its name tells."""
     name, stem = str(part.path), naming.table_name(part.path.name)
-    origin = Origin(format=part.format, path=name, id=stem, created_at=instant_of_id(stem))
+    stamped = instant_of_id(stem)
+    origin = Origin(format=part.format, path=name, id=stem, created_at=stamped, is_named=bool(stamped))
     if part.format == "bson":
         return BsonReader(opening.blocks(part.path), name, part.table), origin
     if part.format == "pgdump":

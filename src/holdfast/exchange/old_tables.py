@@ -38,6 +38,7 @@ def reader_of(row: Mapping[str, Any], table: str) -> tuple[Reader, Origin] | Non
     named = {name.casefold(): value for name, value in row.items()}
     origin = Origin(format="table", path=f"table {table}")
     origin.id = str(next((named[name] for name in _IDS if named.get(name) is not None), ""))
+    origin.is_named = bool(origin.id)
     stated = next((named[name] for name in _TIMES if named.get(name)), "")
     origin.created_at = instant(stated) or instant_of_id(origin.id)
     origin.facts = {

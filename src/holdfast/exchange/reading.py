@@ -99,9 +99,10 @@ def _told_by(origin: Origin, statistics: Any) -> None:
     facts: Mapping[str, Any] = origin.facts
     if isinstance(metadata := facts.get("metadata"), dict):
         facts = {**facts, **metadata}
-    origin.id = str(next((facts[name] for name in ("backupId", "id", "_id") if facts.get(name)), "") or "")
+    stated_id = next((facts[name] for name in ("backupId", "id", "_id") if isinstance(facts.get(name), str)), "")
+    origin.id, origin.is_named = (stated_id, True) if stated_id else (origin.id, origin.is_named)
     stated = next((facts[name] for name in _TIMES if facts.get(name)), "")
-    origin.created_at = instant(stated) or instant_of_id(origin.id)
+    origin.created_at = instant(stated) or instant_of_id(origin.id) or origin.created_at
     if isinstance(statistics, dict):
         origin.facts["statistics"] = _small(statistics)
         for table in origin.tables:

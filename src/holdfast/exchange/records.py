@@ -39,14 +39,16 @@ class Record:
 class Origin:
     """What a file tells about itself. Complete once all records were read.
 
-    ``id``: what the old system called this backup. ``created_at``: ISO 8601. ``facts``: everything else worth
-    keeping with the snapshot. ``counts``: rows by table as the file itself claims. ``tables``: every table the file
-    names, also those without rows, with the columns it tells (may be empty).
+    ``id``: what the old system called this backup; ``is_named``: the file or table says so itself, so that another of
+    that id is the same one. ``created_at``: ISO 8601. ``facts``: everything else worth keeping with the snapshot.
+    ``counts``: rows by table as the file itself claims. ``tables``: every table the file names, also those without
+    rows, with the columns it tells (may be empty).
     """
 
     format: str
     path: str = ""
     id: str = ""
+    is_named: bool = False
     created_at: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)

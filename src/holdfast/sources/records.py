@@ -207,6 +207,10 @@ class Interchange(Protocol):
         """Rows that are there already: what reads like a value of theirs is one. Only documents need it."""
         ...
 
+    def with_tables(self, book: Book | None, names: Collection[str]) -> Book | None:
+        """A book of the definitions of ``book`` for ``of_rows``, in which these tables are too where any may be new."""
+        ...
+
     def told(self, table: Table, row: Row) -> Mapping[str, Any]:
         """The row as values msgspec writes as JSON (Decimal as a number, Raw as it is); ``taken`` reads them back."""
         ...

@@ -11,6 +11,7 @@ from typing import Any
 
 from holdfast.exchange import finding, old_tables
 from holdfast.exchange.finding import Unpack
+from holdfast.exchange.reading import instant_of_id
 from holdfast.exchange.records import Form, Origin, Reader, Record
 from holdfast.exchange.spool import Spool
 from holdfast.exchange.taking import PaperBook, Schema, Taker, Wanted
@@ -86,19 +87,19 @@ class _Ready:
 def import_(repository: Repository, order: ImportOrder) -> ImportResult:
     """Read everything first; only when all of it is good are snapshots made. BadFile tells the place of what is not."""
     result = ImportResult(run=order.run)
-    interchange = interchange_of(order.source)
+    interchange_of(order.source)
     known = {} if order.again else _known(repository, order.name)
     with contextlib.ExitStack() as stack:
         book = stack.enter_context(_schema_book(repository, order))
         ready: list[_Ready] = []
         for name, parts in _backups(order, stack):
-            if name in known:
+            if name in known and instant_of_id(name):
                 skipped = f"imported before as {known[name]}"
                 result.backups.append(Imported(id=name, origin=Origin(format=""), rows={}, skipped=skipped))
                 continue
-            ready.append(_read(order, stack, book, interchange, parts, result))
+            ready.append(_read(order, stack, book, name, parts, result))
         for each in ready:
-            if each.imported.id in known:
+            if each.imported.id in known and each.imported.origin.is_named:
                 each.imported.skipped = f"imported before as {known[each.imported.id]}"
             elif not order.dry_run:
                 each.imported.snapshot = _keep(repository, order, each)
@@ -143,9 +144,10 @@ def _backups(order: ImportOrder, stack: contextlib.ExitStack) -> Iterator[tuple[
 
 
 def _read(
-    order: ImportOrder, stack: contextlib.ExitStack, book: Book | None, interchange: Interchange,
+    order: ImportOrder, stack: contextlib.ExitStack, book: Book | None, name: str,
     parts: Iterable[tuple[Reader, Origin]], result: ImportResult,
 ) -> _Ready:  # fmt: skip
+    interchange = interchange_of(order.source)
     spool = stack.enter_context(Spool(interchange.from_raw))
     schema = Schema(book.tables if book is not None else None)
     wanted = Wanted(renamed=order.renamed, only=order.only if order.database is None else ())
@@ -160,8 +162,11 @@ def _read(
         where = origins[0].path if origins else ""
         raise UsageError("nothing of this would be imported", where=where, hint="look at --table")
     first = origins[0]
+    if len(origins) > 1:
+        first.id, first.path = name, str(order.path) if order.path is not None else first.path
     imported = Imported(id=first.id, origin=first, rows={name: len(each) for name, each in rows.items()})
-    return _Ready(imported, book if book is not None else PaperBook(schema), rows)
+    known = interchange.with_tables(book, rows)
+    return _Ready(imported, known if known is not None else PaperBook(schema), rows)
 
 
 def _examples(book: Book | None, interchange: Interchange) -> Callable[[Table], Iterable[Row]]:

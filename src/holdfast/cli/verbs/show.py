@@ -85,4 +85,14 @@ def _facts(info: SnapshotInfo, marks: str) -> list[tuple[str, str]]:
         ("new", f"{words.size(info.bytes_new)}, stored {words.size(info.bytes_stored)}"),
         ("took", words.seconds(info.seconds)),
         ("run", info.run),
+        *_imported(info),
     ]  # fmt: skip
+
+
+def _imported(info: SnapshotInfo) -> list[tuple[str, str]]:
+    """Where an imported backup comes from, and of when it is."""
+    told = (info.more or {}).get("import")
+    if not isinstance(told, dict):
+        return []
+    of = f", of {words.instant(str(told['created_at']))} UTC" if told.get("created_at") else ""
+    return [("imported", f"{told.get('format')} {told.get('from')}{of}")]

@@ -1,4 +1,4 @@
-"""Documents in other formats: extended JSON that keeps every type, CSV for people, BSON files as mongodump lays them."""
+"""Documents in other formats: extended JSON that keeps every type, CSV for people, BSON files as of mongodump."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 import re
+from collections.abc import Collection as AbstractCollection
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,7 +19,7 @@ from bson import DatetimeMS, Int64, ObjectId
 from bson.json_util import CANONICAL_JSON_OPTIONS, JSONMode, JSONOptions, default, dumps, object_hook
 
 from holdfast.model.errors import UsageError
-from holdfast.model.records import Row, Table, Value
+from holdfast.model.records import Key, Row, Table, Value
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.inventory import Collection
 from holdfast.sources.mongodb.records import typing_in
@@ -57,6 +58,11 @@ class MongoInterchange:
             for name, value in row.values.items():
                 if len(samples.setdefault(name, [])) < _SAMPLES:
                     samples[name].append(value)
+
+    def with_tables(self, book: Book | None, names: AbstractCollection[str]) -> Book | None:
+        """See Interchange."""
+        definitions = book.definitions if isinstance(book, MongoBook) else {}
+        return _Drawer(definitions, dict.fromkeys([*(book.tables if book is not None else ()), *names]))
 
     def told(self, table: Table, row: Row) -> Mapping[str, Any]:
         """See Interchange: relaxed where JSON's own types are certain; bytes where no reader would keep a document."""
@@ -130,6 +136,18 @@ class MongoInterchange:
             yield Dump(name=f"{path}.bson", blocks=(raw_of_row(row) for row in book.rows(table)))
             metadata = _metadata(table.name, book.definitions.get(table.name))
             yield Dump(name=f"{path}.metadata.json", blocks=iter([metadata]))
+
+
+class _Drawer(MongoBook):
+    """Collections without documents: some known, some to be."""
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        del table
+        return iter(())
+
+    def find(self, table: Table, columns: tuple[str, ...], wanted: AbstractCollection[Key]) -> Iterator[Row]:
+        del table, columns, wanted
+        return iter(())
 
 
 def _file(name: str) -> str:
