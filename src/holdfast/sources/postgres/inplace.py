@@ -15,14 +15,13 @@ from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.inplace_catalog import Catalog, Living, Name, keep_still, read_catalog
+from holdfast.sources.postgres.inplace_counting import Counting
 from holdfast.sources.postgres.inplace_locks import STILL, WRITE, lock
-from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_plan import Deciding
-from holdfast.sources.postgres.inplace_repair import changed, step_name
+from holdfast.sources.postgres.inplace_repair import SILENT, changed, step_name
 from holdfast.sources.postgres.inplace_run import InPlaceRun, Repairs, find_repairs
 from holdfast.sources.postgres.inplace_still import unstoppable
 from holdfast.sources.postgres.inplace_views import View, stale
-from holdfast.sources.postgres.readback_largeobjects import compare_large_objects
 from holdfast.sources.postgres.target_checks import Aim
 from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved
 
@@ -51,26 +50,36 @@ class InPlace:
 
     def preview(self, plan: RestorePlan, saved: Saved, content: Content) -> RestorePlan:
         """With definitions and rows compared, in a transaction that is rolled back; only temporary tables are made."""
-        if plan.refusals:
-            return plan
         with self.aim.place.session() as connection:
             catalog = read_catalog(connection)
+            deciding = Deciding(saved=saved, catalog=catalog, request=self.request)
+            if set(plan.refusals) - set(deciding.refusals()):
+                return plan
             keep_still(connection, catalog)
             repairs = find_repairs(self.aim, saved, content, catalog, self.environ)
+            counting = Counting(
+                connection=connection,
+                catalog=catalog,
+                saved=saved,
+                content=content,
+                request=self.request,
+                place=self.aim.place,
+            )
             connection.execute("BEGIN")
             try:
-                steps = [self._counted(step, saved, content, catalog, connection) for step in plan.steps]
+                steps = [counting.step(step) for step in plan.steps]
                 views = self._stale(steps, catalog, connection)
             except psycopg.Error as error:
                 raise self.aim.place.refused("the snapshot could not be compared with the target", error) from error
             finally:
                 if not connection.closed:
                     connection.execute("ROLLBACK")
+        refusals = [*plan.refusals, *_blocked(plan, steps)]
         writing = [catalog.relations[saved.name(item)] for item in saved.chosen(*DATA_KINDS) if _writes(item, steps)]
         steps = _refreshing(steps, {catalog.relations[view.name].item for view in views if view.allowed})
         known = {step.item for step in steps}
         steps += [step for step in _repair_steps(repairs, saved) if step.item not in known]
-        warnings = [*plan.warnings, *(f"left out: {line}" for line in repairs.left_out)]
+        warnings = [*plan.warnings, *counting.told, *(f"left out: {line}" for line in repairs.left_out)]
         warnings += [
             f"{view.label} reads tables that change, and this role may not refresh it; as its owner: {view.by_hand}"
             for view in views
@@ -84,35 +93,9 @@ class InPlace:
             plan,
             steps=tuple(steps),
             warnings=tuple(warnings),
-            refusals=tuple(unstoppable(writing, catalog)),
+            refusals=(*refusals, *unstoppable(writing, catalog)),
             private=replace(self.aim, previewed=True),
         )
-
-    def _counted(
-        self, step: RestoreStep, saved: Saved, content: Content, catalog: Catalog, connection: Connection
-    ) -> RestoreStep:
-        if step.item == kinds.LARGE_OBJECTS:
-            return self._counted_objects(step, saved, content, connection)
-        item = saved.fixed(step.item)
-        if (
-            item is None
-            or item.kind not in DATA_KINDS
-            or step.action not in {Action.ADD, Action.OVERWRITE, Action.REPLACE}
-        ):
-            return step
-        staged = Staged(connection, saved, item, catalog.relations[saved.name(item)], 0)
-        staged.fill(content)
-        merged = staged.compare(Mode(overwrite=self.request.overwrite, exact=self.request.exact and not staged.lost))
-        staged.drop()
-        counts = merged.counts()
-        if merged.lost:
-            return replace(step, counts=counts, detail="; ".join([*filter(None, [step.detail]), *merged.lost]))
-        if merged.differing:
-            told = f"{merged.differing} rows differ from the snapshot and are left: --overwrite replaces them"
-            step = replace(step, detail="; ".join(filter(None, [step.detail, told])))
-        if not any(counts[what] for what in ("create", "change", "delete")):
-            return replace(step, action=Action.LEAVE, counts=counts, detail=step.detail or "already as wanted")
-        return replace(step, counts=counts)
 
     def _stale(self, steps: list[RestoreStep], catalog: Catalog, connection: Connection) -> list[View]:
         """The materialized views that read tables which change, also those the snapshot does not know."""
@@ -129,22 +112,6 @@ class InPlace:
     def _makes_tables(steps: list[RestoreStep]) -> bool:
         """Whether a table is made, which may be a partition that views read through its parent."""
         return any(step.kind == kinds.KIND_TABLE and step.action is Action.CREATE for step in steps)
-
-    def _counted_objects(
-        self, step: RestoreStep, saved: Saved, content: Content, connection: Connection
-    ) -> RestoreStep:
-        item = saved.fixed(kinds.LARGE_OBJECTS)
-        if item is None or step.action is Action.CREATE:
-            return step
-        found = compare_large_objects(connection, item, content)
-        counts = {
-            "create": found.missing,
-            "change": found.differing if self.request.overwrite else 0,
-            "delete": found.extra if self.request.exact else 0,
-        }
-        if not any(counts.values()):
-            return replace(step, action=Action.LEAVE, counts=counts, detail="already as wanted")
-        return replace(step, counts=counts)
 
     @contextmanager
     def hold(self, plan: RestorePlan) -> Iterator[tuple[Connection, Catalog]]:
@@ -182,6 +149,14 @@ class InPlace:
             raise
 
 
+def _blocked(plan: RestorePlan, steps: list[RestoreStep]) -> Iterator[str]:
+    """What only comparing rows has shown not to fit."""
+    known = {step.item for step in plan.steps if step.action is Action.BLOCKED}
+    for step in steps:
+        if step.action is Action.BLOCKED and step.item not in known:
+            yield f"{step.label}: {step.detail}"
+
+
 def _writes(item: Item, steps: list[RestoreStep]) -> bool:
     writing = {Action.ADD, Action.OVERWRITE, Action.REPLACE}
     return any(step.item == item.name and step.action in writing for step in steps)
@@ -214,7 +189,7 @@ def _refreshing(steps: list[RestoreStep], views: set[bytes]) -> list[RestoreStep
 def _repair_steps(repairs: Repairs, saved: Saved) -> Iterator[RestoreStep]:
     names = {saved.name(item): item.name for item in saved.relations("table", "sequence", "matview")}
     for entry in repairs.entries:
-        if entry.phase != "access" and entry.desc not in {"COMMENT", "SECURITY LABEL", "DATABASE"}:
+        if entry.phase != "access" and entry.desc not in {*SILENT, "DATABASE"}:
             yield RestoreStep(item=step_name(entry, names), kind="definition", action=Action.CREATE)
 
 

@@ -10,7 +10,7 @@ from holdfast.sources.postgres.inplace_catalog import Name, Reference
 from holdfast.sources.postgres.names import qualified, quote
 
 
-def check_references(connection: Connection, references: Iterable[Reference]) -> None:
+def check_references(connection: Connection, references: Iterable[Reference], *, undoing: bool = False) -> None:
     """TargetError names the first foreign key that some row breaks, and how many rows do."""
     for reference in references:
         if not reference.checked:
@@ -21,8 +21,19 @@ def check_references(connection: Connection, references: Iterable[Reference]) ->
                 f"the foreign key {reference.name} would be broken",
                 where=".".join(reference.table),
                 why=f"{row[0]} rows refer to rows of {'.'.join(reference.other)} that would not exist",
-                hint=f"restore {'.'.join(reference.other)} as well, or leave out --exact; nothing was changed",
+                hint=_way_out(reference, undoing=undoing),
             )
+
+
+def _way_out(reference: Reference, *, undoing: bool) -> str:
+    if not undoing:
+        return f"restore {'.'.join(reference.other)} as well, or leave out --exact; nothing was changed"
+    table = qualified(*reference.table)
+    return (
+        "nothing was changed; before the restore such rows were there without this key, or since then rows went that "
+        f"they refer to: ALTER TABLE {table} DROP CONSTRAINT {quote(reference.name)}; then undo again, and add the key "
+        "again NOT VALID; or restore the snapshot kept for undo into a new database"
+    )
 
 
 def _orphans(reference: Reference) -> str:

@@ -145,6 +145,23 @@ class Staged:
             lost=tuple(self.lost),
         )
 
+    @property
+    def names(self) -> list[str]:
+        """The saved columns."""
+        return self._names
+
+    def writing(self, mode: Mode, condition: str) -> int:
+        """How many of the saved rows that would be written meet an SQL condition on their columns."""
+        if self._key:
+            changed = f" OR {self._differs()}" if mode.overwrite else ""
+            places = (
+                f"SELECT s.ctid FROM {self.stage} s LEFT JOIN ONLY {self._living.sql} t ON {self._same_key()}"
+                f" WHERE t.ctid IS NULL{changed}"
+            )
+        else:
+            places = self._unpaired("stage")
+        return self._value(f"SELECT count(*) FROM {self.stage} WHERE ({condition}) AND ctid IN ({places})")
+
     def _surplus(self, matched: int) -> int:
         if self._key and self._living.condition:
             return self._value(f"SELECT count(*) FROM ONLY {self._living.sql} t {self._extra}")

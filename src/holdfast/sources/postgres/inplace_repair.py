@@ -20,7 +20,7 @@ from holdfast.sources.postgres.target_place import Place, reason
 from holdfast.sources.postgres.target_schema import about_database
 from holdfast.sources.postgres.tools import tool
 
-_LABELS = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+SILENT = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 _ATTACHING = frozenset({"TABLE ATTACH", "INDEX ATTACH"})
 _KEYS = frozenset({"INDEX", "CONSTRAINT", "INDEX ATTACH"})
 
@@ -67,7 +67,7 @@ def missing(
     for entry in saved:
         if entry.identity in there or about_database(entry):
             continue
-        if entry.desc in _LABELS and not (entry.needs and all(need in lost for need in entry.needs)):
+        if entry.desc in SILENT and not (entry.needs and all(need in lost for need in entry.needs)):
             continue
         if entry.desc == "DEFAULT" and _has_default(entry, catalog, all_saved):
             continue

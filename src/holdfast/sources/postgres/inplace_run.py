@@ -9,7 +9,7 @@ import psycopg
 
 from holdfast.model.errors import TargetError
 from holdfast.model.events import Warned
-from holdfast.model.plans import Action, ItemResult, RestorePlan
+from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
@@ -21,7 +21,14 @@ from holdfast.sources.postgres.inplace_catalog import Catalog, Name, read_catalo
 from holdfast.sources.postgres.inplace_drift import Drift
 from holdfast.sources.postgres.inplace_keys import check_references
 from holdfast.sources.postgres.inplace_plan import Deciding
-from holdfast.sources.postgres.inplace_repair import in_phases, living_definitions, missing, step_name, take_away
+from holdfast.sources.postgres.inplace_repair import (
+    SILENT,
+    in_phases,
+    living_definitions,
+    missing,
+    step_name,
+    take_away,
+)
 from holdfast.sources.postgres.inplace_rows import RowsRun
 from holdfast.sources.postgres.inplace_views import refresh_stale, stale
 from holdfast.sources.postgres.load_largeobjects import LargeObjectsRules, load_large_objects
@@ -78,6 +85,11 @@ def _left_out(choice: Choice, living: Definitions, saved: Definitions) -> Iterat
         entry = by_words.get(words)
         statement = f", or make it afterwards: {' '.join(entry.create.splitlines()).strip()}" if entry else ""
         yield f"{line}; name that with --only as well{statement}"
+
+
+def is_undo(request: RestoreRequest) -> bool:
+    """Whether this takes back a restore."""
+    return bool(request.undo_created) or request.label.startswith("undo-")
 
 
 @dataclass(slots=True)
@@ -160,11 +172,10 @@ class InPlaceRun:
     def _planned_repairs(self, plan: RestorePlan, repairs: Repairs) -> list[Definition]:
         """Only what the plan showed; a plan made without content has not looked, so everything missing is made."""
         shown = {step.item for step in plan.steps if step.action is Action.CREATE}
-        silent = {"ACL", "COMMENT", "SECURITY LABEL"}
         return [
             entry
             for entry in repairs.entries
-            if not self._aim.previewed or entry.desc in silent or step_name(entry, self._names) in shown
+            if not self._aim.previewed or entry.desc in SILENT or step_name(entry, self._names) in shown
         ]
 
     def _making(self, repairs: Repairs, content: Content) -> Making | None:
@@ -185,7 +196,8 @@ class InPlaceRun:
             return
         for entry in making.wanted(wanted):
             make(self._connection, entry, making, self._aim.place)
-            self._tell(step_name(entry, self._names), "create", _Result(None))
+            if entry.desc not in SILENT:
+                self._tell(step_name(entry, self._names), "create", _Result(None))
 
     def _take_away(self, repairs: Repairs, environ: Mapping[str, str]) -> None:
         if not self._request.undo_created:
@@ -206,9 +218,9 @@ class InPlaceRun:
                 found.append(item)
         return found
 
-    def _large_objects(self, planned: Mapping[bytes, object], making: Making | None, content: Content) -> None:
+    def _large_objects(self, planned: Mapping[bytes, RestoreStep], making: Making | None, content: Content) -> None:
         item = self._saved.fixed(kinds.LARGE_OBJECTS)
-        if item is None or getattr(planned.get(item.name), "action", Action.LEAVE) is Action.LEAVE:
+        if item is None or item.name not in planned or planned[item.name].action is Action.LEAVE:
             return
         server: Server = look_at(self._connection)
         owners = server.roles if server.superuser else (making.keeps_owner if making else frozenset())
@@ -225,7 +237,7 @@ class InPlaceRun:
             )
         for problem in loaded.problems:
             self._warn(problem)
-        self._tell(item.name, "add", _Result(loaded.objects))
+        self._tell(item.name, planned[item.name].action.value, _Result(loaded.objects))
 
     def _sequences(self, repairs: Repairs, planned: Mapping[bytes, object]) -> None:
         made = {(entry.namespace, entry.tag) for entry in repairs.entries}
@@ -252,7 +264,8 @@ class InPlaceRun:
                 self._connection.execute(f"REINDEX INDEX {index}")
             # keys may have gone with tables taken away; keys made just now were checked as they were made
             still = set(read_catalog(self._connection).references)
-            check_references(self._connection, [key for key in self._catalog.around(tables) if key in still])
+            keys = [key for key in self._catalog.around(tables) if key in still]
+            check_references(self._connection, keys, undoing=is_undo(self._request))
 
     def _finish(
         self,

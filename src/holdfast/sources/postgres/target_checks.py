@@ -12,6 +12,7 @@ import psycopg
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.definitions import Definitions
 from holdfast.sources.postgres.names import quote
+from holdfast.sources.postgres.target_create import is_unfinished
 from holdfast.sources.postgres.target_place import Place, Server, value
 from holdfast.sources.postgres.target_saved import Saved
 
@@ -104,7 +105,13 @@ def _database_refusals(aim: Aim, saved: Saved, connection: Connection) -> Iterat
         )
         return
     found = [row[0] for row in connection.execute(_OBJECTS)]
-    if found:
+    if found and is_unfinished(connection):
+        yield (
+            f"the database {aim.place.database} holds a restore of holdfast's own that was not finished (its comment "
+            f"says so); unless it is still running, remove it with: DROP DATABASE {quote(aim.place.database)};"
+            " and restore again"
+        )
+    elif found:
         yield (
             f"the database {aim.place.database} is not empty ({', '.join(found)} …); restore with --in-place to "
             "bring back what is missing in it, or choose a new database"

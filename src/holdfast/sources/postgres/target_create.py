@@ -54,14 +54,19 @@ def unfinished(connection: Connection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def unmark(connection: Connection, place: Place) -> None:
-    """Take the mark away; the comment of the saved database follows with its other properties."""
+def is_unfinished(connection: Connection) -> bool:
+    """Whether this database carries the mark."""
     current = value(
         connection,
         "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database"
         " WHERE datname = current_database()",
     )
-    if str(current or "").startswith(UNFINISHED):
+    return str(current or "").startswith(UNFINISHED)
+
+
+def unmark(connection: Connection, place: Place) -> None:
+    """Take the mark away; the comment of the saved database follows with its other properties."""
+    if is_unfinished(connection):
         _comment(connection, place, "NULL")
 
 
