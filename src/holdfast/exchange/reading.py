@@ -56,8 +56,9 @@ class JsonReader:
             elif name == ROOT:
                 found = True
                 if isinstance(document := stream.value(), dict):
-                    origin.tables[ROOT] = ()
-                    yield Record(ROOT, document)
+                    table = _root_of(origin)
+                    origin.tables.setdefault(table, ())
+                    yield Record(table, document)
             elif name == "statistics":
                 statistics = stream.value()
             else:
@@ -78,6 +79,13 @@ class JsonReader:
             if not isinstance(row, dict):
                 raise stream.bad(f"a row of {table!r} is no object")
             yield Record(table, row)
+
+
+def _root_of(origin: Origin) -> str:
+    """The table of the one document that stands apart, where the file tells it before."""
+    metadata = origin.facts.get("metadata")
+    root = metadata.get("root") if isinstance(metadata, dict) else None
+    return root if isinstance(root, str) and root else ROOT
 
 
 def _small(value: Any) -> Any:

@@ -19,19 +19,25 @@ VERSION = "1.0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What is exported: ``tables`` of ``book``, or just ``rows`` of them where those are given."""
+    """What is exported: ``tables`` of ``book``, or just ``rows`` of them where those are given.
+
+    ``root``: the one row that stands apart from the others, and not among them again.
+    """
 
     book: Book
     interchange: Interchange
     tables: Sequence[Table]
     rows: Mapping[str, Sequence[Row]] | None = None
+    root: tuple[Table, Row] | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
     def of(self, table: Table) -> Iterator[Row]:
         """The rows of one table, counted."""
         count = 0
+        apart = self.root[1].key(table.key) if self.root is not None and self.root[0].name == table.name else None
         for row in self.book.rows(table) if self.rows is None else self.rows.get(table.name, ()):
-            yield row
+            if apart is None or row.key(table.key) != apart:
+                yield row
             count += 1
         self.counts[table.name] = count
 
@@ -80,11 +86,9 @@ def tables_document(contents: Contents, facts: Mapping[str, Any]) -> Iterator[by
     yield b'},\n"statistics": ' + _ENCODER.encode(contents.counts) + b"\n}\n"
 
 
-def entity_document(
-    contents: Contents, metadata: Mapping[str, Any], root: tuple[Table, Row] | None
-) -> Iterator[bytes]:
-    """``{metadata, eventDocument, collections: {Name: [document, …]}}``; ``root`` stands apart from its collection."""
-    told = contents.interchange.told(*root) if root else None
+def entity_document(contents: Contents, metadata: Mapping[str, Any]) -> Iterator[bytes]:
+    """``{metadata, eventDocument, collections: {Name: [document, …]}}``; the root is the event's document."""
+    told = contents.interchange.told(*contents.root) if contents.root else None
     yield b'{\n"metadata": ' + _ENCODER.encode({**metadata, "version": VERSION})
     yield b',\n"eventDocument": ' + _ENCODER.encode(told) + b',\n"collections": {'
     yield from _tables(contents)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -139,30 +139,27 @@ def _document(info: SnapshotInfo, contents: Contents) -> Iterator[bytes]:
         return writing.tables_document(contents, {"id": info.id, "timestamp": info.created_at, "source": info.source})
     entity = entity if isinstance(entity, dict) else {}
     root = _root(contents, entity)
+    key = [contents.interchange.told(*root).get(name) for name in root[0].key] if root else entity.get("key")
     metadata: dict[str, Any] = {
-        "eventId": root[0].key and _key_of(contents, root) if root else entity.get("key"),
+        "eventId": key[0] if isinstance(key, list) and len(key) == 1 else key,
         "eventName": entity.get("title"),
         "backupId": info.id,
         "backupDate": info.created_at,
         "entity": entity.get("name"),
         "root": root[0].name if root else None,
     }
-    return writing.entity_document(contents, metadata, root)
+    return writing.entity_document(replace(contents, root=root), metadata)
 
 
 def _root(contents: Contents, entity: dict[str, Any]) -> tuple[Table, Row] | None:
-    """The row the entity is; it stands apart in the document, and not in its collection again."""
-    name = str(entity.get("root") or "")
-    table = next((table for table in contents.tables if table.name == name), None)
-    rows = list(contents.book.rows(table)) if table is not None and (table.rows or 0) <= 1 else []
-    return (table, rows[0]) if table is not None and len(rows) == 1 else None
-
-
-def _key_of(contents: Contents, root: tuple[Table, Row]) -> Any:
-    table, row = root
-    told = contents.interchange.told(table, row)
-    values = [told.get(name) for name in table.key]
-    return values[0] if len(values) == 1 else values
+    """The row the entity is."""
+    table = next((table for table in contents.tables if table.name == entity.get("root")), None)
+    texts = entity.get("key")
+    if table is None or not table.key or not isinstance(texts, list) or len(texts) != len(table.key):
+        return None
+    key = tuple(contents.book.parse(table, name, str(text)) for name, text in zip(table.key, texts, strict=True))
+    row = next(iter(contents.book.find(table, table.key, [key])), None)
+    return (table, row) if row is not None else None
 
 
 def _place(order: ExportOrder, dumps: Iterator[Dump], result: ExportResult, *, several: bool) -> None:

@@ -168,6 +168,36 @@ def test_backups_in_a_table_of_the_application_become_snapshots(
     assert rows(repository, newest(repository), shop)["tickets"][0]["code"] == "old"
 
 
+def test_an_entity_is_one_document_and_comes_back(
+    repository: Repository, shop: SqliteSource, tmp_path: Path
+) -> None:
+    """The event stands apart from its collection, under its own id; every row of the snapshot is in the file once."""
+    with open_book(repository, newest(repository), shop) as book:
+        chosen = {name: list(book.rows(book.tables[name]))[:2] for name in ("events", "tickets")}
+        facts = {"name": "event", "root": "events", "key": ["2"], "title": "two"}
+        request = BackupRequest(sources={"shop": shop.of_rows(book, chosen)}, partial=True, more={"entity": facts})
+        backup(repository, request)
+    entry = newest(repository)
+    path = tmp_path / "event_2_backup_1700000000000.json"
+    export(repository, ExportOrder(entry=entry, source=shop, format="json", to=path))
+    told = json.loads(path.read_text())
+    assert told["metadata"] | {"backupDate": ""} == {
+        "eventId": 2, "eventName": "two", "backupId": entry.info.id, "backupDate": "", "entity": "event",
+        "root": "events", "version": "1.0",
+    }  # fmt: skip
+    assert told["eventDocument"]["title"] == "two\nlines"
+    assert [each["id"] for each in told["collections"]["events"]] == [1]
+    imported(repository, shop, path)
+    again = rows(repository, newest(repository), shop)
+    assert {name: len(each) for name, each in again.items()} == {
+        "events": 2, "featured_entries": 0, "receipts": 0, "tickets": 2
+    }  # fmt: skip
+    path.write_text(json.dumps({"metadata": {"eventId": 7}, "eventDocument": {"id": 7, "title": "x"},
+                                "collections": {"Ticket": [{"id": 5}]}}))  # fmt: skip
+    imported(repository, shop, path)
+    assert [each["id"] for each in rows(repository, newest(repository), shop)["events"]] == [7]
+
+
 _BAD = {
     "half.json": (json.dumps(OLD)[:-60], "ends in the middle"),
     "twice.json": ('{"tables": {"tickets": [{"id": 1, "id": 2}]}}', "'id' stands twice"),
