@@ -20,6 +20,7 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book, Dump, Exchanging, Interchange, Recorded, SnapshotView
+from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, root_of, title_of
 from holdfast.usecases.protection import protected
 
 GENERAL = ("json", "csv", "jsonl")
@@ -30,7 +31,8 @@ _ENDINGS = {"csv": ".csv", "jsonl": ".jsonl"}
 class ExportOrder:
     """``to``: a file, or a folder for formats of a file per table; None with ``stream``: one file goes there.
 
-    ``only``: patterns of tables. ``overwrite``: files that are there may be replaced.
+    ``only``: patterns of tables. ``entity``: of these only the rows that belong to it. ``overwrite``: files that are
+    there may be replaced.
     """
 
     entry: SnapshotEntry
@@ -39,6 +41,7 @@ class ExportOrder:
     to: Path | None = None
     stream: BinaryIO | None = None
     only: tuple[str, ...] = ()
+    entity: Subject | None = None
     overwrite: bool = False
     report: Reporter = silent
 
@@ -61,10 +64,14 @@ def export(repository: Repository, order: ExportOrder) -> ExportResult:
             f"a {order.source.kind} snapshot cannot be written as {order.format}",
             hint=f"it can be written as {', '.join((*GENERAL, *interchange.formats))}",
         )
+    if order.entity is not None and order.format not in GENERAL:
+        raise UsageError(f"one entity cannot be written as {order.format}", hint=f"but as {', '.join(GENERAL)}")
     result = ExportResult(snapshot=order.entry.info.id, format=order.format)
     with _opened(repository, order) as (view, book):
         tables = _chosen(book, order.only)
         contents = Contents(book=book, interchange=interchange, tables=tables)
+        if order.entity is not None:
+            contents = _of_entity(order, order.entity, contents)
         if order.format in GENERAL:
             dumps = _general(order, contents)
         else:
@@ -124,7 +131,7 @@ def _is_several(order: ExportOrder) -> bool:
 def _general(order: ExportOrder, contents: Contents) -> Iterator[Dump]:
     info = order.entry.info
     if order.format == "json":
-        yield Dump(name="", blocks=writing.blocks(_document(info, contents)))
+        yield Dump(name="", blocks=writing.blocks(_document(info, contents, _facts(order, contents))))
         return
     write = writing.csv_of if order.format == "csv" else writing.jsonl_of
     names = naming.file_names([table.name for table in contents.tables], _ENDINGS[order.format])
@@ -132,13 +139,38 @@ def _general(order: ExportOrder, contents: Contents) -> Iterator[Dump]:
         yield Dump(name=names[table.name], blocks=writing.blocks(write(contents, table)))
 
 
-def _document(info: SnapshotInfo, contents: Contents) -> Iterator[bytes]:
+def _of_entity(order: ExportOrder, subject: Subject, contents: Contents) -> Contents:
+    """What belongs to one entity. UsageError when the snapshot has none of that key."""
+    book = contents.book
+    graph = graph_for(book, subject, saved=True)
+    root = root_of(book, graph, subject)
+    if root is None:
+        raise UsageError(
+            f"{subject.spoken} is not in this snapshot", where=short(order.entry.info.id),
+            hint=f"holdfast entity versions {subject.spoken}",
+        )  # fmt: skip
+    closure = closure_in(book, graph, subject, root, whole=not order.entry.info.partial)
+    rows = {name: [member.row for member in members] for name, members in closure.by_table().items()}
+    return replace(
+        contents, rows=rows, root=(graph.root, root), tables=[one for one in contents.tables if one.name in rows]
+    )
+
+
+def _facts(order: ExportOrder, contents: Contents) -> dict[str, Any]:
+    """What is known of the entity that is exported, or that the snapshot is of; empty when of none."""
+    if order.entity is not None and contents.root is not None:
+        table, row = contents.root
+        key = [str(contents.book.plain(row.values.get(name))) for name in table.key]
+        return {"name": order.entity.name, "root": table.name, "key": key, "title": title_of(row, order.entity)}
+    told = (order.entry.info.more or {}).get("entity")
+    return told if isinstance(told, dict) else {}
+
+
+def _document(info: SnapshotInfo, contents: Contents, entity: dict[str, Any]) -> Iterator[bytes]:
     """The document with tables, or for an entity and for documents the one with collections."""
-    entity = (info.more or {}).get("entity")
     if not entity and not contents.interchange.documents:
         return writing.tables_document(contents, {"id": info.id, "timestamp": info.created_at, "source": info.source})
-    entity = entity if isinstance(entity, dict) else {}
-    root = _root(contents, entity)
+    root = contents.root or _root(contents, entity)
     key = [contents.interchange.told(*root).get(name) for name in root[0].key] if root else entity.get("key")
     metadata: dict[str, Any] = {
         "eventId": key[0] if isinstance(key, list) and len(key) == 1 else key,

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from holdfast.cli import words
+from holdfast.cli import entity_words, words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
@@ -30,6 +30,7 @@ holdfast export latest:shop --format sql --to shop.sql
 holdfast export latest:shop --format csv --only orders --to ./orders
 holdfast export latest:shop --format json --to - | jq .statistics
 holdfast export 3f9c12aa --format pgdump --to shop.dump
+holdfast export latest:shop --format json --entity event 42 --to event-42.json
 """
 
 
@@ -38,8 +39,19 @@ holdfast export 3f9c12aa --format pgdump --to shop.dump
 @click.option("--format", "format_", type=click.Choice(_FORMATS), required=True, help="What to write.")
 @click.option("--to", metavar="PATH", help="File, or folder for csv, jsonl and bson; - is stdout. Default: named here.")
 @click.option("--only", multiple=True, metavar="TABLE", help="Only tables that match; repeatable.")
+@click.option(
+    "--entity", nargs=2, metavar="NAME KEY", help="Only what belongs to one entity; as json, csv or jsonl."
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
-def export(face: Face, snapshot: str, format_: str, to: str | None, only: Sequence[str], overwrite: bool) -> None:
+def export(
+    face: Face,
+    snapshot: str,
+    format_: str,
+    to: str | None,
+    only: Sequence[str],
+    entity: tuple[str, str] | None,
+    overwrite: bool,
+) -> None:
     """Write a snapshot in a format that other programs read.
 
     json is one document, csv and jsonl a file for each table; sql is loaded by psql or sqlite3, pgdump by
@@ -58,6 +70,7 @@ def export(face: Face, snapshot: str, format_: str, to: str | None, only: Sequen
             to=None if to == "-" else _place(app, to, f"{info.source}-{short(info.id)}", format_),
             stream=sys.stdout.buffer if to == "-" else None,
             only=tuple(only),
+            entity=entity_words.subject_of(app, *entity, None) if entity else None,
             overwrite=overwrite,
             report=report,
         )
