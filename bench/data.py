@@ -41,6 +41,7 @@ class Scale:
     tables: int = 5_000
     files: int = 50_000
     chunks: int = 10_000_000
+    entities: int = 1_000
 
     def tenth(self) -> Scale:
         """A tenth of everything."""
@@ -74,6 +75,11 @@ class Databases:
             yield self
         finally:
             self.server.stop()
+
+    @property
+    def times(self) -> int:
+        """How many times its rows stand around the measured entity."""
+        return self._scale.entities
 
     @property
     def pid(self) -> int:

@@ -1,6 +1,6 @@
 """Measure holdfast beside the tools a user would pick instead, and write bench/RESULTS.md.
 
-    bench/run.py [postgres] [files] [memory] [index] [--quick] [--repeats N] [--work FOLDER] [--clean]
+    bench/run.py [postgres] [files] [memory] [index] [entities] [--quick] [--repeats N] [--work FOLDER] [--clean]
 
 ``memory`` runs holdfast alone, once, on the same data; the other sections measure its memory as well.
 """
@@ -28,11 +28,13 @@ from bench.data import Databases, Scale, need_tree  # noqa: E402
 from bench.ledger import Ledger, Section  # noqa: E402
 from bench.sections import databases  # noqa: E402
 from bench.sections.databases import Bench  # noqa: E402
+from bench.sections.entities import entities  # noqa: E402
 from bench.sections.files import FileBench, files  # noqa: E402
 from bench.sections.index import index  # noqa: E402
 from bench.tools import Borg, Holdfast, Postgres, Restic  # noqa: E402
 
-_PARTS = {"app": databases.app, "narrow": databases.narrow, "many": databases.many, "big": databases.big}
+_PARTS = {"app": databases.app, "narrow": databases.narrow, "many": databases.many, "big": databases.big,
+          "entities": entities}  # fmt: skip
 _CHOICES = ("postgres", "files", "memory", "index", *_PARTS)
 _DEFAULT = ("postgres", "files", "index")
 
@@ -131,7 +133,7 @@ def _sections(session: Session, wanted: set[str]) -> None:
     if "files" in wanted:
         session.files()
     if "memory" in wanted:
-        session.databases(list(_PARTS), others=False)
+        session.databases([part for part in _PARTS if part != "entities"], others=False)
         session.files(others=False)
     if "index" in wanted:
         session.index()

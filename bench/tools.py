@@ -162,6 +162,23 @@ class Holdfast:
         sample.said.pop("items", None)
         return sample
 
+    def declare(self, toml: str) -> None:
+        """Add to the configuration."""
+        with open(self._folder / "holdfast.toml", "a", encoding="utf-8") as file:
+            file.write(toml)
+
+    def entity(self, *arguments: str) -> Sample:
+        """``holdfast entity …``."""
+        sample = self._run("entity", *arguments)
+        for long in ("rows", "ids", "blobs"):
+            sample.said.pop(long, None)
+        return sample
+
+    def forget_indexes(self) -> None:
+        """What was worked out of chunks is worked out anew."""
+        for shelf in (self._folder / "cache").rglob("shelf"):
+            shutil.rmtree(shelf)
+
     def size(self) -> int:
         """Bytes of the repository."""
         return size_of(self.repository)
@@ -171,7 +188,7 @@ class Holdfast:
         return measure(command, self._server)
 
     def _words(self, verb: str, *arguments: str) -> list[str]:
-        return [self._command, verb, "-c", str(self._folder / "holdfast.toml"), *arguments]
+        return [self._command, "-c", str(self._folder / "holdfast.toml"), verb, *arguments]
 
 
 def fresh(place: Path) -> Path:

@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tests.servers.postgres import PostgresServer
+
 from holdfast.entities.declared import Declaration, DeclaredEdge
 
 BIG = 42
@@ -177,3 +179,24 @@ FORCED_DELETE = (
     f"DELETE FROM events WHERE id = {BIG}",
 )
 """What the application does when somebody insists; ``event_id``: how the dialect looks into the payload."""
+
+
+def fill_postgres(server: PostgresServer, database: str, **sizes: int) -> None:
+    """Definitions and rows; sequences stand where an application would have left them."""
+    with server.connect(database) as connection, connection.transaction():
+        for statement in statements("postgres"):
+            if "REFERENCES sessions (id) ON DELETE SET NULL" not in statement:
+                connection.execute(statement.encode())
+        found = rows(**sizes)
+        connection.execute(b"SET LOCAL session_replication_role = replica")
+        for name, each in found.items():
+            with connection.cursor().copy(f"COPY {name} ({', '.join(each[0])}) FROM STDIN".encode()) as copy:
+                for row in each:
+                    copy.write_row(tuple(map(flat, row.values())))
+            if "id" in each[0]:
+                asked = f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT max(id) FROM {name}))"
+                connection.execute(asked.encode())
+    with server.connect(database) as connection, connection.transaction():
+        for statement in statements("postgres"):
+            if "REFERENCES sessions (id) ON DELETE SET NULL" in statement:
+                connection.execute(statement.encode())

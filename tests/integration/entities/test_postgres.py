@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.faults.world import cheap, room  # noqa: F401
-from tests.integration.entities.event_application import BIG, FORCED_DELETE, TABLES, flat, rows, statements
+from tests.integration.entities.event_application import BIG, FORCED_DELETE, TABLES, fill_postgres
 from tests.integration.entities.promises import EntityPromises, State
 from tests.servers.postgres import PostgresServer, fresh_database, shared_server
 
@@ -39,33 +39,12 @@ class PostgresSite:
         self.run(*(each.format(event_id=inside).replace(str(BIG), str(key)) for each in FORCED_DELETE))
 
 
-def fill(server: PostgresServer, database: str, **sizes: int) -> None:
-    """Definitions and rows; sequences stand where an application would have left them."""
-    with server.connect(database) as connection, connection.transaction():
-        for statement in statements("postgres"):
-            if "REFERENCES sessions (id) ON DELETE SET NULL" not in statement:
-                connection.execute(statement.encode())
-        found = rows(**sizes)
-        connection.execute(b"SET LOCAL session_replication_role = replica")
-        for name, each in found.items():
-            with connection.cursor().copy(f"COPY {name} ({', '.join(each[0])}) FROM STDIN".encode()) as copy:
-                for row in each:
-                    copy.write_row(tuple(map(flat, row.values())))
-            if "id" in each[0]:
-                asked = f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT max(id) FROM {name}))"
-                connection.execute(asked.encode())
-    with server.connect(database) as connection, connection.transaction():
-        for statement in statements("postgres"):
-            if "REFERENCES sessions (id) ON DELETE SET NULL" in statement:
-                connection.execute(statement.encode())
-
-
 @pytest.fixture(scope="module", params=["16", "18"])
 def template(request: pytest.FixtureRequest) -> Iterator[tuple[PostgresServer, str]]:
     """Made once, copied for each test."""
     server = shared_server(request.param)
     with fresh_database(server) as name:
-        fill(server, name)
+        fill_postgres(server, name)
         yield server, name
 
 
