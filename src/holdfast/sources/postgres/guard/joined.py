@@ -21,9 +21,12 @@ from holdfast.sources.postgres.records.live_sql import select
 from holdfast.sources.postgres.records.tables import fingerprint_of
 from holdfast.sources.postgres.records.typed import typed
 
-_SAME = b"SELECT d.oid::int8, pg_postmaster_start_time()::text FROM pg_database d WHERE d.datname = current_database()"
-_NOW = "SELECT " + ", ".join(f"current_setting('{name}')" for name, _ in SETTINGS)
-_SET = "SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name, _ in SETTINGS)
+_SAME = (
+    b"SELECT d.oid::int8, extract(epoch from pg_catalog.pg_postmaster_start_time())::text"
+    b" FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"
+)
+_NOW = "SELECT " + ", ".join(f"pg_catalog.current_setting('{name}')" for name, _ in SETTINGS)
+_SET = "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', %s, true)" for name, _ in SETTINGS)
 
 
 class PostgresJoined:

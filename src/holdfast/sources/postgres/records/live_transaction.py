@@ -25,6 +25,9 @@ from holdfast.sources.postgres.target_place import reason
 from holdfast.sources.records import Write
 
 _LINE = re.compile(r"COPY .*, line (\d+)", re.DOTALL)
+# the application's own triggers may name its tables without schema; what is read must not depend on that
+_THEIR_PATH = "SET LOCAL search_path TO DEFAULT"
+_OUR_PATH = "SET LOCAL search_path TO ''"
 _HINTS = {
     "23505": "a row with that key is there already: skip it, overwrite it, or choose another key",
     "23503": "write the row it refers to first, or together with it with constraints deferred",
@@ -62,6 +65,7 @@ class PostgresTransaction:
     def __exit__(self, kind: object, *_: object) -> None:
         try:
             if kind is None:
+                self._connection.execute(_THEIR_PATH)
                 self._connection.execute("COMMIT")
         except psycopg.Error as error:
             raise self._failed("the transaction could not be committed", error) from error
@@ -117,10 +121,12 @@ class PostgresTransaction:
     def _run(self, batch: Batch) -> int:
         try:
             with self._connection.cursor() as cursor:
+                self._connection.execute(_THEIR_PATH)
                 if batch.verb == "insert":
                     self._insert(cursor, batch)
                 else:
                     cursor.execute(statement(batch).encode(batch.table.form.codec))
+                self._connection.execute(_OUR_PATH)
                 return cursor.rowcount
         except psycopg.Error as error:
             raise self._refused(batch, error) from error

@@ -1,0 +1,208 @@
+"""Nothing is deleted before it was captured, and nothing else is deleted than what was."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from tests.faults.scripted_storage import Scripted
+from tests.faults.world import World
+from tests.integration.guard.application import EVENT, Application
+
+from holdfast.model.errors import HoldfastError, TargetError, UsageError
+from holdfast.repository.repository import Repository
+from holdfast.storage.local import LocalStorage
+from holdfast.usecases.entity_delete import EntityDeleteOrder, EntityDeleteResult, deleting, entity_delete
+from holdfast.usecases.entity_restore import EntityRestoreOrder, entity_restore
+from holdfast.usecases.trash import Discarded, TrashOrder, one, trash
+from holdfast.usecases.trash_restore import TrashRestoreOrder, trash_restore
+
+
+def delete(repository: Repository, application: Application, key: int = 1, **more: Any) -> EntityDeleteResult:
+    order = EntityDeleteOrder(subject=application.subject(key), created_by="tester@here", **more)
+    return entity_delete(repository, order)
+
+
+def in_trash(repository: Repository, application: Application) -> list[Discarded]:
+    return trash(repository, TrashOrder(sources={"shop": application.source}))
+
+
+def test_what_was_deleted_comes_back_from_the_trash(world: World, application: Application) -> None:
+    """Deleted with all that belongs to it, told in the trash with who did it, and brought back as it was."""
+    before = application.rows()
+    with world.opened() as repository:
+        result = delete(repository, application)
+        counts = (("events", 1), ("regs", 20), ("lines", 40))
+        assert result.deleted == {application.table(name): number for name, number in counts}
+        assert result.unlinked == {application.table("notes"): 2}
+        after = application.rows()
+        assert [row[0] for row in after["events"]] == [2, 3]
+        assert len(after["notes"]) == 3
+        (found,) = in_trash(repository, application)
+        assert (found.entity, found.title, found.by.user, found.rows) == (("event", "1"), "One", "tester@here", 61)
+        order = TrashRestoreOrder(discarded=one([found], found.id[:8]), source=application.source,
+                                  entities=lambda: {"event": EVENT})  # fmt: skip
+        trash_restore(repository, order)
+    assert application.rows() == before
+
+
+@pytest.mark.parametrize("script", ["put_new@packs/*:break", "put_new@log/*#2+:break", "get@packs/*:break"])
+def test_a_storage_failure_means_no_delete(world: World, application: Application, script: str) -> None:
+    """Whatever the store refuses, to write or to read back: the application keeps every row."""
+    before = application.rows()
+    world.store = lambda: Scripted(LocalStorage(world.repo), script)
+    with world.opened() as repository, pytest.raises(HoldfastError):
+        delete(repository, application)
+    assert application.rows() == before
+    with world.opened() as repository, application.connected() as connection:
+        subject = EntityDeleteOrder(subject=application.subject())
+        with pytest.raises(HoldfastError), deleting(repository, subject, connection):
+            connection.execute("DELETE FROM events WHERE id = 1")
+        connection.rollback()
+    assert application.rows() == before
+
+
+def test_a_row_that_flips_in_the_store_means_no_delete(world: World, application: Application) -> None:
+    """What cannot be read back as it was written does not count as captured."""
+    before = application.rows()
+    world.store = lambda: Scripted(LocalStorage(world.repo), "get@packs/*:flip")
+    with world.opened() as repository, pytest.raises(HoldfastError):
+        delete(repository, application)
+    assert application.rows() == before
+    with world.opened() as repository:
+        assert in_trash(repository, application) == []
+
+
+def test_rows_that_hold_it_forbid_the_delete_unless_forced(world: World, application: Application) -> None:
+    """A payment refers to event 2: refused and named; with force it refers to nothing, and a restore links it again."""
+    before = application.rows()
+    with world.opened() as repository:
+        plan = delete(repository, application, 2, dry_run=True)
+        assert "payments" in plan.blocked[0]
+        with pytest.raises(TargetError, match="refer to event 2") as caught:
+            delete(repository, application, 2)
+        assert "payments" in caught.value.why
+        assert application.rows() == before
+        assert in_trash(repository, application) == []
+        delete(repository, application, 2, force=True)
+        assert application.rows()["payments"] == [(1, None)]
+        entity_restore(repository, EntityRestoreOrder(subject=application.subject(2)))
+    assert application.rows() == before
+
+
+def test_a_trigger_that_deletes_more_stops_everything(world: World, application: Application) -> None:
+    """What the database deletes beyond what was captured is counted, and nothing at all is deleted then."""
+    body = "DELETE FROM audit"
+    application.run("INSERT INTO audit VALUES (1, 1), (2, 2)")
+    if application.kind == "sqlite":
+        application.run(f"CREATE TRIGGER more AFTER DELETE ON regs BEGIN {body}; END")
+    else:
+        application.run(
+            f"CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body}; RETURN NULL; END'",
+            "CREATE TRIGGER more AFTER DELETE ON regs FOR EACH ROW EXECUTE FUNCTION more()",
+        )
+    before = application.rows()
+    with world.opened() as repository:
+        with pytest.raises(TargetError, match="other rows than were captured") as caught:
+            delete(repository, application)
+        assert "audit: 0 captured, 2 deleted" in caught.value.why
+        assert application.rows() == before
+        with application.connected() as connection:
+            order = EntityDeleteOrder(subject=application.subject())
+            with pytest.raises(TargetError, match="audit were deleted"), deleting(repository, order, connection):
+                connection.execute("DELETE FROM events WHERE id = 1")
+            connection.rollback()
+        assert application.rows() == before
+        assert in_trash(repository, application) == []
+
+
+def test_in_ones_own_transaction_it_is_captured_first(world: World, application: Application) -> None:
+    """The application deletes by its own connection, uncommitted work included, and settings stay what they were."""
+    with world.opened() as repository, application.connected() as connection:
+        connection.execute("INSERT INTO regs VALUES (100, 1, 'not yet committed')")
+        if application.kind == "postgres":
+            connection.execute("SET search_path = public, pg_catalog; SET datestyle = 'German'")
+        with deleting(repository, EntityDeleteOrder(subject=application.subject()), connection) as captured:
+            connection.execute("DELETE FROM events WHERE id = 1")
+        if application.kind == "postgres":
+            assert connection.execute("SHOW datestyle").fetchone()[0].startswith("German")
+        connection.commit()
+        assert captured.closure.counts("owned")[application.table("regs")] == 21
+        entity_restore(repository, EntityRestoreOrder(subject=application.subject()))
+        assert len(application.rows()["regs"]) == 61
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (3,)
+
+
+def test_another_row_than_the_captured_one_is_noticed(world: World, application: Application) -> None:
+    """Capturing event 1 and deleting event 3 is an error, though as many rows go; deleting nothing leaves no trash."""
+    before = application.rows()
+    order = EntityDeleteOrder(subject=application.subject())
+    with world.opened() as repository, application.connected() as connection:
+        with pytest.raises(TargetError, match="only 0 of them were captured"), deleting(repository, order, connection):
+            connection.execute("DELETE FROM events WHERE id = 3")
+        connection.rollback()
+        with deleting(repository, order, connection):
+            connection.execute("UPDATE events SET title = 'kept' WHERE id = 1")
+        connection.rollback()
+        with pytest.raises(ZeroDivisionError), deleting(repository, order, connection):
+            print(connection.execute("DELETE FROM events WHERE id = 1") and 1 / 0)
+        connection.rollback()
+        assert in_trash(repository, application) == []
+    assert application.rows() == before
+
+
+def test_a_connection_that_leads_elsewhere_or_commits_by_itself_is_refused(
+    world: World, application: Application
+) -> None:
+    """Each with a hint, before anything is looked at."""
+    order = EntityDeleteOrder(subject=application.subject())
+    with world.opened() as repository, application.connected() as connection:
+        with pytest.raises(UsageError, match="no connection"), deleting(repository, order, object()):
+            pass
+        if application.kind == "sqlite":
+            connection.isolation_level = None
+        else:
+            connection.autocommit = True
+        with pytest.raises(UsageError, match="commits each statement"), deleting(repository, order, connection):
+            pass
+
+
+def test_what_others_add_meanwhile_is_captured_or_waits(world: World, application: Application) -> None:
+    """A writer keeps registering while its event is deleted: every row is in the snapshot, refused, or elsewhere."""
+    stop = threading.Event()
+    written: list[int] = []
+
+    def register() -> None:
+        number = 1000
+        while not stop.is_set():
+            number += 1
+            try:
+                application.run(f"INSERT INTO regs VALUES ({number}, {1 + number % 3}, 'late')")
+            except Exception:
+                continue
+            written.append(number)
+
+    writer = threading.Thread(target=register)
+    writer.start()
+    try:
+        with world.opened() as repository:
+            result = delete(repository, application)
+    finally:
+        stop.set()
+        writer.join()
+    after = application.rows()
+    assert not [row for row in after["regs"] if row[1] == 1]
+    with world.opened() as repository:
+        entity_restore(repository, EntityRestoreOrder(subject=application.subject()))
+    regs = {row[0] for row in application.rows()["regs"]}
+    assert regs == set(range(60)) | set(written)
+    assert result.deleted[application.table("regs")] == sum(1 for row in application.rows()["regs"] if row[1] == 1)
+
+
+def test_a_missing_event_is_named(world: World, application: Application) -> None:
+    """Nothing there: an error, not a silent success."""
+    with world.opened() as repository, pytest.raises(UsageError, match="no event 77"):
+        delete(repository, application, 77)
+
+
