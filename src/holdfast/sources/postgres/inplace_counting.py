@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -19,7 +20,15 @@ from holdfast.sources.postgres.readback_largeobjects import compare_large_object
 from holdfast.sources.postgres.target_place import Place, reason
 from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved
 
+_COLUMN = re.compile(r", column (?P<name>.*?)(?::|\Z)")
 _WRITING = frozenset({Action.ADD, Action.OVERWRITE, Action.REPLACE})
+
+
+def _said(error: psycopg.Error) -> str:
+    """What the server said, with the column instead of the place in a table that only we know."""
+    column = _COLUMN.search(error.diag.context or "")
+    where = f"column {column['name']}: " if column else ""
+    return f"{where}{error.diag.message_primary or reason(error)}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +51,10 @@ class Counting:
         except psycopg.Error as error:
             if self.connection.closed:
                 raise
-            problem = f"rows of the snapshot do not fit the table as it is now: {self.place.harmless(reason(error))}"
+            problem = (
+                f"rows of the snapshot do not fit the table as it is now: {self.place.harmless(_said(error))}; restore "
+                "beside and bring them over, or choose other tables with --only"
+            )
         except TargetError as error:
             problem = "; ".join(filter(None, (f"{error.what}: {error.why}", error.hint)))
         return replace(step, action=Action.BLOCKED, detail="; ".join(filter(None, (step.detail, problem))))

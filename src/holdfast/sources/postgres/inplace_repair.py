@@ -25,6 +25,15 @@ _ATTACHING = frozenset({"TABLE ATTACH", "INDEX ATTACH"})
 _KEYS = frozenset({"INDEX", "CONSTRAINT", "INDEX ATTACH"})
 
 
+_JOINED = (
+    "SELECT n.nspname, t.relname, c.relname, p.relname FROM pg_catalog.pg_inherits h"
+    " JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid AND c.relkind IN ('i', 'I')"
+    " JOIN pg_catalog.pg_class p ON p.oid = h.inhparent JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid"
+    " JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace"
+    " ORDER BY 1, 2, 3"
+)
+
+
 def living_definitions(place: Place, server_version: int, environ: Mapping[str, str]) -> Definitions:
     """The definitions of a database as they are now, by pg_dump."""
     program = tool("pg_dump", server_version, environ.get("PATH"))
@@ -97,6 +106,24 @@ def in_phases(wanted: Sequence[Definition], saved: Definitions | None) -> dict[s
     place = max((number for number, entry in enumerate(post, 1) if entry.desc in _KEYS), default=0)
     post[place:place] = late
     return phases
+
+
+def unasked_indexes(connection: Connection, made: Iterable[Definition], saved: Definitions) -> list[str]:
+    """Indexes that tables made just now were given by the server, because the table they are parts of has one.
+
+    The saved partition had none: an index ON ONLY the parent. One that is joined to its parent cannot be dropped.
+    """
+    tables = {(entry.namespace, entry.tag) for entry in made if entry.desc == "TABLE"}
+    known = {(entry.namespace, entry.tag) for entry in saved.of("INDEX")}
+    known |= {(entry.namespace, entry.tag.rpartition(" ")[2]) for entry in saved.of("CONSTRAINT")}
+    if not tables:
+        return []
+    return [
+        f"{schema}.{table} has an index {index} that it did not have when it was saved: the server makes one for every "
+        f"partition that joins a table with the index {parent}"
+        for schema, table, index, parent in connection.execute(_JOINED).fetchall()
+        if (schema, table) in tables and (schema, index) not in known
+    ]
 
 
 def _has_default(entry: Definition, catalog: Catalog, saved: Definitions) -> bool:

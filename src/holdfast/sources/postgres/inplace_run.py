@@ -28,6 +28,7 @@ from holdfast.sources.postgres.inplace_repair import (
     missing,
     step_name,
     take_away,
+    unasked_indexes,
 )
 from holdfast.sources.postgres.inplace_rows import RowsRun
 from holdfast.sources.postgres.inplace_views import refresh_stale, stale
@@ -278,7 +279,10 @@ class InPlaceRun:
         if self._request.acl:
             for line in grant(self._connection, wanted["access"], making):
                 self._warn(f"not granted: {line}")
-        made = {(entry.namespace, entry.tag) for entries in wanted.values() for entry in entries}
+        every = [entry for entries in wanted.values() for entry in entries]
+        for line in unasked_indexes(self._connection, every, repairs.definitions):
+            self._warn(line)
+        made = {(entry.namespace, entry.tag) for entry in every}
         views = [item for item in self._saved.relations(kinds.KIND_MATVIEW) if self._saved.name(item) in made]
         for result in refresh(self._connection, self._saved, views, repairs.definitions, making.paths):
             self._results[result.name.encode()] = result

@@ -133,3 +133,21 @@ def test_a_second_restore_goes_beside_the_first_and_names_what_was_not_finished(
     finally:
         for name in names:
             server.drop_database(name)
+
+
+def test_an_index_that_only_the_parent_had_is_told(server: PostgresServer, shop: str) -> None:
+    """The server gives one to every partition that joins; nothing lets it be without, so it is no secret."""
+    server.run(
+        "CREATE TABLE ev (d int, k text, v text) PARTITION BY RANGE (d); CREATE INDEX ON ev (v);"
+        "CREATE TABLE e1 PARTITION OF ev FOR VALUES FROM (0) TO (10);"
+        "CREATE TABLE e2 PARTITION OF ev FOR VALUES FROM (10) TO (20);"
+        "CREATE INDEX half ON ONLY ev (k); INSERT INTO ev SELECT i, 'k', 'v' FROM generate_series(0, 19) i",
+        shop,
+    )
+    saved = snapshot_of(server, shop)
+    server.run("DROP TABLE e2", shop)
+    outcome = restore(server.url(shop), saved, in_place=True)
+    assert outcome.bad == []
+    told = [text for text in outcome.warnings if "did not have when it was saved" in text]
+    assert len(told) == 1
+    assert told[0].startswith("public.e2 has an index") and told[0].endswith("with the index half")
