@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from holdfast.model.records import Did, Difference, Key, Row, Table
 from holdfast.records.schema import SchemaDifference, schema_difference
 from holdfast.records.spill import AFTER, BEFORE, Spill
-from holdfast.sources.records import Book, Comparing
+from holdfast.sources.records import Book, Comparing, Mirroring
 
 _BATCH = 500
-_DOUBTED = 20_000
+_DOUBTED = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,8 @@ class Contrast:
             self._spill.put(BEFORE, one.rows_not_shared(before, two))
             self._spill.put(AFTER, two.rows_not_shared(after, one))
             self._spill.sort()
-            self._settle()
+            if not isinstance(one, Mirroring):
+                self._settle()
             if self.pair.key:
                 self._spill.once()
         else:

@@ -85,6 +85,19 @@ class Comparing(Protocol):
         ...
 
 
+@runtime_checkable
+class Mirroring(Comparing, Protocol):
+    """Comparing in pairs: what one of two books of this kind leaves out is exactly what the other leaves out.
+
+    A key that only one of them then gives is a row that only one of them has; nobody has to look it up.
+    """
+
+    @property
+    def mirrors(self) -> bool:
+        """True."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyText:
     """Rows as PostgreSQL's COPY writes them, UTF-8: ``read(offset, length)`` gives any stretch of ``size`` bytes.

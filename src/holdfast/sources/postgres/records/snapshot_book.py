@@ -92,6 +92,11 @@ class SnapshotBook:
         unique = unique and not any(None in key for key in wanted)
         return self._finder.find(self._parts[table.name], columns, wanted, unique=unique)
 
+    @property
+    def mirrors(self) -> bool:
+        """See Mirroring: ``changes`` looks at both sides at once."""
+        return True
+
     def rows_not_shared(self, table: Table, other: Book) -> Iterator[Row]:
         """See Comparing. What the other side's answer will be is found on the way, and kept while it is small."""
         theirs = {part.item.name: part for part in other.parts(table.name)} if isinstance(other, SnapshotBook) else {}
