@@ -160,9 +160,10 @@ def _read_back(table: Table, transaction: LiveTransaction, changes: Sequence[Dif
         if not now:
             raise _otherwise(change, "it is not there")
         row = now[-1] if len(now) == 1 else now.pop()
-        meant = {name: value for name, value in change.after.values.items() if name not in generated}
-        differs = [name for name, value in meant.items() if row.values.get(name) != value]
-        if differs:
+        meant = change.after.values
+        if row.values != meant and (
+            differs := [n for n, value in meant.items() if row.values.get(n) != value and n not in generated]
+        ):
             raise _otherwise(change, f"other values in {', '.join(differs)}")
         yield replace(change, after=row)
 

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Protocol
 
 from holdfast.entities.graph import Edge, Graph, Structure
-from holdfast.entities.ordering import is_path
 from holdfast.entities.paths import keys_at
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Key, Row, Table, Value
@@ -127,7 +126,7 @@ class _Search:
             if frontier and depth > self._limits.depth:
                 raise _runaway(frontier[0].edge, f"it leads more than {self._limits.depth} edges away from the root",
                                "raise limit_depth, or declare the edge as parent")  # fmt: skip
-        self._found.users = [each for member in self._found.members.values() for each in self._users_of(member)]
+        self._found.users = self._users()
         return self._found
 
     def _step(self, group: list[Member]) -> Iterator[Member]:
@@ -196,7 +195,8 @@ class _Search:
         if len(self._found.members) > self._limits.rows:
             raise _runaway(edge, f"with it there are more than {self._limits.rows:,} rows",
                            "raise the limit with --limit-rows, or declare the edge as parent or reference")  # fmt: skip
-        reached = self._reached[edge.name] = self._reached.get(edge.name, 0) + 1
+        name = edge.reference.name
+        reached = self._reached[name] = self._reached.get(name, 0) + 1
         share = self._limits.share
         if share is not None and reached > _FLOOR_ROWS and reached > self._size(table) * share:
             raise _runaway(edge, f"it reaches more than {share:.0%} of the {self._size(table):,} rows of {table.name}",
@@ -211,10 +211,11 @@ class _Search:
 
     def _named(self, edge: Edge, row: Row) -> list[Key]:
         """The keys a row gives for an edge, as the table it leads to holds them."""
-        if any(str(row.values.get(column)) != value for column, value in edge.reference.when):
-            return []
+        for column, value in edge.reference.when:
+            if str(row.values.get(column)) != value:
+                return []
         keys = keys_at(row, edge.reference.columns)
-        if not any(is_path(column) for column in edge.reference.columns):
+        if not keys or not edge.inside:
             return keys
         table = self._rows.tables[edge.reference.to]
         return [key for each in keys if (key := self._typed(table, edge.reference.to_columns, each)) is not None]
@@ -234,13 +235,16 @@ class _Search:
         columns = tuple(column for column, _ in edge.reference.when)
         return columns, tuple(self._rows.parse(table, column, text) for column, text in edge.reference.when)
 
-    def _users_of(self, member: Member) -> Iterator[UserReference]:
-        if member.role == "linked":
-            return
-        for edge in self._graph.above(member.table):
-            if edge.up == "reference":
-                for key in self._named(edge, member.row):
-                    yield UserReference(member=member, edge=edge, key=key)
+    def _users(self) -> list[UserReference]:
+        """References of the rows found to rows that are not taken along."""
+        edges = {name: [e for e in self._graph.above(name) if e.up == "reference"] for name in self._rows.tables}
+        return [
+            UserReference(member=member, edge=edge, key=key)
+            for member in self._found.members.values()
+            if member.role != "linked"
+            for edge in edges.get(member.table, ())
+            for key in self._named(edge, member.row)
+        ]
 
 
 def identity_of(table: Table, row: Row) -> Identity:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from holdfast.entities.declared import Declaration, DeclaredEdge
 from holdfast.entities.naming import is_known, split_column, table_named
-from holdfast.entities.ordering import spoken
+from holdfast.entities.ordering import is_path, spoken
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Column, Reference, Table
 
@@ -48,6 +48,11 @@ class Edge:
     down: str = ""
     up: str = ""
     declared: bool = False
+
+    @property
+    def inside(self) -> bool:
+        """Whether it leads out of the inside of a value: the database knows nothing of it."""
+        return any(is_path(column) for column in self.reference.columns)
 
     @property
     def name(self) -> str:

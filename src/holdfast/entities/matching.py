@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from holdfast.entities.closure import Closure, Identity, Member
 from holdfast.entities.graph import Edge, Graph
@@ -56,15 +56,21 @@ def remapped(graph: Graph, member: Member, matches: Matches) -> Row:
     return row
 
 
-def named_by(closure: Closure, member: Member) -> Iterator[tuple[Edge, Member]]:
-    """Rows of the closure that a member names and cannot be without."""
-    for edge in closure.graph.above(member.table):
-        if edge.up not in ("parent", "shared"):
-            continue
-        by_key = keys_of_table(closure, edge.reference.to, edge.reference.to_columns)
-        for key in keys_at(member.row, edge.reference.columns):
-            if (other := by_key.get(tuple(map(str, key)))) is not None and other is not member:
-                yield edge, other
+def named_by(closure: Closure, members: Sequence[Member]) -> Iterator[tuple[Member, Edge, Member]]:
+    """Rows of the closure that ``members`` name and cannot be without; each once by edge, with one that names it."""
+    by_table: dict[str, list[Member]] = {}
+    for member in members:
+        by_table.setdefault(member.table, []).append(member)
+    for name, group in by_table.items():
+        for edge in closure.graph.above(name):
+            if edge.up not in ("parent", "shared"):
+                continue
+            columns = edge.reference.columns
+            naming = {tuple(map(str, key)): member for member in group for key in keys_at(member.row, columns)}
+            by_key = keys_of_table(closure, edge.reference.to, edge.reference.to_columns)
+            for key, member in naming.items():
+                if (other := by_key.get(key)) is not None and other is not member:
+                    yield member, edge, other
 
 
 def pointing(closure: Closure, member: Member) -> Iterator[Edge]:

@@ -31,8 +31,12 @@ def steps_of(path: str) -> list[str]:
 
 def keys_at(row: Row, columns: tuple[str, ...]) -> list[Key]:
     """Every key the columns give; none where one of them is NULL or leads nowhere."""
-    if all(column in row.values for column in columns):
-        key = row.key(columns)
+    values = row.values
+    try:
+        key = (values[columns[0]],) if len(columns) == 1 else tuple([values[column] for column in columns])
+    except KeyError:
+        pass  # a path, or nothing
+    else:
         return [] if None in key else [key]
     found = product(*(values_at(row, column) for column in columns))
     return list(dict.fromkeys(key for key in found if None not in key))

@@ -64,6 +64,7 @@ class _Planner:
         self._written: dict[Identity, Member] = {}
         self._matches: Matches = {}
         self._gone_columns: dict[str, set[str]] = {}
+        self._left_out: dict[str, set[str]] = {}
 
     def run(self) -> Decision:
         self._check_tables()
@@ -150,11 +151,13 @@ class _Planner:
 
     def _wanted(self, member: Member, table: Table, nulled: Sequence[str]) -> Row:
         row = remapped(self._closure.graph, member, self._matches)
-        lost = self._lost(member.table)
-        generated = {column.name for column in table.columns if column.generated}
-        if not (lost or generated or nulled):
+        left_out = self._left_out.get(table.name)
+        if left_out is None:
+            generated = {column.name for column in table.columns if column.generated}
+            left_out = self._left_out[table.name] = self._lost(table.name) | generated
+        if not (left_out or nulled):
             return row
-        values = {name: value for name, value in row.values.items() if name not in lost | generated}
+        values = {name: value for name, value in row.values.items() if name not in left_out}
         raw = b"" if nulled else row.raw
         return Row({**values, **{name: None for name in nulled if name in values}}, raw)
 
@@ -207,8 +210,9 @@ class _Planner:
         waiting = list(self._written.values())
         asked: set[Identity] = set()
         while waiting:
-            member = waiting.pop()
-            for edge, other in named_by(self._closure, member):
+            found = list(named_by(self._closure, waiting))
+            waiting = []
+            for member, edge, other in found:
                 if other.identity in asked or other.identity in self._written:
                     continue
                 asked.add(other.identity)
