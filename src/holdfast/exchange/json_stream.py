@@ -13,6 +13,7 @@ from holdfast.exchange.records import BadFile
 LARGEST_VALUE = 64 << 20
 DEEPEST = 100
 _SPACE = re.compile(r"[ \t\r\n]*")
+_MAY_GO_ON = re.compile(r"[0-9.eE+-]*")
 _COMPACT = 1 << 20
 _TAIL = 16
 _SHOWN = 40
@@ -113,7 +114,7 @@ class JsonStream:
                 raise self._too_deep() from error
             except ValueError as error:
                 raise self.bad(str(error).split(";", 1)[0]) from error
-            if end == len(self._text) and not isinstance(value, str | list | dict) and self._more():
+            if not isinstance(value, str | list | dict) and _MAY_GO_ON.fullmatch(self._text, end) and self._more():
                 continue  # a number may go on
             self._refuse_depth(value, end)
             self._at = end

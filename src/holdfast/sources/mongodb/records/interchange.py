@@ -114,7 +114,7 @@ class MongoInterchange:
         """See Interchange."""
         if isinstance(literal, str):
             return self.from_cell(table, column, literal)
-        return float(literal) if isinstance(literal, Decimal) else literal  # type: ignore[no-any-return]
+        return float(literal) if isinstance(literal, Decimal) else literal
 
     def from_raw(self, raw: bytes) -> Row:
         """See Interchange."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,7 @@ from holdfast.sources.records import Book
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _SMALL = 128 << 10
 _STRETCH = 4 << 20
+_MANY = 10_000
 _GUARDS = {"token": "", "token_xid": 0, "flushed": False}
 _NOT_OURS = ("wish", "round", "sampled", "read_in_full_because", "not_protected")
 
@@ -192,6 +194,9 @@ def _label(book: Book, name: str) -> str:
 
 
 def _table_pieces(item: bytes, notes: Notes, form: Form, rows: Sequence[Row]) -> Iterator[Piece]:
+    if len(rows) > _MANY:
+        yield from _batches(item, notes, form, rows)
+        return
     data = form.lines(rows)
     if not data:
         yield Piece(item=item, kind=KIND_TABLE, item_notes=notes)
@@ -209,3 +214,17 @@ def _table_pieces(item: bytes, notes: Notes, form: Form, rows: Sequence[Row]) ->
             item_notes=notes, result=lambda done=result: done,  # type: ignore[misc]
         )
         begin, order = end, order + 1
+
+
+def _batches(item: bytes, notes: Notes, form: Form, rows: Sequence[Row]) -> Iterator[Piece]:
+    """Many rows, which need not be in memory: an import keeps them on disk."""
+    waiting = iter(rows)
+    for order in itertools.count():
+        batch = list(itertools.islice(waiting, _MANY // 2))
+        if not batch:
+            return
+        result = PieceResult(rows=len(batch))
+        yield Piece(
+            item=item, kind=KIND_TABLE, order=order, key=f"rows-{order}", cut=Cut.ROWS, blocks=[form.lines(batch)],
+            item_notes=notes, result=lambda done=result: done,  # type: ignore[misc]
+        )

@@ -1,0 +1,45 @@
+"""Exported by one command, imported by another, found under the old id: as a user of the old system would."""
+
+from __future__ import annotations
+
+import json
+
+from tests.acceptance.program import Site, rows_of
+
+
+def test_an_old_backup_is_imported_and_restored_by_its_old_id(site: Site) -> None:
+    """Out as a document, in under the id the old system gave it, back as a database."""
+    site.ok("backup", "notes")
+    written = site.ok("export", "latest:notes", "--format", "json", "--to", "out.json")
+    assert set(written) == {"snapshot", "format", "files", "rows"}
+    path = site.folder / "out.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "id": "backup-1700000000000", "timestamp": "2023-11-14T22:13:20Z"}))
+    planned = site.ok("import", "out.json", "--source", "notes", "--dry-run")
+    assert planned["backups"][0]["snapshot"] is None
+    made = site.ok("import", "out.json", "--source", "notes")
+    assert set(made) == {"run", "dry_run", "backups", "warnings"}
+    assert site.ok("import", "out.json", "--source", "notes")["backups"][0]["skipped"].startswith("imported before as")
+    shown = site.ok("show", "backup-1700000000000")
+    assert shown["id"] == made["backups"][0]["snapshot"]
+    assert shown["aliases"] == ["backup-1700000000000"]
+    assert site.ok("list")[0]["aliases"] == ["backup-1700000000000"]
+    site.ok("restore", "backup-1700000000000", "--to", "again.sqlite")
+    assert rows_of(site.folder / "again.sqlite") == rows_of(site.database)
+
+
+def test_what_goes_wrong_is_told_in_full(site: Site) -> None:
+    """A half-written file names its place; nothing is replaced unasked; one stream holds one file."""
+    site.ok("backup", "notes")
+    site.ok("export", "latest:notes", "--format", "json", "--to", "out.json")
+    again = site.run("export", "latest:notes", "--format", "json", "--to", "out.json")
+    assert (again.status, "there already" in again.err) == (1, True)
+    path = site.folder / "out.json"
+    path.write_text(path.read_text()[:-40])
+    half = site.run("import", "out.json", "--source", "notes", "--json")
+    assert half.status == 1
+    assert half.document["error"]["code"] == "bad-file"
+    assert "line" in half.document["error"]["where"]
+    assert len(site.ok("list")) == 1
+    files = site.run("export", "latest:media", "--format", "json")
+    assert files.status == 2
