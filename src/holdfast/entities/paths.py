@@ -80,6 +80,42 @@ def with_replaced(row: Row, path: str, replace: Replace) -> Row:
     return Row({**row.values, base: closed})
 
 
+def with_added(row: Row, was: Row, path: str, is_wanted: Callable[[Any], bool]) -> Row:
+    """The row with what stood at ``path`` of ``was`` and is missing now: appended to an array, or set where nothing is.
+
+    Only values that ``is_wanted`` are looked at; the row itself when nothing is missing, or there is no place for it.
+    """
+    base = base_of(row.values, path)
+    if base is None or base not in was.values:
+        return row
+    steps = steps_of(path[len(base):])
+    value, then = row.values[base], _opened(was.values[base], steps)
+    now = _opened(value, steps) if value is not None else None
+    missing = [each for each in _walk(then, steps) if not isinstance(each, dict | list) and is_wanted(_told(each))]
+    there = {str(each) for each in _walk(now, steps)}
+    changed: Any = now
+    for each in missing:
+        if str(each) not in there:
+            changed = _added(changed, steps, each)
+    if changed == now:
+        return row
+    closed: Any = changed
+    if isinstance(value, str):
+        closed = _array(changed) if _is_array(value, steps) else _json(changed)
+    return Row({**row.values, base: closed})
+
+
+def _added(value: Any, steps: list[str], new: Any) -> Any:
+    if steps == ["[]"]:
+        return [*value, new] if isinstance(value, list) else value
+    if not isinstance(value, dict) or not steps or steps[0] == "[]":
+        return value
+    if len(steps) == 1:
+        return {**value, steps[0]: new} if value.get(steps[0]) is None else value
+    inner = _added(value.get(steps[0]), steps[1:], new)
+    return value if inner is None else {**value, steps[0]: inner}
+
+
 def texts_in(value: Any) -> Iterator[str]:
     """Every scalar inside a value, as text: what could be an id."""
     if isinstance(value, str) and not isinstance(value, Number) and value[:1] in ("{", "["):

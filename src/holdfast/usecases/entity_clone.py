@@ -24,7 +24,7 @@ from holdfast.usecases.entity_backup import blobs_of
 from holdfast.usecases.entity_finding import Subject, choose, closure_in, graph_for, missing_live, root_of
 from holdfast.usecases.entity_restore import locking, refuse, require_only_ours
 from holdfast.usecases.looking import open_book, open_live
-from holdfast.usecases.row_undo import Protection, protect_rows
+from holdfast.usecases.row_undo import Protection, kept_only_if_committed, protect_rows
 
 _NAMED = 5
 
@@ -102,7 +102,12 @@ def entity_clone(repository: Repository, order: EntityCloneOrder) -> EntityClone
     subject = order.subject
     saved = _saved(repository, order) if order.from_ else None
     result: EntityCloneResult | None = None
-    with open_live(subject.source) as live, contextlib.suppress(_DryRun), live.transaction() as transaction:
+    with (
+        open_live(subject.source) as live,
+        kept_only_if_committed(repository, lambda: result.undo if result else None),
+        contextlib.suppress(_DryRun),
+        live.transaction() as transaction,
+    ):
         closure = saved
         if closure is None:
             now = Within(live, transaction)

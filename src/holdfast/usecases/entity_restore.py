@@ -17,7 +17,7 @@ from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.records import LiveBook, LiveTransaction
 from holdfast.usecases.entity_finding import Subject, choose, closure_in, graph_for, missing_live, root_of, title_of
 from holdfast.usecases.looking import open_book, open_live
-from holdfast.usecases.row_undo import Protection, protect_rows
+from holdfast.usecases.row_undo import Protection, kept_only_if_committed, protect_rows
 
 _NAMED = 6
 
@@ -96,7 +96,7 @@ def _carry_out(
     if order.dry_run:
         result.decision = decide(closure, live.tables, live.find, wishes)
         return result
-    with live.transaction() as transaction:
+    with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
         result.decision = decide(closure, live.tables, locking(transaction), wishes)
         refuse(result.decision, order.subject)
         if result.decision.changes:

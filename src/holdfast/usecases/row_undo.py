@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 
 from holdfast.entities.applying import apply, require_nothing_else
-from holdfast.model.errors import Damaged, TargetError
+from holdfast.model.errors import Damaged, HoldfastError, TargetError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import new_id, short
 from holdfast.model.records import Did, Difference, Key, Row, Table, Value
@@ -114,6 +115,18 @@ def protect_rows(repository: Repository, order: Protection) -> SnapshotInfo:
     return made.snapshots[0]
 
 
+@contextlib.contextmanager
+def kept_only_if_committed(repository: Repository, kept: Callable[[], str | None]) -> Iterator[None]:
+    """Around a transaction: when it fails after all, the snapshot for its undo (``kept``) is forgotten again."""
+    try:
+        yield
+    except BaseException:
+        if (snapshot := kept()) is not None:
+            with contextlib.suppress(HoldfastError):  # it serves no undo, and does no harm
+                repository.forget([snapshot])
+        raise
+
+
 def undo_rows(repository: Repository, order: RowUndoOrder) -> RowUndoResult:
     """Make the rows as they were before the run. Can itself be undone.
 
@@ -130,7 +143,7 @@ def undo_rows(repository: Repository, order: RowUndoOrder) -> RowUndoResult:
         if order.dry_run:
             result.changes, result.conflicts = _back(kept, live, notes, live.find)
             return result
-        with live.transaction() as transaction:
+        with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
 
             def locked(table: Table, columns: tuple[str, ...], wanted: Sequence[Key]) -> Iterator[Row]:
                 return transaction.find(table, columns, wanted, lock=True)
