@@ -19,9 +19,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast.api import App, Entity, open  # noqa: A004 - the name people know
+    from holdfast.api import App, Entity, HoldfastError, open  # noqa: A004 - the name people know
 
-__all__ = ["App", "Entity", "__version__", "open"]
+__all__ = ["App", "Entity", "HoldfastError", "__version__", "open"]
 __version__ = "0.1.0"
 
 

@@ -11,5 +11,6 @@
 
 from holdfast.api.app import App, open  # noqa: A004 - the name people know
 from holdfast.api.entity import Entity
+from holdfast.model.errors import HoldfastError
 
-__all__ = ["App", "Entity", "open"]
+__all__ = ["App", "Entity", "HoldfastError", "open"]
