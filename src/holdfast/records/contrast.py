@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.model.records import Did, Difference, Key, Row, Table
+from holdfast.records.cancelling import cancelled
 from holdfast.records.schema import SchemaDifference, schema_difference
 from holdfast.records.spill import AFTER, BEFORE, Spill
 from holdfast.sources.records import Book, Comparing, Mirroring
@@ -89,10 +90,15 @@ class Contrast:
             if self.pair.key:
                 self._spill.once()
         else:
-            self._spill.put(BEFORE, one.rows(before))
-            self._spill.put(AFTER, two.rows(after))
+            self._put_all()
             self._spill.sort()
         self._count()
+
+    def _put_all(self) -> None:
+        """Every row of both, but for equal ones that come at about the same time: those cancel on the way."""
+        (one, two), (before, after) = self.pair.books, self.pair.tables
+        for side, rows in cancelled((one.rows(before), two.rows(after)), self.pair.columns):
+            self._spill.put((BEFORE, AFTER)[side], rows)
 
     def _alike(self) -> bool:
         """Rows in the same bytes are the same rows only where the columns are the same."""
@@ -131,8 +137,7 @@ class Contrast:
         before, after = self.pair.tables
         self._spill.clear()
         if len(doubted) > _DOUBTED:
-            self._spill.put(BEFORE, one.rows(before))
-            self._spill.put(AFTER, two.rows(after))
+            self._put_all()
             return
         columns = self.pair.columns
         for start in range(0, len(doubted), _BATCH):

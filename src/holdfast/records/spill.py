@@ -11,6 +11,7 @@ from typing import Any
 
 from holdfast.model.errors import SourceError
 from holdfast.model.records import Row, Value
+from holdfast.records.cancelling import identity
 
 BEFORE, AFTER = "before", "after"
 
@@ -115,10 +116,8 @@ class Spill:
         return _digest(repr(tuple(map(_as_key, key))))
 
     def _content(self, row: Row) -> bytes:
-        if row.raw and not self._columns:
-            return hashlib.blake2b(row.raw, digest_size=16).digest()
-        names = self._columns or tuple(sorted(row.values))
-        return _digest(repr([row.values.get(name) for name in names]))
+        same = identity(row, self._columns)
+        return hashlib.blake2b(same, digest_size=16).digest() if isinstance(same, bytes) else _digest(str(same))
 
     def _rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
         # a cursor of its own: verdicts are written while it is read

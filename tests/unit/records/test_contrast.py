@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.contracts.memory_book import MemoryBook, table_of
 
 from holdfast.model.records import Did, Row, Table
+from holdfast.records import cancelling
 from holdfast.records.contrast import Contrast, Pair
 from holdfast.sources.records import Book
 
@@ -94,3 +96,17 @@ def test_values_of_other_type_are_other_values() -> None:
     two = MemoryBook([KEYED], {"t": [{"id": 1, "value": 1.0}, {"id": 2, "value": b"x"}]})
     with contextlib.closing(contrast(one, two)) as found:
         assert found.changed == 2
+
+
+@given(lists, lists, st.integers(1, 3), st.integers(1, 4))
+def test_equal_rows_cancel_in_pairs_only(before: list[Any], after: list[Any], turn: int, most: int) -> None:
+    """However little is held at a time, what is left differs by exactly what the streams differ by."""
+    streams = tuple(iter([Row({"id": key, "value": value}) for key, value in each]) for each in (before, after))
+    left: tuple[Counter[Any], Counter[Any]] = (Counter(), Counter())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cancelling, "_TURN", turn)
+        patch.setattr(cancelling, "_HELD", most)
+        for side, rows_left in cancelling.cancelled(streams, ("id", "value")):  # type: ignore[arg-type]
+            left[side].update(tuple(row.values.values()) for row in rows_left)
+    assert left[0] - left[1] == Counter(before) - Counter(after)
+    assert left[1] - left[0] == Counter(after) - Counter(before)
