@@ -19,6 +19,7 @@ from holdfast.model.snapshot import Item, Segment
 from holdfast.sources.base import Content
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.load_sliced import Source, is_sliced, load_sliced
+from holdfast.sources.postgres.target_path import NOT_FOUND
 from holdfast.sources.postgres.target_place import Place, reason
 from holdfast.sources.postgres.target_saved import Saved
 
@@ -72,15 +73,20 @@ class Loader:
         while jobs:
             self._again = []
             self._side_by_side(jobs)
-            if len(self._again) >= len(jobs):
-                del self._paths[0]
-            if not self._paths:
+            if len(self._again) >= len(jobs) and not self._look_elsewhere():
                 break
             jobs = [job for job, _ in self._again]
         for job, error in self._again:
             self._loaded[job.item.name].lost.append(error.why or error.what)
         self._report(PhaseEnded(source=self._source, phase="load"))
         return self._loaded
+
+    def _look_elsewhere(self) -> bool:
+        """Take the next path; False when there is none, or names are not what some table fails for."""
+        if not any(isinstance(error.__cause__, NOT_FOUND) for _, error in self._again):
+            return False
+        del self._paths[0]
+        return bool(self._paths)
 
     def _side_by_side(self, jobs: list[_Job]) -> None:
         waiting: queue.SimpleQueue[_Job] = queue.SimpleQueue()
@@ -128,6 +134,7 @@ class Loader:
                 refused = TargetError(
                     "rows were refused", where=job.item.label, why=self._place.harmless(reason(error))
                 )
+                refused.__cause__ = error
                 with self._lock:
                     self._again.append((left, refused))
                 return

@@ -6,6 +6,7 @@ Every error is a failure that names the object and its statement; nothing is sil
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import psycopg
@@ -130,14 +131,19 @@ def make(connection: Connection, definition: Definition, making: Making, place: 
 
 def patiently(connection: Connection, statement: bytes, paths: Sequence[str]) -> None:
     """Execute it; when names are not found, again with each of the paths, as long as that is why it fails."""
-    try:
-        with connection.transaction():
+    idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+    def attempt() -> None:
+        with nullcontext() if idle else connection.transaction():
             connection.execute(statement)
+
+    try:
+        attempt()
     except NOT_FOUND as first:
         for path in paths:
             try:
-                with looking(connection, path), connection.transaction():
-                    connection.execute(statement)
+                with looking(connection, path):
+                    attempt()
             except NOT_FOUND:
                 continue
             return
