@@ -160,6 +160,21 @@ class EntityPromises:
         held.take_back(result.run)
         assert differing(before, held.site.state()) == []
 
+    def test_a_deleted_event_is_copied_from_a_snapshot(self, held: Held) -> None:
+        """The old one stays deleted, the copy has new ids and only what exists now is named."""
+        held.save_all()
+        held.site.delete(7)
+        before = held.site.state()
+        latest = held.repository.snapshots()[-1].info.id
+        result = entity_clone(held.repository, EntityCloneOrder(subject=held.subject(7), from_=latest))
+        after = held.site.state()
+        assert all(set(before[name]) <= set(after[name]) for name in TABLES)
+        new = str(result.key[0])
+        assert len([row for row in after["registrations"] if row[1] == new]) == 38
+        assert not [row for row in after["events"] if row[0] == "7"]
+        held.take_back(result.run)
+        assert differing(before, held.site.state()) == []
+
     def test_a_dry_clone_leaves_nothing(self, held: Held) -> None:
         """It is made and proven, and taken back."""
         before = held.site.state()
