@@ -82,10 +82,15 @@ class Contrast:
         one, two = self.pair.books
         before, after = self.pair.tables
         if isinstance(one, Comparing) and isinstance(two, Comparing) and type(one) is type(two) and self._alike():
-            self._spill.put(BEFORE, one.rows_not_shared(before, two))
-            self._spill.put(AFTER, two.rows_not_shared(after, one))
+            ours, theirs = one.rows_not_shared(before, two), two.rows_not_shared(after, one)
+            mirrored = isinstance(one, Mirroring)
+            if self.pair.key and not mirrored:
+                self._put((ours, theirs))
+            else:  # one after the other: equal rows without key must be counted, a mirror may answer for both at once
+                self._spill.put(BEFORE, ours)
+                self._spill.put(AFTER, theirs)
             self._spill.sort()
-            if not isinstance(one, Mirroring):
+            if not mirrored:
                 self._settle()
             if self.pair.key:
                 self._spill.once()
@@ -95,9 +100,12 @@ class Contrast:
         self._count()
 
     def _put_all(self) -> None:
-        """Every row of both, but for equal ones that come at about the same time: those cancel on the way."""
         (one, two), (before, after) = self.pair.books, self.pair.tables
-        for side, rows in cancelled((one.rows(before), two.rows(after)), self.pair.columns):
+        self._put((one.rows(before), two.rows(after)))
+
+    def _put(self, streams: tuple[Iterator[Row], Iterator[Row]]) -> None:
+        """Keep rows of both sides, but for equal ones that come at about the same time: those cancel on the way."""
+        for side, rows in cancelled(streams, self.pair.columns):
             self._spill.put((BEFORE, AFTER)[side], rows)
 
     def _alike(self) -> bool:

