@@ -84,7 +84,8 @@ def test_a_dump_is_read_from_any_pieces(size: int) -> None:
         "CREATE TABLE public.t (id integer NOT NULL, \"a;b\" numeric(3,1) DEFAULT 1, CONSTRAINT x CHECK (id > 0));\n"
         "CREATE TRIGGER r AFTER INSERT ON t BEGIN INSERT INTO t VALUES (8); END;\n"
         "COPY public.t (id, \"a;b\") FROM stdin;\n1\tx\\ty\\\\\n2\t\\N\n\\.\n\n"
-        "INSERT INTO public.t VALUES (3, 'it''s -- ; '), (-4, E'\\n'), (5, X'00ff'), (6, replace('a\\nb','\\n',char(10)));\n"
+        "INSERT INTO public.t VALUES (3, 'it''s -- ; '), (-4, E'\\n'), (5, X'00ff');\n"
+        "INSERT INTO public.t VALUES (6, replace('a\\nb','\\n',char(10)));\n"
         "/* a ; b */ INSERT INTO \"public\".\"t\" (id) VALUES (7::integer);\n"
         "-- PostgreSQL database dump complete\n\\unrestrict x\n"
     )
@@ -92,7 +93,8 @@ def test_a_dump_is_read_from_any_pieces(size: int) -> None:
     origin = Origin(format="sql")
     found = [(record.table, list(record.values.values())) for record in reader.records(origin)]
     assert found == [
-        ("public.t", ["1", "x\ty\\"]), ("public.t", ["2", None]), ("public.t", [3, "it's -- ; "]), ("public.t", [-4, "\n"]),
+        ("public.t", ["1", "x\ty\\"]), ("public.t", ["2", None]), ("public.t", [3, "it's -- ; "]),
+        ("public.t", [-4, "\n"]),
         ("public.t", [5, b"\x00\xff"]), ("public.t", [6, "a\nb"]), ("public.t", [7]),
     ]  # fmt: skip
     assert origin.tables["public.t"] == ("id", "a;b")

@@ -156,7 +156,8 @@ def test_dumps_of_pg_dump_become_snapshots(
     pg: PostgresServer, database: str, repository: Repository, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """Plain with COPY, with INSERT of every form, packed, and custom archives."""
-    pg.run(SHOP + "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $x$ SELECT 1; -- COPY a (b) FROM stdin;\n$x$;", database)
+    function = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $x$ SELECT 1; -- COPY a (b) FROM stdin;\n$x$;"
+    pg.run(SHOP + function, database)
     source = PostgresSource(pg.url(database), environ=ENVIRON)
     with open_book(repository, taken(repository, source), source) as book:
         expected = told(book)
@@ -170,7 +171,7 @@ def test_dumps_of_pg_dump_become_snapshots(
     half = tmp_path / "half.sql"
     if "-Fc" not in options:
         half.write_bytes(data[: data.rindex(b"\n", 0, len(data) * 2 // 3) - 3])
-        with pytest.raises(HoldfastError, match="half|fields"):
+        with pytest.raises(HoldfastError, match=r"half|fields"):
             imported(repository, source, half)
 
 

@@ -19,6 +19,7 @@ from holdfast.sources.records import Book, Dump, SnapshotView
 _WHOLE = ("smallint", "integer", "bigint")
 _NUMBERS = ("numeric", "real", "double precision")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_INSTANT = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)T(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,6}))?Z")
 _DOCUMENTS = ("json", "jsonb")
 _VERBATIM = "$json"
 _LISTED = re.compile(r"[^\s;{}\[\]][^;{}]*")
@@ -161,17 +162,36 @@ def _taken(table: Table, name: str, kind: str, value: Any) -> Value:
     if isinstance(value, dict):
         return _special(table, name, value)
     if isinstance(value, str):
+        value = _instant(value, kind)
         return value if kind.endswith("[]") or not kind else typed(table, name, value)
     if isinstance(value, bool) and kind.startswith((*_WHOLE, *_NUMBERS)):
         raise UsageError(f"a boolean cannot stand in {table.name}.{name}", why=f"the column is of type {kind}")
     return typed(table, name, _text(value)) if kind in _WHOLE or kind == "boolean" else _text(value)
 
 
+def _instant(text: str, kind: str) -> str:
+    """A time as programs write it in JSON, ``2026-11-20T04:20:00.000Z``, as the column would."""
+    found = _INSTANT.fullmatch(text) if kind.startswith(("timestamp", "date")) else None
+    if found is None:
+        return text
+    if kind == "date":
+        return found["day"] if not found["time"].strip("0:") and not (found["part"] or "").strip("0") else text
+    part = (found["part"] or "").rstrip("0")
+    zone = "+00" if kind.endswith("with time zone") else ""
+    return f"{found['day']} {found['time']}{'.' + part if part else ''}{zone}"
+
+
+def _type_of(table: Table, name: str) -> str:
+    return next((column.type for column in table.columns if column.name == name), "")
+
+
 def _special(table: Table, name: str, value: Mapping[str, Any]) -> Value:
     """Extended JSON, as documents are exported in; any other object is kept as JSON text."""
     if len(value) == 1:
         kind, inner = next(iter(value.items()))
-        if kind == "$oid" or (kind == "$date" and isinstance(inner, str)):
+        if kind == "$date" and isinstance(inner, str):
+            return _instant(inner, _type_of(table, name))
+        if kind == "$oid":
             return str(inner)
         if kind.startswith("$number"):
             return str(inner)
