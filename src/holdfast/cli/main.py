@@ -35,7 +35,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "restore": ("restore:restore", "Get a snapshot back, into a new place unless told otherwise."),
     "entity": ("entity:entity", "Save, find, restore or copy one thing with everything that belongs to it."),
     "undo": ("undo:undo", "Take back what a restore changed."),
-    "guard": ("guard:guard", "Keep whatever anybody deletes, in triggers of the database."),
+    "guard": ("guard:guard", "Keep whatever anybody deletes from an application."),
     "trash": ("trash:trash", "List what was deleted, by whom; bring it back."),
     "status": ("status:status", "Say what would be lost now."),
     "check": ("check:check", "Verify that the repository holds what it should."),

@@ -96,6 +96,10 @@ class Guard(Protocol):
         """What is under guard, what waits, and what it cannot see."""
         ...
 
+    def gather(self) -> None:
+        """Bring into the guard's table what was deleted until now; triggers have it there already."""
+        ...
+
     def claim(self, limit: int) -> str | None:
         """Claim the oldest rows that nobody claimed yet, ``limit`` of them at most, for a new shipment.
 

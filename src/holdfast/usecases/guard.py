@@ -58,7 +58,7 @@ def guarding(source: Source) -> Guarding:
     if not isinstance(source, Guarding):
         raise UsageError(
             f"a source of kind {source.kind} has no guard", where=source.url,
-            hint="PostgreSQL and SQLite have; for others: holdfast entity delete saves before it deletes",
+            hint="PostgreSQL, SQLite and MongoDB have; files have not",
         )  # fmt: skip
     return source
 
@@ -94,6 +94,7 @@ def status(sources: Mapping[str, Source]) -> dict[str, GuardState]:
     for name, source in sources.items():
         if isinstance(source, Guarding):
             with source.guard() as guard:
+                guard.gather()
                 found[name] = guard.state()
     return found
 
@@ -109,6 +110,7 @@ def ship(repository: Repository, order: ShipOrder) -> Shipped:
         with guarding(source).guard() as guard:
             if not guard.state().installed:
                 continue
+            guard.gather()
             stored = {told["shipment"] for told in shipments(repository, name).values()}
             for shipment in _shipments(guard, order.at_once):
                 if shipment not in stored:

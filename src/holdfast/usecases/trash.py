@@ -107,6 +107,8 @@ def _shipped(entry: SnapshotEntry) -> Iterator[Discarded]:
 def _waiting(name: str, source: Source, stored: set[str]) -> Iterator[Discarded]:
     if not isinstance(source, Guarding):
         return
+    with source.guard() as guard:
+        guard.gather()
     with open_live(source) as book:
         table = book.tables.get(source.guard_table)
         if table is None:

@@ -154,6 +154,8 @@ def _named(live: Book, name: str) -> str:
 
 def _fitting(order: TrashRestoreOrder, table: Table, row: Row) -> Row:
     """Without columns the database computes, or that are gone where that is allowed."""
+    if not table.columns:
+        return row  # a document, which may have any field
     known = {column.name for column in table.columns}
     gone = [name for name in row.values if name not in known]
     if gone and not order.drop_columns:
@@ -191,14 +193,20 @@ def _fate(
     if there is None:
         _count(result.created, name)
         return [Difference(table=name, did=Did.ADDED, key=key, after=row)]
-    if all(there.values.get(column) == value for column, value in row.values.items()):
+    same = all(there.values.get(column) == value for column, value in row.values.items())
+    if same and there.raw == row.raw:
         _count(result.there, name)
         return []
     if not order.overwrite:
         _count(result.left, name)
         return []
     _count(result.replaced, name)
-    return [Difference(table=name, did=Did.CHANGED, key=key, before=there, after=Row({**there.values, **row.values}))]
+    return [Difference(table=name, did=Did.CHANGED, key=key, before=there, after=_over(there, row))]
+
+
+def _over(there: Row, row: Row) -> Row:
+    """As it was; columns that came later stay as they are. A document is one whole."""
+    return row if row.raw else Row({**there.values, **row.values})
 
 
 def _count(counts: dict[str, int], name: str) -> None:

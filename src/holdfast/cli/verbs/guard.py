@@ -26,7 +26,7 @@ def guard() -> None:
     """Keep whatever anybody deletes from the tables of an entity.
 
     Triggers copy each deleted row, in the transaction that deletes it, into a table of holdfast's own beside the
-    application's. guard ship moves what was kept into the repository, trash shows it and brings it back.
+    application's (MongoDB: out of the change stream, with pre-images). guard ship moves what was kept into the repository, trash shows it and brings it back.
     """
 
 
@@ -39,7 +39,7 @@ def install(face: Face, name: str) -> None:
         source = app.source(declaration.source)
         if not face.dry_run:
             plan = guards.install(source, name, declaration, dry_run=True)
-            ask.confirm(face, f"make triggers on {', '.join(plan.tables)} of {source.url}?")
+            ask.confirm(face, f"put {', '.join(plan.tables)} under guard in {source.url}?")
         done = guards.install(source, name, declaration, dry_run=face.dry_run)
     face.document(
         {"entity": name, "source": declaration.source, "tables": done.tables, "statements": done.statements,

@@ -12,7 +12,7 @@ from typing import Any
 
 from bson import Timestamp
 from bson.raw_bson import RawBSONDocument
-from pymongo.change_stream import DatabaseChangeStream
+from pymongo.change_stream import ChangeStream, DatabaseChangeStream
 from pymongo.errors import OperationFailure
 
 from holdfast.model.errors import SourceError
@@ -110,11 +110,7 @@ class Follower:
                 self._note(event, known, touched)
 
     def _passed(self, until: Timestamp | None) -> bool:
-        """After an answer without events: whether the stream has come as far as ``until``."""
-        token = (self._stream.resume_token or {}).get("_data", "")
-        if until is None or not isinstance(token, str) or not token.startswith(_TIMED):
-            return True
-        return bytes.fromhex(token[2:18]) >= until.time.to_bytes(4, "big") + until.inc.to_bytes(4, "big")
+        return caught_up(self._stream, until)
 
     def _note(self, event: RawBSONDocument, known: set[str], touched: Touched) -> None:
         what = str(event["operationType"])
@@ -140,6 +136,14 @@ class Follower:
             gone |= missing
             for key in missing:
                 put.pop(key, None)
+
+
+def caught_up(stream: ChangeStream[RawBSONDocument], until: Timestamp | None) -> bool:
+    """After an answer without events: whether the stream has come as far as ``until``."""
+    token = (stream.resume_token or {}).get("_data", "")
+    if until is None or not isinstance(token, str) or not token.startswith(_TIMED):
+        return True
+    return bytes.fromhex(token[2:18]) >= until.time.to_bytes(4, "big") + until.inc.to_bytes(4, "big")
 
 
 def _watch(base: Base, began: Timestamp) -> DatabaseChangeStream[RawBSONDocument]:

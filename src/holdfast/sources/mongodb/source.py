@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure
 from holdfast.model.errors import SourceError, UsageError
 from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
+from holdfast.sources.guarding import Guard, Kept
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.capture import MongoCapture
 from holdfast.sources.mongodb.inventory import Choice, Collection, identities, read_collections
@@ -94,6 +95,22 @@ class MongoSource:
         from holdfast.sources.mongodb.records.interchange import MongoInterchange
 
         return MongoInterchange()
+
+    guard_table = "holdfast_guard_deleted"
+
+    @contextmanager
+    def guard(self) -> Iterator[Guard]:
+        """See sources.guarding.Guarding."""
+        from holdfast.sources.mongodb.guard.guard import opened
+
+        with opened(self.place) as guard:
+            yield guard
+
+    def kept(self, rows: Iterable[Row]) -> Iterator[Kept]:
+        """See sources.guarding.Guarding."""
+        from holdfast.sources.mongodb.guard.rows import kept
+
+        return kept(rows)
 
     def _choice(self, only: tuple[str, ...]) -> Choice:
         return Choice(collections=self._collections, exclude=self._exclude, only=only)

@@ -88,6 +88,9 @@ class PostgresGuard:
             watched=tuple(watched(self._connection)) if installed else (),
         )  # fmt: skip
 
+    def gather(self) -> None:
+        """See Guard: the triggers did."""
+
     def claim(self, limit: int) -> str | None:
         """See Guard."""
         shipment = uuid.uuid4().hex

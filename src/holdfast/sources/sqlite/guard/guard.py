@@ -89,6 +89,9 @@ class SqliteGuard:
             watched=tuple(Watched(table=each.table, gaps=_gaps(each, schema)) for each in self._standing()),
         )  # fmt: skip
 
+    def gather(self) -> None:
+        """See Guard: the triggers did."""
+
     def claim(self, limit: int) -> str | None:
         """See Guard."""
         shipment = uuid.uuid4().hex
