@@ -131,8 +131,10 @@ def test_keys_that_act_always_do_not_cascade(server: PostgresServer, shop: str) 
     assert contents(server, shop) == before
 
 
-def test_a_table_that_is_no_part_of_the_plan_does_not_change(server: PostgresServer, shop: str) -> None:
-    """Whatever writes into it: the restore is taken back, and the table is named."""
+@pytest.mark.parametrize("counts", ["on", "off"])
+def test_a_table_that_is_no_part_of_the_plan_does_not_change(server: PostgresServer, shop: str, counts: str) -> None:
+    """Whatever writes into it: the restore is taken back, and the table is named; also where nobody counts rows."""
+    server.run(f"ALTER DATABASE {shop} SET track_counts = {counts}", shop)
     server.run(
         "CREATE TABLE audit (what text); CREATE TABLE t (id int PRIMARY KEY, v text);"
         "CREATE FUNCTION sly(int) RETURNS bool LANGUAGE plpgsql AS"
