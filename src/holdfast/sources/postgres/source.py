@@ -109,7 +109,7 @@ class PostgresSource:
 
     def interchange(self) -> Interchange:
         """See sources.records.Exchanging."""
-        from holdfast.sources.postgres.records.interchange import PostgresInterchange
+        from holdfast.sources.postgres.interchange import PostgresInterchange
 
         return PostgresInterchange(self.options.environ)
 

@@ -9,8 +9,8 @@ import pytest
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Column, Table
+from holdfast.sources.postgres.interchange import PostgresInterchange
 from holdfast.sources.postgres.records import arrays
-from holdfast.sources.postgres.records.interchange import PostgresInterchange
 
 TYPES = ("integer", "numeric(10,2)", "boolean", "text", "text[]", "integer[]", "jsonb", "date",
          "timestamp with time zone", "timestamp without time zone", "bytea")  # fmt: skip
