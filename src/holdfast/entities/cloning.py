@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-import string
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from holdfast.entities.closure import Closure, Identity, Member, UserReference, identity_of
+from holdfast.entities.closure import Closure, Identity, Member
 from holdfast.entities.declared import Declaration
-from holdfast.entities.graph import Edge, Graph
+from holdfast.entities.graph import Edge
+from holdfast.entities.inventing import text_like
 from holdfast.entities.naming import split_column
 from holdfast.entities.ordering import is_path, spoken
-from holdfast.entities.paths import base_of, keys_at, texts_in, with_replaced
+from holdfast.entities.paths import base_of, keys_at, with_replaced
 from holdfast.entities.restoring import Find
 from holdfast.model.errors import TargetError, UsageError
 from holdfast.model.records import Key, Row, Table, Value
@@ -23,8 +20,6 @@ NextIds = Callable[[Table, str, int], Sequence[Value]]
 
 _PASSES = 12
 _TRIES = 1000
-_LONG_ENOUGH = 12
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +184,7 @@ class _Copying:
         if value is None:
             return None
         if isinstance(value, str):
-            return _like(value)
+            return text_like(value)
         return self._next_ids(table, column, 1)[0]
 
     def _uniques(self, table: Table, members: Sequence[Member]) -> None:
@@ -310,81 +305,3 @@ def _comes_through(member: Member, tables: Collection[str]) -> bool:
 def _with(row: Row, values: Mapping[str, Value]) -> Row:
     same = all(row.values.get(name) == value for name, value in values.items())
     return row if same else Row({**row.values, **values})
-
-
-def _like(text: str) -> str:
-    """A new secret that looks like the old one."""
-    if _UUID.fullmatch(text):
-        return str(uuid.uuid4())
-    if not text:
-        return secrets.token_hex(8)
-    if text.isdigit():
-        return secrets.choice("123456789") + "".join(secrets.choice(string.digits) for _ in text[1:])
-    lower = string.ascii_lowercase + string.digits
-    letters = "0123456789abcdef" if re.fullmatch(r"[0-9a-f]+", text) and len(text) > 7 else lower
-    if text.upper() == text:
-        letters = letters.upper()
-    return "".join(secrets.choice(letters) for _ in range(max(len(text), _LONG_ENOUGH)))
-
-
-# -- the copy as an entity to be written, and the proof that it stands alone
-
-
-def closure_of_copies(copies: Copies, tables: Mapping[str, Table]) -> Closure:
-    """The copies with the rows they name, which stay the same: what ``restoring.decide`` can look at."""
-    was = copies.closure
-    made = Closure(graph=was.graph)
-    for identity, row in copies.rows.items():
-        member = replace(was.members[identity], row=row, identity=identity_of(tables[identity[0]], row), origin=None)
-        if not tables[identity[0]].key:
-            member.identity = (identity[0], (*member.identity[1], len(made.members)))
-        made.members[member.identity] = member
-    for member in was.members.values():
-        if member.role in ("parent", "shared"):
-            made.members[member.identity] = member
-    made.users = [
-        UserReference(member=member, edge=edge, key=key)
-        for member in made.members.values()
-        if member.role == "owned"
-        for edge in was.graph.above(member.table)
-        if edge.up == "reference"
-        for key in keys_at(member.row, edge.reference.columns)
-    ]
-    return made
-
-
-def left_behind(graph: Graph, copies: Copies, made: Sequence[tuple[str, Row]]) -> list[str]:
-    """References of the copies ``made`` that still lead to the original, in words."""
-    found: list[str] = []
-    old: dict[tuple[str, tuple[str, ...]], set[tuple[str, ...]]] = {}
-    for name, row in made:
-        for edge in graph.edges:
-            reference = edge.reference
-            if reference.table != name:
-                continue
-            keys = old.get((reference.to, reference.to_columns))
-            if keys is None:
-                keys = old[reference.to, reference.to_columns] = _old_keys(copies, reference.to, reference.to_columns)
-            if any(str(row.values.get(column)) != value for column, value in reference.when):
-                continue
-            if any(tuple(map(str, key)) in keys for key in keys_at(row, reference.columns)):
-                found.append(f"{name}: {edge.name}")
-    unmistakable = {
-        str(value)
-        for identity in copies.rows
-        for value in identity[1]
-        if len(str(value)) >= _LONG_ENOUGH and (not isinstance(value, str) or re.search(r"\d", value))
-    }
-    for name, row in made:
-        for column, value in row.values.items():
-            if any(text in unmistakable for text in texts_in(value)):
-                found.append(f"{name}.{column} holds an id of the original; declare that edge")
-    return list(dict.fromkeys(found))
-
-
-def _old_keys(copies: Copies, name: str, columns: tuple[str, ...]) -> set[tuple[str, ...]]:
-    return {
-        tuple(map(str, copies.closure.members[identity].row.key(columns)))
-        for identity in copies.rows
-        if identity[0] == name
-    }

@@ -98,13 +98,18 @@ class _Planner:
                 self._refuse(f"table {name} does not exist any more ({len(members)} rows of the entity are in it)")
                 continue
             known = {column.name for column in table.columns}
-            gone = {name for member in members for name in member.row.values} - known if known else set()
+            gone = {column for member in members for column in member.row.values} - known if known else set()
             self._gone_columns[name] = gone
-            if gone and not self._wishes.drop_columns:
-                told = ", ".join(f"{name}.{column}" for column in sorted(gone))
-                self._refuse(f"columns that are gone: {told}; leave them out with --drop-columns")
-            elif gone:
-                self._done.warnings.append(f"left out, because the column is gone: {name}: {', '.join(sorted(gone))}")
+            if gone and any(member.role == "owned" for member in members):
+                self._tell_gone(name)
+
+    def _tell_gone(self, table: str) -> None:
+        """Columns that a row to be written has no place for any more."""
+        told = ", ".join(f"{table}.{column}" for column in sorted(self._lost(table)))
+        if self._wishes.drop_columns:
+            self._done.warnings.append(f"left out, because the column is gone: {told}")
+        else:
+            self._refuse(f"columns that are gone: {told}; leave them out with --drop-columns")
 
     def _load(self) -> None:
         for name, members in self._closure.by_table().items():
@@ -225,6 +230,8 @@ class _Planner:
                     self._block(other, f"{member.table} {_key(member)} needs it and it is gone",
                                 "make it again with --create-parents")  # fmt: skip
                 else:
+                    if self._lost(other.table):
+                        self._tell_gone(other.table)
                     self._change(other, None, self._wanted(other, self._tables[other.table], ()), "needed")
                     waiting.append(other)
 

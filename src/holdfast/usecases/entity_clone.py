@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from holdfast.entities import cloning
+from holdfast.entities import cloning, proving
 from holdfast.entities.applying import apply
 from holdfast.entities.cloning import CloneWishes, Copies
 from holdfast.entities.closure import Closure
@@ -142,7 +142,7 @@ def _clone(
     wishes = _wishes(order, live, closure.graph)
     _require_free(live, transaction, closure.graph.root, wishes.as_)
     copies = cloning.copies_of(closure, live.tables, wishes, transaction.next_id, find)
-    made = cloning.closure_of_copies(copies, live.tables)
+    made = proving.closure_of_copies(copies, live.tables)
     decision = decide(made, live.tables, find, Wishes(users=order.users, create_parents=order.create_parents))
     refuse(decision, subject, "clone")
     originals = _originals(live, transaction, copies)
@@ -214,7 +214,7 @@ def _prove(
         counted[name] = counted.get(name, 0) + 1
     if short := [name for name, number in wanted.items() if counted.get(name, 0) < number]:
         raise TargetError(f"the copy is not whole: {', '.join(short)}", hint="nothing was changed")
-    if left := cloning.left_behind(copies.closure.graph, copies, made):
+    if left := proving.left_behind(copies.closure.graph, copies, made):
         raise TargetError(
             "the copy would still refer to the original", why="; ".join(left[:_NAMED]),
             hint="nothing was changed; declare the edge in holdfast.toml: [[entities.….edges]]",
