@@ -100,6 +100,7 @@ class Contrast:
         self._count()
 
     def _put_all(self) -> None:
+        """Every row of both."""
         (one, two), (before, after) = self.pair.books, self.pair.tables
         self._put((one.rows(before), two.rows(after)))
 
