@@ -18,6 +18,8 @@ from bench.sections.databases import Bench
 
 _DATABASE = "entities"
 _EACH = 400
+_UNCHECKED = "SET session_replication_role = replica; "
+_INDEXES = {f"registrations_{column}": column for column in ("event", "referred_by", "ticket_type")}
 _DECLARED = """
 [entities.event]
 source = "app"
@@ -49,25 +51,25 @@ def entities(bench: Bench, section: Section) -> None:
     bench.holdfast.declare(_DECLARED)
     event = str(BIG)
     before = _state(server)
-    section.step("entity: backup", lambda: bench.holdfast.entity("backup", "event", event))
+    own = section.step("entity: backup", lambda: bench.holdfast.entity("backup", "event", event))
     whole = section.step("whole database: backup", lambda: bench.holdfast.backup("app"))
-    if whole is None:
+    if whole is None or own is None:
         return
-    snapshot = whole.said["snapshots"][0]["id"]
+    snapshot, small = whole.said["snapshots"][0]["id"], own.said["snapshot"]["id"]
     for number in range(bench.repeats + 1):
         _delete(server)
-        section.step("entity: restore from its snapshot", lambda: _restored(bench, server, before))
+        section.step("entity: restore from its snapshot", lambda: _restored(bench, server, before, small))
         _delete(server)
         if not number:
             bench.holdfast.forget_indexes()
         name = "entity: restore from the whole, " + ("warm" if number else "cold")
-        section.step(name, lambda: _restored(bench, server, before, "--from", snapshot))
+        section.step(name, lambda: _restored(bench, server, before, snapshot))
     section.step("entity: clone", lambda: bench.holdfast.entity("clone", "event", event, "--yes"))
     server.drop_database(_DATABASE)
 
 
-def _restored(bench: Bench, server: PostgresServer, before: list[str], *more: str) -> Sample:
-    sample = bench.holdfast.entity("restore", "event", str(BIG), "--yes", *more)
+def _restored(bench: Bench, server: PostgresServer, before: list[str], snapshot: str) -> Sample:
+    sample = bench.holdfast.entity("restore", "event", str(BIG), "--yes", "--from", snapshot)
     if _state(server) != before:
         raise BenchError("the event is not what it was")
     return sample
@@ -81,11 +83,15 @@ def fill(server: PostgresServer, rows: int) -> None:
     more = max(1, rows // (_EACH + 1))
     first = OTHERS + 2
     for statement in (
-        f"""INSERT INTO events (id, title, slug, organizer, owner) SELECT n, 'Event ' || n, 'event-' || n,
+        *(f"DROP INDEX {name}" for name in _INDEXES),
+        "ALTER TABLE registrations DROP CONSTRAINT registrations_secret_key",
+        f"""{_UNCHECKED}INSERT INTO events (id, title, slug, organizer, owner) SELECT n, 'Event ' || n, 'event-' || n,
             1 + n % 10, 1 + n % 300 FROM generate_series({first}, {first + more - 1}) n""",
-        f"""INSERT INTO registrations (event, person, secret, note)
+        f"""{_UNCHECKED}INSERT INTO registrations (event, person, secret, note)
             SELECT n, 1 + m % 300, 'x' || n || '-' || m, CASE m % 3 WHEN 0 THEN 'note ' || m END
             FROM generate_series({first}, {first + more - 1}) n, generate_series(1, {_EACH}) m""",
+        "ALTER TABLE registrations ADD UNIQUE (secret)",
+        *(f"CREATE INDEX {name} ON registrations ({column})" for name, column in _INDEXES.items()),
         "SELECT setval('events_id_seq', (SELECT max(id) FROM events))",
         "ANALYZE",
     ):
