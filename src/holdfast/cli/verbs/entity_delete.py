@@ -82,12 +82,12 @@ def _moment(text: str) -> datetime:
     except ValueError as error:
         raise UsageError(f"--at {text} is no time", hint="--at 2026-12-01T03:00, or with +01:00 behind it") from error
     moment = found if found.tzinfo else found.replace(tzinfo=UTC)
-    if moment < datetime.now(UTC):
+    if moment < clock.now():
         raise UsageError(f"--at {text} is in the past", hint="without --at it is deleted now")
     return moment
 
 
 def _wait_until(moment: datetime) -> None:
     """In short sleeps, so that a clock that is set, or a machine that slept, is noticed."""
-    while (left := (moment - datetime.now(UTC)).total_seconds()) > 0:
+    while (left := (moment - clock.now()).total_seconds()) > 0:
         time.sleep(min(left, 30))

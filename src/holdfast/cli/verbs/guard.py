@@ -26,7 +26,8 @@ def guard() -> None:
     """Keep whatever anybody deletes from the tables of an entity.
 
     Triggers copy each deleted row, in the transaction that deletes it, into a table of holdfast's own beside the
-    application's (MongoDB: out of the change stream, with pre-images). guard ship moves what was kept into the repository, trash shows it and brings it back.
+    application's; from MongoDB deletes come out of the change stream. guard ship moves what was kept into the
+    repository, trash shows it and brings it back.
     """
 
 
