@@ -73,17 +73,6 @@ def named_by(closure: Closure, members: Sequence[Member]) -> Iterator[tuple[Memb
                     yield member, edge, other
 
 
-def pointing(closure: Closure, member: Member) -> Iterator[Edge]:
-    """Edges by which a row outside the entity names rows of it."""
-    for edge in closure.graph.edges:
-        if edge.reference.table != member.table or edge.down != "linked":
-            continue
-        by_key = keys_of_table(closure, edge.reference.to, edge.reference.to_columns)
-        named = (by_key.get(tuple(map(str, key))) for key in keys_at(member.row, edge.reference.columns))
-        if any(other is not None and other.role == "owned" for other in named):
-            yield edge
-
-
 def keys_of_table(closure: Closure, table: str, columns: tuple[str, ...]) -> dict[tuple[str, ...], Member]:
     """Members of a table by what they are referred to with, as text."""
     found = closure.keys.get((table, columns))

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from holdfast.entities.closure import Closure, Identity, Member, UserReference
 from holdfast.entities.graph import Edge
-from holdfast.entities.matching import Matches, keys_of_table, match_shared, named_by, pointing, remapped
+from holdfast.entities.matching import Matches, match_shared, named_by, remapped
 from holdfast.entities.ordering import is_path
-from holdfast.entities.paths import keys_at, with_added
+from holdfast.entities.paths import keys_at
+from holdfast.entities.relinking import pointing, relinked
 from holdfast.model.records import Did, Difference, Key, Row, Table
 
 Find = Callable[[Table, tuple[str, ...], Collection[Key]], Iterator[Row]]
@@ -279,31 +280,11 @@ class _Planner:
                 self._link(member, now, edges)
 
     def _link(self, member: Member, now: Row, edges: Sequence[Edge]) -> None:
-        after, reasons = dict(now.values), []
-        fixed = {column.name for column in self._tables[member.table].columns if not column.nullable}
-        for edge in edges:
-            columns = edge.reference.columns
-            if edge.inside and not edge.reference.when and len(columns) == 1:
-                owned = self._owned_keys(edge)
-                added = with_added(Row(after), member.row, columns[0], lambda value, owned=owned: str(value) in owned)  # type: ignore[misc]
-                after = dict(added.values)
-            elif any(column not in now.values or column not in member.row.values for column in columns):
-                reasons.append("what it refers with is inside another value, which is left as it is")
-            elif now.key(columns) == member.row.key(columns):
-                continue
-            elif any(now.values[column] is not None for column in set(columns) - fixed):
-                reasons.append(f"{'+'.join(columns)} refers to another row now")
-            else:
-                after |= {column: member.row.values[column] for column in columns}
-        if after != dict(now.values):
-            self._change(member, now, Row(after), "refers to it again")
+        after, reasons = relinked(self._closure, self._tables[member.table], member, now, edges)
+        if after is not None:
+            self._change(member, now, after, "refers to it again")
         else:
             self._step(member, SKIP if reasons else UNCHANGED, "; ".join(reasons))
-
-    def _owned_keys(self, edge: Edge) -> set[str]:
-        """What names rows of the entity, as text."""
-        by_key = keys_of_table(self._closure, edge.reference.to, edge.reference.to_columns)
-        return {key[0] for key, member in by_key.items() if member.role == "owned"}
 
     # -- telling
 
