@@ -25,7 +25,8 @@ class Discarded:
     """What one transaction deleted. ``id`` is what ``trash restore`` takes.
 
     ``tables``: rows by table. ``waiting``: some of it is in the guard's table still; ``snapshots`` hold the rest.
-    ``entity``: name and key, when holdfast deleted it; ``restored``: runs that brought it back.
+    ``entity``: name and key, when holdfast deleted it; ``there``: that is in the application now, because it came
+    back, or because the delete was never committed. ``restored``: runs that brought rows back.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Discarded:
     snapshots: tuple[str, ...] = ()
     entity: tuple[str, str] | None = None
     title: str | None = None
+    there: bool = False
     restored: tuple[str, ...] = ()
 
     @property
@@ -68,6 +70,8 @@ def trash(repository: Repository, order: TrashOrder) -> list[Discarded]:
         try:
             for each in _waiting(name, source, _stored(repository, name)):
                 found[each.id] = _joined(found.get(each.id), each)
+            for identity in _there(name, source, repository):
+                found[identity] = replace(found[identity], there=True)
         except HoldfastError as error:
             order.report(Warned(source=name, text=f"what waits in its guard is not known: {error.what}"))
     all_ = [_with_restored(each, back.get(each.id, ())) for each in found.values()]
@@ -128,6 +132,25 @@ def _entity(entry: SnapshotEntry) -> Iterator[Discarded]:
         by=Doer(user=more["deleted"].get("by") or "", application="holdfast"), tables=told["rows"],
         snapshots=(entry.info.id,), entity=(told["name"], ",".join(told["key"])), title=told.get("title"),
     )  # fmt: skip
+
+
+def _there(name: str, source: Source, repository: Repository) -> Iterator[str]:
+    """Snapshots of deleted entities whose root is in the application."""
+    deleted = {
+        entry.info.id: entry.info.more["entity"]
+        for entry in repository.snapshots()
+        if entry.info.source == name and entry.info.trigger == TRIGGER and entry.info.more
+    }
+    if not deleted:
+        return
+    with open_live(source) as book:
+        for identity, told in deleted.items():
+            table = book.tables.get(told["root"])
+            if table is None or len(table.key) != len(told["key"]):
+                continue
+            key = tuple(book.parse(table, *pair) for pair in zip(table.key, told["key"], strict=True))
+            if next(iter(book.find(table, table.key, [key])), None) is not None:
+                yield identity
 
 
 def _stored(repository: Repository, source: str) -> set[str]:

@@ -43,7 +43,9 @@ def test_what_was_deleted_comes_back_from_the_trash(world: World, application: A
         assert (found.entity, found.title, found.by.user, found.rows) == (("event", "1"), "One", "tester@here", 61)
         order = TrashRestoreOrder(discarded=one([found], found.id[:8]), source=application.source,
                                   entities=lambda: {"event": EVENT})  # fmt: skip
+        assert not found.there
         trash_restore(repository, order)
+        assert in_trash(repository, application)[0].there
     assert application.rows() == before
 
 

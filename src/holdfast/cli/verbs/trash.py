@@ -44,7 +44,7 @@ def trash(context: click.Context, sources: Sequence[str], limit: int) -> None:
     titles = ("trash", "deleted (UTC)", "source", "by", "rows", "what", "")
     rows = [
         (short(each.id), words.instant(each.at), each.source, _doer(each), words.count(each.rows), _what(each),
-         "restored" if each.restored else "not shipped" if each.waiting else "")
+         "restored" if each.restored else "is there" if each.there else "not shipped" if each.waiting else "")
         for each in found[:limit]
     ]  # fmt: skip
     face.lines(words.table(titles, rows, right=(4,)))
@@ -115,6 +115,7 @@ def _document(each: listing.Discarded) -> dict[str, Any]:
         "application": each.by.application, "address": each.by.address, "transaction": each.transaction,
         "operations": list(each.operations), "rows": each.rows, "tables": dict(each.tables),
         "entity": {"name": each.entity[0], "key": each.entity[1], "title": each.title} if each.entity else None,
+        "there": each.there,
         "waiting": each.waiting, "snapshots": list(each.snapshots), "restored": list(each.restored),
     }  # fmt: skip
 
