@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.faults.scripted_storage import Scripted
 from tests.faults.world import World
 from tests.integration.guard.application import EVENT, Application
 
-from holdfast.model.errors import HoldfastError, TargetError, UsageError
+from holdfast.model.errors import Damaged, HoldfastError, TargetError, UsageError
 from holdfast.repository.repository import Repository
 from holdfast.storage.local import LocalStorage
 from holdfast.usecases.entity_delete import EntityDeleteOrder, EntityDeleteResult, deleting, entity_delete
@@ -73,6 +74,23 @@ def test_a_row_that_flips_in_the_store_means_no_delete(world: World, application
         delete(repository, application)
     assert application.rows() == before
     with world.opened() as repository:
+        assert in_trash(repository, application) == []
+
+
+def test_a_snapshot_that_lacks_a_row_means_no_delete(world: World, application: Application) -> None:
+    """What is read back is compared row by row: a defect on the way to the repository is found before the delete."""
+
+    class Forgetful(type(application.source)):  # type: ignore[misc]
+        def of_rows(self, book: Any, rows: Any) -> Any:
+            regs = application.table("regs")
+            return super().of_rows(book, {**rows, regs: rows[regs][1:]})
+
+    before = application.rows()
+    subject = replace(application.subject(), source=Forgetful(application.place))
+    with world.opened() as repository:
+        with pytest.raises(Damaged, match="does not hold"):
+            entity_delete(repository, EntityDeleteOrder(subject=subject))
+        assert application.rows() == before
         assert in_trash(repository, application) == []
 
 
