@@ -106,7 +106,7 @@ def _entity(repository: Repository, order: TrashRestoreOrder, entity: tuple[str,
 def _kept(repository: Repository, order: TrashRestoreOrder, live: Book) -> list[Kept]:
     """Every row the guard kept of the transaction, oldest first; one that is in two places counts once."""
     wanted = order.discarded
-    found: dict[tuple[str, int], Kept] = {}
+    found: dict[int, Kept] = {}
     entries = [entry for entry in repository.snapshots() if entry.info.id in wanted.snapshots]
     with open_library(repository, entries, report=order.report) as library:
         for entry in entries:
@@ -116,7 +116,7 @@ def _kept(repository: Repository, order: TrashRestoreOrder, live: Book) -> list[
     return sorted(found.values(), key=lambda each: (each.at, each.number))
 
 
-def _of(order: TrashRestoreOrder, book: Book) -> Iterator[tuple[tuple[str, int], Kept]]:
+def _of(order: TrashRestoreOrder, book: Book) -> Iterator[tuple[int, Kept]]:
     guarded = guarding(order.source)
     table = book.tables.get(guarded.guard_table)
     if table is None:
@@ -124,7 +124,7 @@ def _of(order: TrashRestoreOrder, book: Book) -> Iterator[tuple[tuple[str, int],
     rows = book.find(table, ("transaction_id",), [(order.discarded.transaction,)])
     for each in guarded.kept(rows):
         if each.began == order.discarded.began:
-            yield (each.shipment, each.number), each
+            yield each.number, each
 
 
 def _chosen(order: TrashRestoreOrder, live: Book, kept: Sequence[Kept]) -> dict[str, list[Row]]:
