@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import secrets
+import threading
 from dataclasses import dataclass, field
 
 import msgspec
@@ -27,6 +28,8 @@ ARGON2_LANES = 4
 # A hostile slot must not make a client allocate gigabytes before anything is authenticated.
 ARGON2_MEMORY_LIMIT_KIB = 1024 * 1024
 ARGON2_PASSES_LIMIT = 64
+# OpenSSL's threads for the lanes are shared by the process: two derivations at once wait for one another for ever.
+_DERIVING = threading.Lock()
 SLOT_VERSION = 1
 SLOT_KINDS = frozenset({"passphrase", "recovery"})
 """Others are for later versions, and are passed over."""
@@ -154,9 +157,10 @@ def _slot_key(slot: Slot, secret: str) -> bytes:
         if raw is None:
             raise ValueError("not a recovery key")
         return hkdf(raw, slot.salt, "holdfast/1/slot/recovery")
-    return Argon2id(
-        salt=slot.salt, length=KEY_SIZE, iterations=slot.passes, lanes=slot.lanes, memory_cost=slot.memory
-    ).derive(secret.encode())
+    with _DERIVING:
+        return Argon2id(
+            salt=slot.salt, length=KEY_SIZE, iterations=slot.passes, lanes=slot.lanes, memory_cost=slot.memory
+        ).derive(secret.encode())
 
 
 def new_recovery_key() -> str:

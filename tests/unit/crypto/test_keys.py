@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -91,3 +93,11 @@ def test_keys_of_different_purposes_and_repositories_differ() -> None:
     assert len(set(derived)) == len(derived)
     assert "mmmm" not in repr(one)
     assert 0 <= one.cut_seed() < 1 << 63
+
+
+@pytest.mark.timeout(60)
+def test_several_slots_are_opened_at_once_in_one_process() -> None:
+    """Derivations in several threads wait for one another, and not for ever."""
+    stored = keys.parse_slot(keys.seal_slot(slot(memory=32 << 10, passes=2, lanes=4), "secret", MASTER), "keys/x")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        assert list(pool.map(keys.open_slot, [stored] * 12, ["secret"] * 12)) == [MASTER] * 12
