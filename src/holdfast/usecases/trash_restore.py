@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from holdfast.entities.applying import apply, require_nothing_else
@@ -104,9 +104,12 @@ def _entity(repository: Repository, order: TrashRestoreOrder, entity: tuple[str,
 
 
 def _kept(repository: Repository, order: TrashRestoreOrder, live: Book) -> list[Kept]:
-    """Every row the guard kept of the transaction, oldest first; one that is in two places counts once."""
+    """Every row the guard kept of the transaction, oldest first; one that is in two places counts once.
+
+    Copies of a database number alike what they keep, so the number alone does not tell.
+    """
     wanted = order.discarded
-    found: dict[int, Kept] = {}
+    found: dict[Hashable, Kept] = {}
     entries = [entry for entry in repository.snapshots() if entry.info.id in wanted.snapshots]
     with open_library(repository, entries, report=order.report) as library:
         for entry in entries:
@@ -116,7 +119,7 @@ def _kept(repository: Repository, order: TrashRestoreOrder, live: Book) -> list[
     return sorted(found.values(), key=lambda each: (each.at, each.number))
 
 
-def _of(order: TrashRestoreOrder, book: Book) -> Iterator[tuple[int, Kept]]:
+def _of(order: TrashRestoreOrder, book: Book) -> Iterator[tuple[Hashable, Kept]]:
     guarded = guarding(order.source)
     table = book.tables.get(guarded.guard_table)
     if table is None:
@@ -124,7 +127,7 @@ def _of(order: TrashRestoreOrder, book: Book) -> Iterator[tuple[int, Kept]]:
     rows = book.find(table, ("transaction_id",), [(order.discarded.transaction,)])
     for each in guarded.kept(rows):
         if each.began == order.discarded.began:
-            yield each.number, each
+            yield (each.number, each.table, tuple(each.row.values.items()), each.row.raw), each
 
 
 def _chosen(order: TrashRestoreOrder, live: Book, kept: Sequence[Kept]) -> dict[str, list[Row]]:
