@@ -183,10 +183,9 @@ def test_killed_anywhere_nothing_is_lost_and_nothing_doubled(world: World, appli
     assert deaths > len(scripts) / 2
 
 
+@pytest.mark.parametrize("application", ["sqlite"], indirect=True)  # of PostgreSQL: postgres/guard/test_restored.py
 def test_a_copy_of_the_database_ships_what_it_holds_itself(world: World, application: Application) -> None:
     """A restored copy goes on numbering where the original stood: nothing of either is taken for the other's."""
-    if application.kind != "sqlite":
-        pytest.skip("not proven: two databases of one origin on PostgreSQL; the shipment's name is as random there")
     application.run("DELETE FROM regs WHERE id = 1")
     copy = world.root / "copy.db"
     with closing(sqlite3.connect(application.place)) as one, closing(sqlite3.connect(copy)) as other:
