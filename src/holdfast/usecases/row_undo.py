@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from holdfast.entities.applying import apply, require_nothing_else
+from holdfast.entities.reaching import reached_too
 from holdfast.model.errors import Damaged, HoldfastError, TargetError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import new_id, short
@@ -142,6 +143,7 @@ def undo_rows(repository: Repository, order: RowUndoOrder) -> RowUndoResult:
     ):
         if order.dry_run:
             result.changes, result.conflicts = _back(kept, live, notes, live.find)
+            result.conflicts += reached_too(live, live.find, result.changes)
             return result
         with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
 
@@ -150,6 +152,9 @@ def undo_rows(repository: Repository, order: RowUndoOrder) -> RowUndoResult:
 
             result.changes, result.conflicts = _back(kept, live, notes, locked)
             _refuse_conflicts(result, force=order.force)
+            reached = reached_too(live, locked, result.changes)
+            _refuse_reached(result, reached, force=order.force)
+            result.conflicts += reached
             result.undo = _carry_out(repository, order, live, transaction, result)
     return result
 
@@ -176,6 +181,16 @@ def _refuse_conflicts(result: RowUndoResult, *, force: bool) -> None:
         raise TargetError(
             f"{len(result.conflicts)} rows were changed since, so nothing was taken back", where=result.target,
             why="; ".join(result.conflicts[:_NAMED]), hint="look at them, or take them back too with --force",
+        )  # fmt: skip
+
+
+def _refuse_reached(result: RowUndoResult, reached: Sequence[str], *, force: bool) -> None:
+    if reached and not force:
+        more = f"; and {len(reached) - _NAMED} more" if len(reached) > _NAMED else ""
+        raise TargetError(
+            f"{len(reached)} rows of others would be deleted or changed too, so nothing was taken back",
+            where=result.target, why="; ".join(reached[:_NAMED]) + more,
+            hint="look at those rows first, or go on with --force",
         )  # fmt: skip
 
 
