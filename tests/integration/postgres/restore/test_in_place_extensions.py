@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.faults.world import World, cheap, room
-from tests.servers.postgres import PostgresServer, fresh_database, shared_server
+from tests.servers.postgres import PostgresServer, shared_server
 
 from holdfast.sources.base import RestoreRequest
 from holdfast.sources.postgres.source import PostgresSource
@@ -36,12 +35,6 @@ def world(room: Path, cheap: None) -> World:
 @pytest.fixture
 def server() -> PostgresServer:
     return shared_server("16")
-
-
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
 
 
 def back(world: World, source: PostgresSource, **more: bool) -> RestoreResult:

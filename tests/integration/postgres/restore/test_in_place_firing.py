@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.integration.postgres.restore.applying import contents, restore
+from tests.integration.postgres.restore.damaging import EXACT, saved_before
 from tests.integration.postgres.restore.fixture_snapshot import snapshot_of
-from tests.servers.postgres import PostgresServer, fresh_database
+from tests.servers.postgres import PostgresServer
 
 from holdfast.model.errors import TargetError
 
-EXACT = {"in_place": True, "overwrite": True, "exact": True}
 FIRING = """
 CREATE TABLE audit (what text);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
@@ -43,26 +41,6 @@ MARKS = (
     "SELECT tgname::text, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal"
     " UNION ALL SELECT rulename::text, ev_enabled::text FROM pg_rewrite WHERE rulename IN ('r', 's') ORDER BY 1"
 )
-
-
-@pytest.fixture
-def server(pg: PostgresServer) -> PostgresServer:
-    return pg
-
-
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
-
-
-@pytest.fixture
-def owner(server: PostgresServer, shop: str) -> Iterator[str]:
-    """A role that is no superuser and may make things."""
-    server.run(f"CREATE ROLE hf_plain LOGIN PASSWORD 'pw'; GRANT CREATE ON DATABASE {shop} TO hf_plain", shop)
-    server.run("GRANT CREATE ON SCHEMA public TO hf_plain", shop)
-    yield server.url(shop, user="hf_plain", password="pw")
-    server.run("REASSIGN OWNED BY hf_plain TO postgres; DROP OWNED BY hf_plain; DROP ROLE hf_plain", shop)
 
 
 @pytest.mark.parametrize("mode", [{"in_place": True}, {"in_place": True, "overwrite": True}, EXACT])
@@ -103,8 +81,7 @@ def test_what_this_role_cannot_keep_still_is_refused_with_the_statement(
     """Only for tables whose rows change; the statement is for the owner."""
     server.run(FIRING, shop)
     server.run("GRANT ALL ON ALL TABLES IN SCHEMA public TO hf_plain; DROP RULE r ON rul; DROP RULE s ON rul", shop)
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM rul WHERE id < 4", shop)
+    saved = saved_before(server, shop, "DELETE FROM rul WHERE id < 4")
     assert restore(owner, saved, in_place=True).bad == []
     server.run("DELETE FROM acc WHERE id = 4", shop)
     refused = restore(owner, saved, in_place=True).plan.refusals
@@ -142,8 +119,7 @@ def test_a_table_that_is_no_part_of_the_plan_does_not_change(server: PostgresSer
         "ALTER TABLE t ADD CHECK (sly(id)); INSERT INTO t VALUES (1, 'a'), (2, 'b')",
         shop,
     )
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM t WHERE id = 1; TRUNCATE audit", shop)
+    saved = saved_before(server, shop, "DELETE FROM t WHERE id = 1; TRUNCATE audit")
     with pytest.raises(TargetError, match="tables that are no part of the restore") as caught:
         restore(server.url(shop), saved, in_place=True, only=("public.t",))
     assert "public.audit" in (caught.value.where + caught.value.why)
@@ -160,8 +136,7 @@ def test_event_triggers_that_log_are_no_stray_writers(server: PostgresServer, sh
         shop,
     )
     server.run("SET ROLE hf_plain; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)", shop)
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM t WHERE id = 1", shop)
+    saved = saved_before(server, shop, "DELETE FROM t WHERE id = 1")
     assert restore(owner, saved, in_place=True, only=("public.t",)).bad == []
     assert server.run("SELECT count(*) FROM t", shop) == [(2,)]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.integration.postgres.restore.applying import restore
+from tests.integration.postgres.restore.damaging import EXACT, saved_before
 from tests.integration.postgres.restore.fixture_snapshot import FixtureSnapshot, snapshot_of
 from tests.servers.postgres import PostgresServer, fresh_database
 
@@ -15,19 +14,7 @@ from holdfast.sources.base import RestoreRequest
 from holdfast.sources.postgres.target import PostgresTarget
 from holdfast.sources.postgres.target_create import UNFINISHED
 
-EXACT = {"in_place": True, "overwrite": True, "exact": True}
 TABLES = ("narrow", "enumt", "chk", "domt", "notn", "fine", "gone", "later", "reading")
-
-
-@pytest.fixture
-def server(pg: PostgresServer) -> PostgresServer:
-    return pg
-
-
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
 
 
 def _planned(server: PostgresServer, shop: str, saved: FixtureSnapshot, **more: object) -> RestorePlan:
@@ -71,8 +58,7 @@ def test_rows_that_differ_and_are_left_are_a_warning(server: PostgresServer, sho
     server.run(
         "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'a' FROM generate_series(1, 9) i", shop
     )
-    saved = snapshot_of(server, shop)
-    server.run("UPDATE t SET v = 'mine' WHERE id < 4; DELETE FROM t WHERE id = 9", shop)
+    saved = saved_before(server, shop, "UPDATE t SET v = 'mine' WHERE id < 4; DELETE FROM t WHERE id = 9")
     outcome = restore(server.url(shop), saved, in_place=True)
     assert (
         "3 rows of public.t differ from the snapshot and are left: --overwrite replaces them" in outcome.plan.warnings

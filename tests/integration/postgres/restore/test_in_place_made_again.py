@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.integration.postgres.restore.applying import restore
+from tests.integration.postgres.restore.damaging import EXACT, saved_before, undone
 from tests.integration.postgres.restore.fixture_snapshot import snapshot_of
-from tests.integration.postgres.restore.test_in_place_odd_tables import EVERYTHING, undone
-from tests.servers.postgres import PostgresServer, fresh_database, shared_server
+from tests.servers.postgres import PostgresServer, shared_server
 
 from holdfast.model.errors import TargetError
 
@@ -16,12 +14,6 @@ from holdfast.model.errors import TargetError
 @pytest.fixture(params=("15", "16", "18"))
 def server(request: pytest.FixtureRequest) -> PostgresServer:
     return shared_server(request.param)
-
-
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
 
 
 VIEWED = (
@@ -51,13 +43,12 @@ def test_undo_drops_the_views_of_a_table_with_it(server: PostgresServer, shop: s
 def test_undo_does_not_drop_what_was_made_since(server: PostgresServer, shop: str) -> None:
     """A view of the user's own stands in the way, by name, and nothing is changed."""
     server.run(VIEWED, shop)
-    saved = snapshot_of(server, shop)
-    server.run("DROP TABLE event CASCADE", shop)
+    saved = saved_before(server, shop, "DROP TABLE event CASCADE")
     done = restore(server.url(shop), saved, in_place=True)
     server.run("CREATE VIEW mine AS SELECT * FROM thing", shop)
     created = tuple(step.item for step in done.plan.steps if step.action.value == "create")
     with pytest.raises(TargetError) as caught:
-        restore(server.url(shop), saved.only(), **EVERYTHING, only=("-",), undo_created=created)
+        restore(server.url(shop), saved.only(), **EXACT, only=("-",), undo_created=created)
     assert "mine" in caught.value.why and "nothing was changed" in caught.value.hint
     assert server.run("SELECT n FROM counted", shop) == [(9,)]
 
@@ -81,9 +72,8 @@ def test_a_lost_partition_is_attached_again_with_its_keys(server: PostgresServer
 def test_tables_the_snapshot_does_not_have_are_left_with_a_word(server: PostgresServer, shop: str) -> None:
     """In the plan and in the result of an exact restore."""
     server.run("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)", shop)
-    saved = snapshot_of(server, shop)
-    server.run("CREATE TABLE extra (id int); INSERT INTO extra VALUES (1), (2)", shop)
-    done = restore(server.url(shop), saved, **EVERYTHING)
+    saved = saved_before(server, shop, "CREATE TABLE extra (id int); INSERT INTO extra VALUES (1), (2)")
+    done = restore(server.url(shop), saved, **EXACT)
     assert done.actions()["public.extra"] == "leave"
     assert done.of("public.extra").detail == "not in the snapshot; holdfast does not drop tables it did not make"
     assert server.run("SELECT count(*) FROM extra", shop) == [(2,)]
@@ -92,8 +82,7 @@ def test_tables_the_snapshot_does_not_have_are_left_with_a_word(server: Postgres
 def test_a_missing_column_stops_only_its_own_table(server: PostgresServer, shop: str) -> None:
     """The refusal names the ways out."""
     server.run("CREATE TABLE t (id int, x text); CREATE TABLE u (id int); INSERT INTO u VALUES (1)", shop)
-    saved = snapshot_of(server, shop)
-    server.run("ALTER TABLE t DROP COLUMN x; DELETE FROM u", shop)
+    saved = saved_before(server, shop, "ALTER TABLE t DROP COLUMN x; DELETE FROM u")
     (refusal,) = restore(server.url(shop), saved, in_place=True).plan.refusals
     assert "restore beside" in refusal and "RENAME" in refusal and "--only" in refusal
     assert restore(server.url(shop), saved, in_place=True, only=("u",)).bad == []
@@ -144,8 +133,7 @@ def test_an_index_that_only_the_parent_had_is_told(server: PostgresServer, shop:
         "CREATE INDEX half ON ONLY ev (k); INSERT INTO ev SELECT i, 'k', 'v' FROM generate_series(0, 19) i",
         shop,
     )
-    saved = snapshot_of(server, shop)
-    server.run("DROP TABLE e2", shop)
+    saved = saved_before(server, shop, "DROP TABLE e2")
     outcome = restore(server.url(shop), saved, in_place=True)
     assert outcome.bad == []
     told = [text for text in outcome.warnings if "did not have when it was saved" in text]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
-from tests.integration.postgres.restore.fixture_snapshot import FixtureSnapshot, snapshot_of
-from tests.servers.postgres import PostgresServer, fresh_database, shared_server
+from tests.integration.postgres.restore.damaging import saved_before
+from tests.integration.postgres.restore.fixture_snapshot import FixtureSnapshot
+from tests.servers.postgres import PostgresServer, shared_server
 
 from holdfast.model.errors import TargetError
 from holdfast.sources.base import RestoreRequest
@@ -34,12 +33,6 @@ def server() -> PostgresServer:
     return shared_server("16")
 
 
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
-
-
 def restore_with(server: PostgresServer, shop: str, saved: FixtureSnapshot, meanwhile: str, **more: bool) -> None:
     """A restore with another client's statement right after the preview."""
     target = PostgresTarget(server.url(shop), None, RestoreRequest(label="then", in_place=True, **more))
@@ -53,8 +46,7 @@ def restore_with(server: PostgresServer, shop: str, saved: FixtureSnapshot, mean
 def test_what_went_missing_meanwhile_stops_the_restore(server: PostgresServer, shop: str, meanwhile: str) -> None:
     """Tables that were as wanted and are no longer are named, nothing is changed, and another run mends them."""
     server.run(SHOP, shop)
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM event WHERE id = 1", shop)
+    saved = saved_before(server, shop, "DELETE FROM event WHERE id = 1")
     with pytest.raises(TargetError, match="changed after it was compared") as caught:
         restore_with(server, shop, saved, meanwhile)
     assert MEANWHILE[meanwhile] in caught.value.why
@@ -68,8 +60,7 @@ def test_what_went_missing_meanwhile_stops_the_restore(server: PostgresServer, s
 def test_a_table_made_meanwhile_is_not_loaded_twice(server: PostgresServer, shop: str) -> None:
     """A table that somebody else made again is not taken for the one the restore makes."""
     server.run(SHOP, shop)
-    saved = snapshot_of(server, shop)
-    server.run("DROP TABLE venue", shop)
+    saved = saved_before(server, shop, "DROP TABLE venue")
     made = "CREATE TABLE venue (id int PRIMARY KEY, v text); INSERT INTO venue VALUES (1, 'mine')"
     with pytest.raises(TargetError, match="changed after it was compared"):
         restore_with(server, shop, saved, made)
@@ -79,8 +70,7 @@ def test_a_table_made_meanwhile_is_not_loaded_twice(server: PostgresServer, shop
 def test_new_rows_of_a_busy_table_stop_nothing(server: PostgresServer, shop: str) -> None:
     """Rows the application adds meanwhile are no difference where only what is missing is added."""
     server.run(SHOP, shop)
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM event WHERE id = 1", shop)
+    saved = saved_before(server, shop, "DELETE FROM event WHERE id = 1")
     restore_with(server, shop, saved, "INSERT INTO venue VALUES (10, 'new'); UPDATE venue SET v = 'x' WHERE id = 1")
     assert server.run("SELECT count(*) FROM event", shop) == [(9,)]
     server.run("DELETE FROM event WHERE id = 1; DELETE FROM venue WHERE id = 10; UPDATE venue SET v = 'v'", shop)
@@ -91,8 +81,7 @@ def test_new_rows_of_a_busy_table_stop_nothing(server: PostgresServer, shop: str
 def test_tables_that_are_left_stand_still_while_others_are_restored(server: PostgresServer, shop: str) -> None:
     """Nobody can take rows from a table between its comparison and the end."""
     server.run(SHOP, shop)
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM event WHERE id = 1", shop)
+    saved = saved_before(server, shop, "DELETE FROM event WHERE id = 1")
     target = PostgresTarget(server.url(shop), None, RestoreRequest(label="then", in_place=True))
     plan = target.preview(saved, saved)
     with target.hold(plan), pytest.raises(psycopg.errors.LockNotAvailable):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from tests.integration.postgres.restore.applying import Outcome, restore
+from tests.integration.postgres.restore.applying import restore
+from tests.integration.postgres.restore.damaging import EXACT, saved_before, undone
 from tests.integration.postgres.restore.fixture_snapshot import snapshot_of
-from tests.servers.postgres import PostgresServer, fresh_database, shared_server
+from tests.servers.postgres import PostgresServer, shared_server
 
 from holdfast.model.errors import TargetError
 from holdfast.sources.base import RestoreRequest
 from holdfast.sources.postgres.target import PostgresTarget
-
-EVERYTHING = {"in_place": True, "overwrite": True, "exact": True}
 
 
 @pytest.fixture
@@ -21,35 +18,8 @@ def server() -> PostgresServer:
     return shared_server("16")
 
 
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
-
-
-@pytest.fixture
-def owner(server: PostgresServer, shop: str) -> Iterator[str]:
-    """A role that is no superuser and may make things."""
-    server.run(f"CREATE ROLE hf_plain LOGIN PASSWORD 'pw'; GRANT CREATE ON DATABASE {shop} TO hf_plain", shop)
-    server.run("GRANT CREATE ON SCHEMA public TO hf_plain", shop)
-    yield server.url(shop, user="hf_plain", password="pw")
-    server.run("REASSIGN OWNED BY hf_plain TO postgres; DROP OWNED BY hf_plain; DROP ROLE hf_plain", shop)
-
-
 def owned(server: PostgresServer, shop: str, script: str) -> None:
     server.run(f"SET ROLE hf_plain; {script}", shop)
-
-
-def undone(server: PostgresServer, shop: str, script: str) -> tuple[Outcome, Outcome]:
-    """Damage done by ``script`` is mended, and the mending taken back as undo does it."""
-    saved = snapshot_of(server, shop)
-    server.run(script, shop)
-    before = snapshot_of(server, shop)
-    done = restore(server.url(shop), saved, in_place=True)
-    created = tuple(step.item for step in done.plan.steps if step.action.value == "create")
-    touched = tuple(step.label for step in done.plan.touched())
-    kept = before.only(*(step.item for step in done.plan.touched()))
-    return done, restore(server.url(shop), kept, **EVERYTHING, only=touched or ("-",), undo_created=created)
 
 
 def test_undo_drops_a_table_whose_parent_was_restored_too(server: PostgresServer, shop: str) -> None:
@@ -77,8 +47,7 @@ def test_a_key_checked_later_is_checked_before_the_end(server: PostgresServer, s
     """A deferrable unique value that another row took since stops everything; without a clash rows come back."""
     server.run("CREATE TABLE t (id int PRIMARY KEY DEFERRABLE, n text UNIQUE DEFERRABLE)", shop)
     server.run("INSERT INTO t VALUES (1, 'a'), (2, 'b')", shop)
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM t WHERE id = 1", shop)
+    saved = saved_before(server, shop, "DELETE FROM t WHERE id = 1")
     assert restore(server.url(shop), saved, in_place=True).bad == []
     for change in ("UPDATE t SET n = 'z' WHERE id = 1", "DELETE FROM t WHERE id = 1"):
         server.run(f"BEGIN; {change}; INSERT INTO t VALUES (3, 'a'); COMMIT", shop)
@@ -102,11 +71,10 @@ def test_rows_outside_the_plan_are_not_cascaded_away(server: PostgresServer, sho
         "CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (9);"
         "CREATE TABLE d (q int REFERENCES q ON DELETE CASCADE);",
     )
-    saved = snapshot_of(server, shop)
-    server.run("UPDATE p SET v = 'b'; INSERT INTO q VALUES (1); INSERT INTO d VALUES (1)", shop)
+    saved = saved_before(server, shop, "UPDATE p SET v = 'b'; INSERT INTO q VALUES (1); INSERT INTO d VALUES (1)")
     with pytest.raises(TargetError, match="would change other tables"):
         restore(owner, saved, in_place=True, overwrite=True, only=("public.p",))
-    assert any("d_q_fkey" in text for text in restore(owner, saved, **EVERYTHING, only=("public.q",)).plan.refusals)
+    assert any("d_q_fkey" in text for text in restore(owner, saved, **EXACT, only=("public.q",)).plan.refusals)
     assert server.run("SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM d)", shop) == [(2, 1)]
 
 
@@ -118,8 +86,7 @@ def test_rows_outside_the_plan_do_not_follow_an_update(server: PostgresServer, s
         "CREATE TABLE p (id int PRIMARY KEY, e text UNIQUE, v text); INSERT INTO p VALUES (1, 'a', 'x');"
         "CREATE TABLE c (e text REFERENCES p (e) ON UPDATE SET NULL); INSERT INTO c VALUES ('a')",
     )
-    saved = snapshot_of(server, shop)
-    server.run("UPDATE p SET v = 'y'", shop)
+    saved = saved_before(server, shop, "UPDATE p SET v = 'y'")
     assert restore(owner, saved, in_place=True, overwrite=True, only=("public.p",)).bad == []
     server.run("UPDATE p SET e = 'b'; UPDATE c SET e = 'b'", shop)
     with pytest.raises(TargetError, match="would change other tables"):
@@ -146,7 +113,7 @@ def test_partitions_made_since_are_told(server: PostgresServer, shop: str) -> No
     server.run("CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9)", shop)
     saved = snapshot_of(server, shop)
     server.run("CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (9) TO (99); INSERT INTO p VALUES (10)", shop)
-    assert any("public.p2" in text for text in restore(server.url(shop), saved, **EVERYTHING).plan.warnings)
+    assert any("public.p2" in text for text in restore(server.url(shop), saved, **EXACT).plan.warnings)
 
 
 def test_every_pattern_must_mean_something(server: PostgresServer, shop: str) -> None:
@@ -165,8 +132,7 @@ def test_every_pattern_must_mean_something(server: PostgresServer, shop: str) ->
 def test_large_objects_alone_can_be_chosen_in_place(server: PostgresServer, shop: str) -> None:
     """As undo does when nothing else was touched."""
     server.run("CREATE TABLE t (id int PRIMARY KEY); SELECT lo_from_bytea(4711, 'abc'), lo_from_bytea(4712, 'x')", shop)
-    saved = snapshot_of(server, shop)
-    server.run("SELECT lo_unlink(4711)", shop)
+    saved = saved_before(server, shop, "SELECT lo_unlink(4711)")
     assert restore(server.url(shop), saved, in_place=True, only=("largeobjects",)).bad == []
     assert server.run("SELECT count(*) FROM pg_largeobject_metadata", shop) == [(2,)]
 
@@ -186,8 +152,7 @@ def test_a_second_restore_in_the_same_minute_gets_a_name_of_its_own(server: Post
 def test_rows_that_differ_and_are_left_are_told(server: PostgresServer, shop: str) -> None:
     """Adding only is no silence about the rest, whether something is added or not."""
     server.run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b')", shop)
-    saved = snapshot_of(server, shop)
-    server.run("UPDATE t SET v = 'mine' WHERE id = 1", shop)
+    saved = saved_before(server, shop, "UPDATE t SET v = 'mine' WHERE id = 1")
     assert "1 rows differ" in restore(server.url(shop), saved, in_place=True).of("public.t").detail
     server.run("DELETE FROM t WHERE id = 2", shop)
     assert "1 differ and were left" in restore(server.url(shop), saved, in_place=True).of("public.t").detail

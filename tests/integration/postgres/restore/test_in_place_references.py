@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.integration.postgres.restore.applying import restore
+from tests.integration.postgres.restore.damaging import EXACT, saved_before
 from tests.integration.postgres.restore.fixture_snapshot import snapshot_of
-from tests.servers.postgres import PostgresServer, fresh_database, shared_server
+from tests.servers.postgres import PostgresServer, shared_server
 
 from holdfast.model.errors import TargetError
-
-EXACT = {"in_place": True, "overwrite": True, "exact": True}
 
 
 @pytest.fixture
 def server() -> PostgresServer:
     return shared_server("18")
-
-
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
 
 
 def test_a_key_to_a_table_that_was_not_chosen_is_told_with_a_way_out(server: PostgresServer, shop: str) -> None:
@@ -32,8 +23,7 @@ def test_a_key_to_a_table_that_was_not_chosen_is_told_with_a_way_out(server: Pos
         "INSERT INTO venue VALUES (1); INSERT INTO event VALUES (1, 1)",
         shop,
     )
-    saved = snapshot_of(server, shop)
-    server.run("ALTER TABLE event DROP CONSTRAINT event_venue_fkey; DELETE FROM event", shop)
+    saved = saved_before(server, shop, "ALTER TABLE event DROP CONSTRAINT event_venue_fkey; DELETE FROM event")
     outcome = restore(server.url(shop), saved, in_place=True, only=("public.event",))
     assert outcome.bad == []
     told = next(text for text in outcome.plan.warnings if "event_venue_fkey" in text)
@@ -53,8 +43,7 @@ def test_a_reference_to_a_time_that_is_not_covered_stops_the_restore(server: Pos
         "INSERT INTO stay VALUES (1, '[1,2)', '[2,8)'), (2, '[1,2)', NULL)",
         shop,
     )
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM stay WHERE id = 1", shop)
+    saved = saved_before(server, shop, "DELETE FROM stay WHERE id = 1")
     assert restore(server.url(shop), saved, in_place=True).bad == []
     server.run("DELETE FROM stay WHERE id = 1; DELETE FROM room WHERE at = '[5,9)'", shop)
     with pytest.raises(TargetError, match="would be broken") as caught:
@@ -99,8 +88,7 @@ def test_rings_partitions_and_views_over_them_come_back(server: PostgresServer, 
 def test_a_table_renamed_since_is_made_again_beside(server: PostgresServer, shop: str) -> None:
     """The renamed table keeps its rows; names of its keys that are in the way are an error that changes nothing."""
     server.run("CREATE TABLE event (id int PRIMARY KEY, v text); INSERT INTO event VALUES (1, 'a')", shop)
-    saved = snapshot_of(server, shop)
-    server.run("ALTER TABLE event RENAME TO old_event", shop)
+    saved = saved_before(server, shop, "ALTER TABLE event RENAME TO old_event")
     with pytest.raises(TargetError, match="event_pkey"):
         restore(server.url(shop), saved, in_place=True)
     assert server.run("SELECT to_regclass('event')", shop) == [(None,)]

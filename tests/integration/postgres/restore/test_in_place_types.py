@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.integration.postgres.restore.applying import restore, verify
+from tests.integration.postgres.restore.damaging import saved_before
 from tests.integration.postgres.restore.fixture_snapshot import snapshot_of
-from tests.servers.postgres import PostgresServer, fresh_database, shared_server
+from tests.servers.postgres import PostgresServer, shared_server
 
 MODES = (
     {"in_place": True},
@@ -33,12 +32,6 @@ WAYS = {"with a key": "id int PRIMARY KEY", "without a key": "id int"}
 @pytest.fixture(params=("15", "18"))
 def server(request: pytest.FixtureRequest) -> PostgresServer:
     return shared_server(request.param)
-
-
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
 
 
 def rows(server: PostgresServer, shop: str) -> list[tuple[str]]:
@@ -157,7 +150,6 @@ def test_references_between_collations_are_checked(server: PostgresServer, shop:
         "INSERT INTO venue VALUES ('a'), ('b'); INSERT INTO event VALUES (1, 'a'), (2, 'b')",
         shop,
     )
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM event WHERE id = 1; DELETE FROM venue WHERE name = 'a'", shop)
+    saved = saved_before(server, shop, "DELETE FROM event WHERE id = 1; DELETE FROM venue WHERE name = 'a'")
     assert restore(server.url(shop), saved, in_place=True).bad == []
     assert server.run("SELECT count(*) FROM event JOIN venue ON venue = name COLLATE \"C\"", shop) == [(2,)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.integration.postgres.restore.applying import restore
+from tests.integration.postgres.restore.damaging import saved_before, taken_back
 from tests.integration.postgres.restore.fixture_snapshot import snapshot_of
-from tests.servers.postgres import PostgresServer, fresh_database, shared_server
+from tests.servers.postgres import PostgresServer, shared_server
 
 SHOP = """
 CREATE TABLE event (id int PRIMARY KEY, v int); INSERT INTO event SELECT n, n FROM generate_series(1, 9) n;
@@ -29,12 +28,6 @@ def server() -> PostgresServer:
     return shared_server("16")
 
 
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
-
-
 def refreshed(server: PostgresServer, shop: str) -> None:
     for view in ("z_first", "a_second", "parts"):
         server.run(f"REFRESH MATERIALIZED VIEW {view}", shop)
@@ -43,8 +36,7 @@ def refreshed(server: PostgresServer, shop: str) -> None:
 def test_views_over_restored_tables_are_refreshed_in_order(server: PostgresServer, shop: str) -> None:
     """Through views, partitions and one another; others keep what they hold, unfilled ones stay so; undo as well."""
     server.run(SHOP, shop)
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM event WHERE id < 4; DELETE FROM part WHERE d = 1", shop)
+    saved = saved_before(server, shop, "DELETE FROM event WHERE id < 4; DELETE FROM part WHERE d = 1")
     refreshed(server, shop)
     apart, before = server.run("SELECT * FROM apart", shop), snapshot_of(server, shop)
     done = restore(server.url(shop), saved, in_place=True)
@@ -53,8 +45,7 @@ def test_views_over_restored_tables_are_refreshed_in_order(server: PostgresServe
     assert [actions[f"public.{name}"] for name in ("z_first", "a_second", "parts")] == ["overwrite"] * 3
     assert [actions[f"public.{name}"] for name in ("apart", "unfilled")] == ["leave"] * 2
     assert server.run(SHOWN, shop) == [(9, 9, 2)]
-    touched = tuple(step.label for step in done.plan.touched())
-    back = restore(server.url(shop), before, in_place=True, overwrite=True, exact=True, only=touched)
+    back = taken_back(server.url(shop), done, before)
     assert back.bad == []
     assert server.run(SHOWN, shop) == [(6, 6, 1)]
     assert server.run("SELECT * FROM apart", shop) == apart
@@ -63,17 +54,13 @@ def test_views_over_restored_tables_are_refreshed_in_order(server: PostgresServe
 def test_a_partition_that_comes_back_is_seen_by_views(server: PostgresServer, shop: str) -> None:
     """The view reads the parent, which nobody touched; taking the partition away again is seen too."""
     server.run(SHOP, shop)
-    saved = snapshot_of(server, shop)
-    server.run("DROP TABLE part_a", shop)
+    saved = saved_before(server, shop, "DROP TABLE part_a")
     refreshed(server, shop)
     assert server.run(SHOWN, shop) == [(9, 9, 0)]
     done = restore(server.url(shop), saved, in_place=True, only=("public.part_a",))
     assert done.bad == []
     assert server.run(SHOWN, shop) == [(9, 9, 2)]
-    created = tuple(step.item for step in done.plan.steps if step.action.value == "create")
-    touched = tuple(step.label for step in done.plan.touched())
-    more = {"in_place": True, "overwrite": True, "exact": True}
-    back = restore(server.url(shop), saved.only(b"definitions"), only=touched or ("-",), undo_created=created, **more)
+    back = taken_back(server.url(shop), done, saved.only(b"definitions"))
     assert back.bad == []
     assert server.run(SHOWN, shop) == [(9, 9, 0)]
 
@@ -86,8 +73,7 @@ def test_a_view_that_cannot_be_refreshed_is_told(server: PostgresServer, shop: s
         "CREATE MATERIALIZED VIEW made_since AS SELECT 10 / v AS share FROM event WITH NO DATA",
         shop,
     )
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM event WHERE v = 0; REFRESH MATERIALIZED VIEW made_since", shop)
+    saved = saved_before(server, shop, "DELETE FROM event WHERE v = 0; REFRESH MATERIALIZED VIEW made_since")
     done = restore(server.url(shop), saved, in_place=True)
     assert [(bad.name, bad.status) for bad in done.bad] == [("public.made_since", "incomplete")]
     assert "division by zero" in done.bad[0].detail

@@ -20,17 +20,6 @@ CREATE INDEX ON ev (k); INSERT INTO ev SELECT i, i, 'k' FROM generate_series(0, 
 
 
 @pytest.fixture
-def server(pg: PostgresServer) -> PostgresServer:
-    return pg
-
-
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
-
-
-@pytest.fixture
 def copy(server: PostgresServer, shop: str) -> Iterator[str]:
     """The URL of an empty database."""
     with fresh_database(server, f"{shop}_copy") as name:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.integration.postgres.restore.applying import restore, verify
+from tests.integration.postgres.restore.damaging import saved_before
 from tests.integration.postgres.restore.fixture_snapshot import snapshot_of
-from tests.servers.postgres import PostgresServer, fresh_database
+from tests.servers.postgres import PostgresServer
 
 from holdfast.model.errors import TargetError
 
@@ -21,17 +20,6 @@ CREATE INDEX gi ON public.g (fn.norm(t));
 CREATE TABLE public.c (t text CHECK (fn.norm(t) <> 'x')); INSERT INTO public.c VALUES ('A'), ('B');
 CREATE MATERIALIZED VIEW public.m AS SELECT fn.norm(t) FROM public.g;
 """
-
-
-@pytest.fixture
-def server(pg: PostgresServer) -> PostgresServer:
-    return pg
-
-
-@pytest.fixture
-def shop(server: PostgresServer) -> Iterator[str]:
-    with fresh_database(server) as name:
-        yield name
 
 
 def _made(server: PostgresServer, shop: str, where: str) -> None:
@@ -63,8 +51,7 @@ def test_a_new_place_finds_names_as_the_database_did(server: PostgresServer, sho
 def test_a_living_database_is_mended_with_the_names_it_finds(server: PostgresServer, shop: str, where: str) -> None:
     """A lost index and a lost table are made again, and rows come into tables whose indexes and checks need it."""
     _made(server, shop, where)
-    saved = snapshot_of(server, shop)
-    server.run("DELETE FROM g WHERE id = 1; DELETE FROM c WHERE t = 'A'", shop)
+    saved = saved_before(server, shop, "DELETE FROM g WHERE id = 1; DELETE FROM c WHERE t = 'A'")
     assert restore(server.url(shop), saved, in_place=True).bad == []
     assert server.run("SELECT (SELECT count(*) FROM g), (SELECT count(*) FROM c)", shop) == [(2, 2)]
     server.run("DROP INDEX IF EXISTS public.gi; DROP TABLE public.c", shop)
