@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.entities.applying import apply
-from holdfast.entities.closure import Closure, Member, Rows
+from holdfast.entities.closure import Closure, Identity, Member, Rows
 from holdfast.entities.ordering import is_path, spoken
 from holdfast.model.errors import Damaged, HoldfastError, TargetError, UsageError
 from holdfast.model.ids import new_id, short
-from holdfast.model.records import Did, Difference, Key, Reference, Row
+from holdfast.model.records import Did, Difference, Reference, Row
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
@@ -206,8 +206,8 @@ def _unlinking(closure: Closure, *, force: bool) -> Iterator[Difference]:
     """With ``force``, what would forbid the delete is made to refer to nothing first."""
     if not force:
         return
-    emptied: dict[tuple[str, Key], Member] = {}
-    columns: dict[tuple[str, Key], set[str]] = {}
+    emptied: dict[Identity, Member] = {}
+    columns: dict[Identity, set[str]] = {}
     for member, reference in _linked(closure):
         if reference.on_delete in ("no action", "restrict") and reference.nullable:
             emptied[member.identity] = member
