@@ -14,12 +14,14 @@ from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Catalog, Living, Name, keep_still, read_catalog
+from holdfast.sources.postgres.inplace_catalog import keep_still, read_catalog
 from holdfast.sources.postgres.inplace_counting import Counting
+from holdfast.sources.postgres.inplace_living import Catalog, Living, Name
 from holdfast.sources.postgres.inplace_locks import STILL, WRITE, lock
+from holdfast.sources.postgres.inplace_missing import Repairs, find_repairs
 from holdfast.sources.postgres.inplace_plan import Deciding
 from holdfast.sources.postgres.inplace_repair import SILENT, changed, step_name
-from holdfast.sources.postgres.inplace_run import InPlaceRun, Repairs, find_repairs
+from holdfast.sources.postgres.inplace_run import InPlaceRun
 from holdfast.sources.postgres.inplace_still import unstoppable
 from holdfast.sources.postgres.inplace_views import View, stale
 from holdfast.sources.postgres.target_checks import Aim

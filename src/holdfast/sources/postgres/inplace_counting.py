@@ -13,8 +13,8 @@ from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres import items as kinds
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Catalog, Living
 from holdfast.sources.postgres.inplace_limits import unfit
+from holdfast.sources.postgres.inplace_living import Catalog, Living
 from holdfast.sources.postgres.inplace_merge import Merged, Mode, Staged
 from holdfast.sources.postgres.readback_largeobjects import compare_large_objects
 from holdfast.sources.postgres.target_place import Place, reason

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from holdfast.model.errors import TargetError
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Name, Reference
+from holdfast.sources.postgres.inplace_living import Name, Reference
 from holdfast.sources.postgres.names import qualified, quote
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Living
+from holdfast.sources.postgres.inplace_living import Living
 from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.names import quote
 

@@ -8,7 +8,7 @@ import psycopg
 
 from holdfast.model.errors import TargetError
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Living
+from holdfast.sources.postgres.inplace_living import Living
 from holdfast.sources.postgres.target_place import Place
 
 WRITE, STILL = "SHARE ROW EXCLUSIVE", "SHARE"

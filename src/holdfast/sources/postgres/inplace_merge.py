@@ -14,7 +14,7 @@ from holdfast.model.errors import Damaged, TargetError
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Living
+from holdfast.sources.postgres.inplace_living import Living
 from holdfast.sources.postgres.load import Stretch, load_segment, stretch_name
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.target_saved import Saved

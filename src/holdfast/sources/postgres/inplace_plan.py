@@ -9,7 +9,7 @@ from holdfast.model.plans import Action, RestoreStep
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import RestoreRequest
 from holdfast.sources.postgres import items as kinds
-from holdfast.sources.postgres.inplace_catalog import Catalog, Living
+from holdfast.sources.postgres.inplace_living import Catalog, Living
 from holdfast.sources.postgres.inplace_types import rounds
 from holdfast.sources.postgres.names import matches
 from holdfast.sources.postgres.target_saved import DATA_KINDS, Saved

@@ -13,7 +13,7 @@ from holdfast.sources.postgres.conninfo import ChildAuth
 from holdfast.sources.postgres.definitions import Definition, Definitions, read_definitions
 from holdfast.sources.postgres.definitions_choice import RELATIONS
 from holdfast.sources.postgres.definitions_sql import first_line, printable, split_statements
-from holdfast.sources.postgres.inplace_catalog import Catalog
+from holdfast.sources.postgres.inplace_living import Catalog
 from holdfast.sources.postgres.items import CONTINUITY_SCHEMA
 from holdfast.sources.postgres.names import qualified
 from holdfast.sources.postgres.target_place import Place, reason

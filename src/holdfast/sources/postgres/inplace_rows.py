@@ -10,8 +10,8 @@ from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Catalog, Name
 from holdfast.sources.postgres.inplace_keys import parents_first
+from holdfast.sources.postgres.inplace_living import Catalog, Name
 from holdfast.sources.postgres.inplace_merge import Merged, Mode, Staged
 from holdfast.sources.postgres.inplace_still import Stillness
 from holdfast.sources.postgres.inplace_turns import Turns

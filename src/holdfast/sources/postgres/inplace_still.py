@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from holdfast.model.errors import TargetError
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Catalog, Living, Name
+from holdfast.sources.postgres.inplace_living import Catalog, Living, Name
 from holdfast.sources.postgres.inplace_locks import lock
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.target_place import Place

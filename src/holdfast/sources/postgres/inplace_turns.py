@@ -11,7 +11,7 @@ from psycopg import errors as pg
 
 from holdfast.model.errors import TargetError
 from holdfast.sources.postgres.connection import Connection
-from holdfast.sources.postgres.inplace_catalog import Catalog, Name, Reference
+from holdfast.sources.postgres.inplace_living import Catalog, Name, Reference
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.target_path import NOT_FOUND, no_path, take_path
 from holdfast.sources.postgres.target_place import Place, reason

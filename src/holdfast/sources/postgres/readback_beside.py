@@ -14,7 +14,8 @@ from holdfast.sources.base import Content, RestoreRequest
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.definitions import Definition, Definitions
 from holdfast.sources.postgres.definitions_sql import printable
-from holdfast.sources.postgres.inplace_catalog import Living, keep_still, read_catalog
+from holdfast.sources.postgres.inplace_catalog import keep_still, read_catalog
+from holdfast.sources.postgres.inplace_living import Living
 from holdfast.sources.postgres.inplace_merge import Mode, Staged
 from holdfast.sources.postgres.inplace_repair import living_definitions
 from holdfast.sources.postgres.readback_largeobjects import compare_large_objects

@@ -20,7 +20,7 @@ from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.definitions_choice import RELATIONS
 from holdfast.sources.postgres.inplace import InPlace, patterns
-from holdfast.sources.postgres.inplace_catalog import Catalog
+from holdfast.sources.postgres.inplace_living import Catalog
 from holdfast.sources.postgres.names import matches, quote
 from holdfast.sources.postgres.readback_all import Verifying
 from holdfast.sources.postgres.target_checks import Aim, cautions, refusals, room

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from holdfast.sources.postgres.definitions_sql import for_database, split_name, split_statements
-from holdfast.sources.postgres.inplace_catalog import Reference
 from holdfast.sources.postgres.inplace_keys import parents_first
+from holdfast.sources.postgres.inplace_living import Reference
 from holdfast.sources.postgres.readback import RowSums
 from holdfast.sources.postgres.target import beside
 from holdfast.sources.postgres.target_roles import role_names
@@ -118,11 +118,14 @@ def test_tables_come_after_those_they_refer_to_and_rings_do_not_hang() -> None:
             columns=("a",),
             others=("b",),
             operators=("=",),
+            collates=("",),
+            period=False,
             whole=False,
             other_whole=False,
             acts=False,
             follows=False,
             checked=True,
+            deferrable=False,
         )
 
     order = parents_first([("s", "pay"), ("s", "reg"), ("s", "ev")], [refers("pay", "reg"), refers("reg", "ev")])
