@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from holdfast.model.records import Did, Difference, Key, Reference, Row, Table
+from holdfast.model.sameness import typed
 from holdfast.sources.records import Book
 
 Find = Callable[[Table, tuple[str, ...], Collection[Key]], Iterator[Row]]
@@ -70,10 +72,11 @@ def preview(wish: Wish, find: Find) -> list[RowPreview]:
     by = target.key or kept
     rows = [_fitting(wish, row) for row in wish.rows]
     keys = [row.key(by) for row in rows]
-    now = _by_key(_found(find, target, by, keys), by)
-    newest = _newest(wish, by, keys)
+    same = partial(typed, exact=not target.key)
+    there = _by_key(_found(find, target, by, keys), by, same)
+    newest = {same(row.key(by)): row for row in _newest(wish, by, keys)}
     found = [
-        _first(wish, row, now.get(key), newest.get(key), kept, original)
+        _first(wish, row, _taken(there.get(same(key)), again=bool(target.key)), newest.get(same(key)), kept, original)
         for row, key, original in zip(rows, keys, wish.rows, strict=True)
     ]
     return _require_places(wish, find, _require_parents(wish, find, found))
@@ -129,24 +132,34 @@ def _misfit(wish: Wish, row: Row) -> str:
     return ""
 
 
-def _newest(wish: Wish, by: tuple[str, ...], keys: list[Key]) -> dict[Key, Row]:
+def _newest(wish: Wish, by: tuple[str, ...], keys: list[Key]) -> Iterator[Row]:
     if wish.newest is None:
-        return {}
+        return iter(())
     book, table = wish.newest
     names = {column.name for column in table.columns}
     if table.columns and not names.issuperset(by):
-        return {}
-    return _by_key(_found(book.find, table, by, keys), by)
+        return iter(())
+    return _found(book.find, table, by, keys)
 
 
 def _found(find: Find, table: Table, by: tuple[str, ...], keys: Collection[Key]) -> Iterator[Row]:
-    left = iter(dict.fromkeys(keys))
+    left = iter({typed(key): key for key in keys}.values())
     while batch := list(itertools.islice(left, _BATCH)):
         yield from find(table, by, batch)
 
 
-def _by_key(rows: Iterator[Row], by: tuple[str, ...]) -> dict[Key, Row]:
-    return {row.key(by): row for row in rows}
+def _by_key(rows: Iterator[Row], by: tuple[str, ...], same: Callable[[Key], Key]) -> dict[Key, list[Row]]:
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        found.setdefault(same(row.key(by)), []).append(row)
+    return found
+
+
+def _taken(rows: list[Row] | None, *, again: bool) -> Row | None:
+    """Rows without a key are counted: of equal rows each stands for one that is asked for, and for no other."""
+    if not rows:
+        return None
+    return rows[-1] if again else rows.pop()
 
 
 def _same(one: Row, two: Row, columns: tuple[str, ...]) -> bool:
@@ -199,13 +212,30 @@ def _orphan(each: RowPreview, reference: Reference, known: set[Key]) -> RowPrevi
 
 
 def _require_places(wish: Wish, find: Find, found: list[RowPreview]) -> list[RowPreview]:
-    """Rows whose place in a unique key is taken by another row are blocked."""
-    for unique in wish.target.unique:
-        keys = {each.after.key(unique) for each in found if each.after is not None}
-        keys = {key for key in keys if None not in key}
-        taken = {row.key(unique): row.key(wish.target.key) for row in _found(find, wish.target, unique, keys)}
-        found = [_clash(each, unique, taken) for each in found]
-    return found
+    """Rows whose place in a unique key is taken by another row, and stays so, are blocked; then those after them."""
+    holders = {unique: _holders(wish, find, found, unique) for unique in wish.target.unique}
+    while True:
+        left: set[tuple[tuple[str, ...], Key, Key]] = {
+            (unique, each.key, each.now.key(unique))
+            for each in found
+            if each.now is not None and each.after is not None
+            for unique in holders
+            if each.after.key(unique) != each.now.key(unique)
+        }
+        kept = found
+        for unique, taken in holders.items():
+            staying = {key: holder for key, holder in taken.items() if (unique, holder, key) not in left}
+            kept = [_clash(each, unique, staying) for each in kept]
+        if kept == found:
+            return found
+        found = kept
+
+
+def _holders(wish: Wish, find: Find, found: list[RowPreview], unique: tuple[str, ...]) -> dict[Key, Key]:
+    """Which row has each unique value that is to be written."""
+    keys = {each.after.key(unique) for each in found if each.after is not None}
+    keys = {key for key in keys if None not in key}
+    return {row.key(unique): row.key(wish.target.key) for row in _found(find, wish.target, unique, keys)}
 
 
 def _clash(each: RowPreview, unique: tuple[str, ...], taken: dict[Key, Key]) -> RowPreview:

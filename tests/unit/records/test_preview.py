@@ -67,3 +67,21 @@ def test_columns_that_came_later_keep_their_values() -> None:
     older = table_of("events", "id int key", "title text")
     found = fates([{"id": 1, "title": "a"}], [event(1, "b", parent=1)], source=older, overwrite=True)
     assert found[0].after == Row(event(1, "a", parent=1))
+
+
+def test_equal_rows_without_a_key_are_counted() -> None:
+    """Three in the snapshot and one in the application: two are created."""
+    plain = table_of("plain", "a int", "b text")
+    live = MemoryBook([plain], {"plain": [{"a": 1, "b": None}, {"a": 2, "b": "y"}]})
+    rows = [Row({"a": 1, "b": None}) for _ in range(3)]
+    found = preview(Wish(rows=rows, source=plain, target=plain, live=live), live.find)
+    assert sorted(each.fate for each in found) == [Fate.CREATE, Fate.CREATE, Fate.UNCHANGED]
+
+
+def test_rows_that_swapped_a_unique_value_do_not_block_each_other() -> None:
+    """The holder gives its value up in the same restore; one that stays as it is blocks, and so on down the line."""
+    rows, now = [event(1, "a"), event(2, "b")], [event(1, "b"), event(2, "a")]
+    assert [each.fate for each in fates(rows, now, overwrite=True)] == [Fate.UPDATE, Fate.UPDATE]
+    found = fates([event(1, "a"), event(2, "b")], [event(1, "b"), event(2, "c"), event(3, "a")], overwrite=True)
+    assert [each.fate for each in found] == [Fate.BLOCKED, Fate.BLOCKED]
+    assert found[1].reason == "its title belongs to row 1 now"
