@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from holdfast.entities.ordering import Order, order_of, rows_in_order, spoken
 from holdfast.model.errors import TargetError
 from holdfast.model.records import Did, Difference, Key, Reference, Row, Table
+from holdfast.model.sameness import typed
 from holdfast.sources.records import LiveBook, LiveTransaction, Write
 
 _NAMED = 5
@@ -148,15 +150,17 @@ def _read_back(table: Table, transaction: LiveTransaction, changes: Sequence[Dif
     columns = table.key or tuple(wanted[0].after.values if wanted and wanted[0].after else ())
     generated = {column.name for column in table.columns if column.generated}
     found: dict[Key, list[Row]] = {}
+    same = partial(typed, exact=not table.key)
     if wanted:
-        keys = {change.after.key(columns) for change in wanted if change.after is not None}
-        for row in transaction.find(table, columns, keys):
-            found.setdefault(row.key(columns), []).append(row)
+        each = [change.after.key(columns) for change in wanted if change.after is not None]
+        keys = {same(key): key for key in each}
+        for row in transaction.find(table, columns, list(keys.values())):
+            found.setdefault(same(row.key(columns)), []).append(row)
     for change in changes:
         if change.after is None:
             yield change
             continue
-        now = found.get(change.after.key(columns))
+        now = found.get(same(change.after.key(columns)))
         if not now:
             raise _otherwise(change, "it is not there")
         row = now[-1] if len(now) == 1 else now.pop()

@@ -273,13 +273,16 @@ class _Copying:
         columns = reference.columns
         if not any(is_path(column) for column in columns):
             new = known.get(tuple(map(str, member.row.key(columns))))
-            return row if new is None else _with(row, dict(zip(columns, new, strict=True)))
+            if new is None:
+                return row
+            kept = map(_as_written, member.row.key(columns), new)
+            return _with(row, dict(zip(columns, kept, strict=True)))
         if len(columns) != 1:
             raise UsageError(f"{spoken(reference)} has several columns inside values and cannot be rewritten")
 
         def moved(value: Value) -> Value:
             found = known.get((str(value),))
-            return value if found is None else found[0]
+            return value if found is None else _as_written(value, found[0])
 
         return with_replaced(row, columns[0], moved)
 
@@ -292,6 +295,11 @@ class _Copying:
                 if None not in old:
                     found[tuple(map(str, old))] = new
         return found
+
+
+def _as_written(old: Value, new: Value) -> Value:
+    """A text that spelled an id stays a text."""
+    return str(new) if isinstance(old, str) and not isinstance(new, str) else new
 
 
 def _comes_through(member: Member, tables: Collection[str]) -> bool:

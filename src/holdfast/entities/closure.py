@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
@@ -11,11 +12,13 @@ from holdfast.entities.graph import Edge, Graph, Structure
 from holdfast.entities.paths import keys_at
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Key, Row, Table, Value
+from holdfast.model.sameness import typed
 
 _FLOOR_ROWS = 10_000
 _RANK = {"linked": 0, "parent": 1, "shared": 1, "owned": 2}
 
-Identity = tuple[str, Key]
+Identity = tuple[str, Key, Key]
+"""Table, key, and the key told apart by its types where that is needed, else ()."""
 
 
 class Rows(Structure, Protocol):
@@ -142,45 +145,46 @@ class _Search:
 
     def _down(self, edge: Edge, group: list[Member]) -> Iterator[Member]:
         reference = edge.reference
-        origins: dict[Key, Member] = {}
+        origins: dict[Key, tuple[Key, Member]] = {}
         for member in group:
             key = member.row.key(reference.to_columns)
             if None not in key:
-                origins.setdefault(key, member)
+                for form in self._forms(edge, key):
+                    origins.setdefault(typed(form), (form, member))
         table = self._rows.tables[reference.table]
         columns, tail = self._when(edge)
-        found = self._rows.find(table, reference.columns + columns, [key + tail for key in origins]) if origins else ()
+        wanted = [key + tail for key, _ in origins.values()]
+        found = self._rows.find(table, reference.columns + columns, wanted) if wanted else ()
         yield from self._take(edge, table, found, lambda row: keys_at(row, reference.columns), origins, edge.down)
 
     def _up(self, edge: Edge, group: list[Member]) -> Iterator[Member]:
         reference = edge.reference
         table = self._rows.tables[reference.to]
-        origins: dict[Key, Member] = {}
+        origins: dict[Key, tuple[Key, Member]] = {}
         for member in group:
             for key in self._named(edge, member.row):
-                origins.setdefault(key, member)
-        known = {
-            self._found.members[identity].row.key(reference.to_columns)
-            for key in origins
-            if reference.to_columns == table.key and (identity := (table.name, key)) in self._found.members
-        }
-        wanted = [key for key in origins if key not in known]
+                origins.setdefault(typed(key), (key, member))
+        own = reference.to_columns == table.key
+        wanted = [
+            key for key, _ in origins.values()
+            if not own or identity_for(table.name, key) not in self._found.members
+        ]  # fmt: skip
         found = self._rows.find(table, reference.to_columns, wanted) if wanted else ()
         yield from self._take(edge, table, found, lambda row: [row.key(reference.to_columns)], origins, edge.up)
 
     def _take(
         self, edge: Edge, table: Table, found: Iterable[Row], keys_of: Callable[[Row], list[Key]],
-        origins: Mapping[Key, Member], role: str,
+        origins: Mapping[Key, tuple[Key, Member]], role: str,
     ) -> Iterator[Member]:  # fmt: skip
-        seen: dict[Key, int] = {}
+        seen: dict[Identity, int] = {}
         for row in _some(found, self._limits.rows + 1):
             identity = identity_of(table, row)
             if not table.key:
-                number = seen[identity[1]] = seen.get(identity[1], 0) + 1
-                identity = (table.name, (*identity[1], number))
+                number = seen[identity] = seen.get(identity, 0) + 1
+                identity = (table.name, (*identity[1], number), identity[2])
             known = self._found.members.get(identity)
-            origin = next((origins[key] for key in keys_of(row) if key in origins), None)
-            origin = origin or next(iter(origins.values()))
+            origin = next((origins[same][1] for key in keys_of(row) if (same := typed(key)) in origins), None)
+            origin = origin or next(iter(origins.values()))[1]
             if known is not None:
                 if _RANK[role] > _RANK[known.role]:
                     known.role, known.edge, known.origin = role, edge, origin
@@ -230,6 +234,13 @@ class _Search:
         except UsageError:
             return None
 
+    def _forms(self, edge: Edge, key: Key) -> list[Key]:
+        """A document may hold the id of another as the text of it, or a text as the id it spells."""
+        if self._rows.tables[edge.reference.table].columns:
+            return [key]
+        table = self._rows.tables[edge.reference.to]
+        return _forms_of(key, lambda text: self._rows.parse(table, edge.reference.to_columns[0], text))
+
     def _when(self, edge: Edge) -> tuple[tuple[str, ...], Key]:
         table = self._rows.tables[edge.reference.table]
         columns = tuple(column for column, _ in edge.reference.when)
@@ -249,7 +260,24 @@ class _Search:
 
 def identity_of(table: Table, row: Row) -> Identity:
     """What makes a row this one: its key, or without one all of its values."""
-    return table.name, row.key(table.key) if table.key else tuple(row.values.values())
+    return identity_for(table.name, row.key(table.key) if table.key else tuple(row.values.values()), not table.key)
+
+
+def identity_for(table: str, key: Key, whole: bool = False) -> Identity:
+    """``identity_of`` by the key alone; ``whole``: it is all values of a row without one."""
+    same = typed(key, exact=whole)
+    return table, key, () if same is key else same
+
+
+def _forms_of(key: Key, parse: Callable[[str], Value]) -> list[Key]:
+    """The key, and for a text or what is written as one its other form."""
+    found = [key]
+    if len(key) == 1:
+        with suppress(UsageError):
+            other = str(key[0]) if not isinstance(key[0], str) else parse(key[0])
+            if other != key[0]:
+                found.append((other,))
+    return found
 
 
 def _some(found: Iterable[Row], most: int) -> list[Row]:

@@ -23,7 +23,7 @@ def closure_of_copies(copies: Copies, tables: Mapping[str, Table]) -> Closure:
     for identity, row in copies.rows.items():
         member = replace(was.members[identity], row=row, identity=identity_of(tables[identity[0]], row), origin=None)
         if not tables[identity[0]].key:
-            member.identity = (identity[0], (*member.identity[1], len(made.members)))
+            member.identity = (identity[0], (*member.identity[1], len(made.members)), member.identity[2])
         made.members[member.identity] = member
     for member in was.members.values():
         if member.role in ("parent", "shared"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from holdfast.entities.closure import Structure, identity_of
+from holdfast.entities.closure import Identity, identity_for, identity_of
+from holdfast.entities.graph import Structure
 from holdfast.entities.ordering import spoken
 from holdfast.model.records import Did, Difference, Key, Reference, Row, Table
 
@@ -18,7 +19,9 @@ def reached_too(book: Structure, find: Find, changes: Sequence[Difference]) -> l
 
     ``find`` gives the rows as they are before anything is written.
     """
-    left = {(change.table, change.key): change for change in changes}
+    left = {
+        identity_for(change.table, change.key, not book.tables[change.table].key): change for change in changes
+    }
     gone: dict[str, list[Row]] = {}
     for change in changes:
         if change.did is Did.REMOVED and change.before is not None:
@@ -41,11 +44,10 @@ def reached_too(book: Structure, find: Find, changes: Sequence[Difference]) -> l
 
 
 def _outside(
-    table: Table, row: Row, reference: Reference, left: dict[tuple[str, Key], Difference]
+    table: Table, row: Row, reference: Reference, left: dict[Identity, Difference]
 ) -> tuple[object, ...] | None:
     """What tells the row and its reference; None when the changes deal with them themselves."""
-    key = row.key(table.key) if table.key else row.key(tuple(row.values))
-    change = left.get((table.name, key))
+    change = left.get(identity_of(table, row))
     if change is not None and (change.did is Did.REMOVED or set(change.columns) & set(reference.columns)):
         return None
     return (*identity_of(table, row), "" if reference.on_delete == "cascade" else reference.columns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from holdfast.entities.closure import Closure, Identity, Member, UserReference
 from holdfast.entities.graph import Edge
@@ -12,6 +13,7 @@ from holdfast.entities.ordering import is_path
 from holdfast.entities.paths import keys_at
 from holdfast.entities.relinking import pointing, relinked
 from holdfast.model.records import Did, Difference, Key, Row, Table
+from holdfast.model.sameness import typed
 
 Find = Callable[[Table, tuple[str, ...], Collection[Key]], Iterator[Row]]
 
@@ -118,12 +120,13 @@ class _Planner:
             if table is None:
                 continue
             columns = table.key or tuple(column for column in members[0].row.values if column not in self._lost(name))
-            keys = {member.row.key(columns) for member in members}
+            same = partial(typed, exact=not table.key)
+            keys = {same(key := member.row.key(columns)): key for member in members}
             seen: dict[Key, list[Row]] = {}
-            for row in self._find(table, columns, keys):
-                seen.setdefault(row.key(columns), []).append(row)
+            for row in self._find(table, columns, list(keys.values())):
+                seen.setdefault(same(row.key(columns)), []).append(row)
             for member in members:
-                if rows := seen.get(member.row.key(columns)):
+                if rows := seen.get(same(member.row.key(columns))):
                     self._now[member.identity] = rows[0] if table.key else rows.pop()
 
     def _lost(self, table: str) -> set[str]:

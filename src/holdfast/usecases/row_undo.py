@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from holdfast.model.errors import Damaged, HoldfastError, TargetError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import new_id, short
 from holdfast.model.records import Did, Difference, Key, Row, Table, Value
+from holdfast.model.sameness import typed
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.repository.undoing import read_undo
@@ -26,10 +28,10 @@ from holdfast.usecases.backup import BackupRequest, backup
 from holdfast.usecases.looking import open_book, open_live
 
 _NAMED = 5
-_PLAIN = (int, float, bytes, type(None))
+_PLAIN = (bool, int, float, bytes, type(None))
 
 
-_Find = Callable[[Table, tuple[str, ...], list[Key]], Iterator[Row]]
+_Find = Callable[[Table, tuple[str, ...], Collection[Key]], Iterator[Row]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,7 @@ def undo_rows(repository: Repository, order: RowUndoOrder) -> RowUndoResult:
             return result
         with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
 
-            def locked(table: Table, columns: tuple[str, ...], wanted: Sequence[Key]) -> Iterator[Row]:
+            def locked(table: Table, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Row]:
                 return transaction.find(table, columns, wanted, lock=True)
 
             result.changes, result.conflicts = _back(kept, live, notes, locked)
@@ -204,10 +206,12 @@ def _back(kept: Book, live: LiveBook, notes: Sequence[bytes], find: _Find) -> tu
             continue
         by = table.key or columns
         keys = [entry.key for entry in entries]
-        now = {row.key(by): row for row in find(table, by, keys)}
-        were = {row.key(by): row for row in kept.find(kept.tables[name], by, keys)} if name in kept.tables else {}
+        same = partial(typed, exact=not table.key)
+        now = {same(row.key(by)): row for row in find(table, by, keys)}
+        saved = kept.find(kept.tables[name], by, keys) if name in kept.tables else ()
+        were = {same(row.key(by)): row for row in saved}
         for entry in entries:
-            row, was = now.get(entry.key), were.get(entry.key) if entry.existed else None
+            row, was = now.get(same(entry.key)), were.get(same(entry.key)) if entry.existed else None
             if _same(row, was):
                 continue
             if (None if row is None else digest(row, columns)) != entry.digest:
@@ -286,7 +290,7 @@ def _packed(book: Book, value: Value) -> Any:
     """Text and numbers as they are; text that is not valid as its bytes; a kind's own types as they are typed in."""
     if isinstance(value, str):
         return value if _is_valid(value) else ["s", value.encode("utf-8", "surrogateescape")]
-    if isinstance(value, bool) or not isinstance(value, _PLAIN) or type(value) not in _PLAIN:
+    if type(value) not in _PLAIN:
         return ["t", json.dumps(book.plain(value))]
     return value
 

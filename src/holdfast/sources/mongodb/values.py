@@ -78,7 +78,7 @@ def look(raw: bytes) -> dict[str, Any]:
         decoded = bson.decode(raw, LOOKING)
     except (bson.errors.BSONError, OverflowError, RecursionError) as error:
         raise ValueError(str(error)) from error
-    return {name: _hashable(value) for name, value in decoded.items()}
+    return {name: hashable(value) for name, value in decoded.items()}
 
 
 def raw_of(document: RawBSONDocument) -> bytes:
@@ -220,19 +220,20 @@ _ORDER: tuple[tuple[Any, int, Callable[[Any], tuple[Any, ...]]], ...] = (
 )
 
 
-def _hashable(value: Any) -> Any:
+def hashable(value: Any) -> Any:
+    """A decoded value that can be a key, or part of one."""
     change = _HASHED.get(type(value))
     return change(value) if change is not None else value
 
 
 _HASHED: dict[type, Callable[[Any], Any]] = {
-    dict: lambda value: Document((name, _hashable(each)) for name, each in value.items()),
-    list: lambda value: Array(map(_hashable, value)),
+    dict: lambda value: Document((name, hashable(each)) for name, each in value.items()),
+    list: lambda value: Array(map(hashable, value)),
     Decimal128: lambda value: HashedDecimal.from_bid(value.bid),
     Regex: lambda value: HashedRegex(value.pattern, value.flags),
-    Code: lambda value: HashedCode(str(value), _hashable(value.scope)),
+    Code: lambda value: HashedCode(str(value), hashable(value.scope)),
     DBRef: lambda value: DBRef(
-        value.collection, _hashable(value.id), value.database,
-        {name: _hashable(each) for name, each in value.as_doc().items() if name not in ("$ref", "$id", "$db")},
+        value.collection, hashable(value.id), value.database,
+        {name: hashable(each) for name, each in value.as_doc().items() if name not in ("$ref", "$id", "$db")},
     ),
 }  # fmt: skip

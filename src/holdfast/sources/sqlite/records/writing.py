@@ -64,8 +64,16 @@ def _where(shape: Shape, write: Write) -> Statement:
             "a row of a table without key is only changed when all of it is known", where=named(write, shape)
         )
     same = _equal(whole, tuple(name for name in shape.names if name in whole.values))
-    inner = f"SELECT {shape.rowid} FROM main.{quoted(shape.table.name)} WHERE {same.sql} LIMIT 1"
+    first = f"ORDER BY {_alike(whole, shape)} LIMIT 1"
+    inner = f"SELECT {shape.rowid} FROM main.{quoted(shape.table.name)} WHERE {same.sql} {first}"
     return Statement(f"{shape.rowid} = ({inner})", same.values)
+
+
+def _alike(row: Row, shape: Shape) -> str:
+    """Those whose numbers are of the same kind first: 1 and 1.0 are equal, and two rows."""
+    numbers = [(name, row.values.get(name)) for name in shape.names if isinstance(row.values.get(name), int | float)]
+    told = [f"(typeof({quoted(n)}) = '{'real' if isinstance(v, float) else 'integer'}')" for n, v in numbers]
+    return f"({' + '.join(told)}) DESC" if told else "1"
 
 
 def _equal(row: Row, names: Sequence[str]) -> Statement:
