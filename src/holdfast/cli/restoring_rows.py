@@ -39,6 +39,10 @@ def carry_out(face: Face, wishes: RestoreWishes) -> int:
         with shown(face) as report:
             result = restore_rows(app.repository, _order(app, wishes, report, dry_run=face.dry_run))
     face.document(_document(result))
+    if result.not_found:
+        shown_keys = [",".join(shown_value(value) or "''" for value in key.values()) for key in result.not_found]
+        more = f" and {len(shown_keys) - _SHOWN:,} more" if len(shown_keys) > _SHOWN else ""
+        face.loud_note(f"not in the snapshot: {'; '.join(shown_keys[:_SHOWN])}{more}", "yellow")
     if result.dry_run:
         _tell_rows(face, result)
     else:
@@ -82,6 +86,7 @@ def _document(result: RowsResult) -> dict[str, Any]:
         "dry_run": result.dry_run,
         "counts": result.counts,
         "rows": result.documents,
+        "not_found": result.not_found,
         "undo": result.undo,
         "seconds": result.seconds,
     }

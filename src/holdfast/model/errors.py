@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from enum import IntEnum
 
 
@@ -57,6 +58,14 @@ class UsageError(HoldfastError):
 
     code = "usage"
     exit = Exit.USAGE
+
+
+class AmbiguousValue(UsageError):
+    """What was typed stands for several ``values`` that are there."""
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", values: tuple[Hashable, ...] = ()) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.values = values
 
 
 class RepositoryMissing(HoldfastError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from holdfast.model.errors import UsageError
+from holdfast.model.errors import AmbiguousValue, UsageError
 from holdfast.model.records import Key, Table
 from holdfast.sources.records import Book
 
@@ -61,7 +62,7 @@ def keys_of(book: Book, table: Table, words: Sequence[str]) -> list[Key]:
     if not table.key:
         raise UsageError(f"{table.name} has no key", hint="choose its rows by --where")
     width = len(table.key)
-    parts = [_split(word) for word in words]
+    parts = [[word] if not table.columns and _is_json(word) else _split(word) for word in words]
     if width == 1:
         parts = [[text] for each in parts for text in each]
     for part in parts:
@@ -112,6 +113,8 @@ def _by_key(book: Book, table: Table, words: Sequence[str]) -> list[Asked]:
             continue
         try:
             key = tuple(book.parse(table, column, text) for column, text in zip(columns, texts, strict=True))
+        except AmbiguousValue:
+            raise
         except UsageError as error:
             why = why or str(error.what)
             continue
@@ -126,8 +129,19 @@ def _by_key(book: Book, table: Table, words: Sequence[str]) -> list[Asked]:
     )
 
 
+def _is_json(word: str) -> bool:
+    """Whether a key of documents is written as extended JSON, whose quotes and commas are its own."""
+    if word[:1] not in ("{", "[", '"'):
+        return False
+    try:
+        json.loads(word)
+    except ValueError:
+        return False
+    return True
+
+
 def _split(word: str) -> list[str]:
     try:
-        return next(csv.reader([word], strict=True), [""])
+        return next(csv.reader([word], strict=True), []) or [""]
     except csv.Error as error:
         raise UsageError(f"{word!r} is no list of values", why=str(error), hint="quote as in CSV") from error

@@ -58,7 +58,10 @@ class RowsOrder:
 
 @dataclass(slots=True, kw_only=True)
 class RowsResult:
-    """``rows`` with their fate; ``documents``: the same as JSON values. ``undo``: the snapshot ``undo RUN`` uses."""
+    """``rows`` with their fate; ``documents``: the same as JSON values. ``undo``: the snapshot ``undo RUN`` uses.
+
+    ``not_found``: keys that were asked for and are not in the snapshot, as JSON values.
+    """
 
     run: str
     snapshot: SnapshotInfo
@@ -68,6 +71,7 @@ class RowsResult:
     dry_run: bool
     rows: list[RowPreview] = field(default_factory=list)
     documents: list[dict[str, object]] = field(default_factory=list)
+    not_found: list[dict[str, object]] = field(default_factory=list)
     undo: str | None = None
     seconds: float = 0.0
 
@@ -86,6 +90,7 @@ class _Looked:
     book: Book
     table: Table
     rows: list[Row]
+    not_found: list[Key]
     newest: tuple[Book, Table] | None
 
 
@@ -109,6 +114,10 @@ def restore_rows(repository: Repository, order: RowsOrder) -> RowsResult:
         result = RowsResult(
             run=order.run, snapshot=info, newest=newest, target=source.url, table=looked.table.name,
             dry_run=order.dry_run,
+            not_found=[
+                {name: looked.book.plain(value) for name, value in zip(looked.table.key, key, strict=True)}
+                for key in looked.not_found
+            ],
         )  # fmt: skip
         with open_live(source) as live:
             _carry_out(repository, order, source, live, looked, result)
@@ -120,7 +129,8 @@ def _look(library: Library, stack: contextlib.ExitStack, opened: list[SnapshotEn
     books = [stack.enter_context(library.open(entry, order.source(entry.info))) for entry in opened]
     book = books[0]
     table = table_named(book, order.item)
-    rows = list(itertools.islice(_chosen(book, table, order), _MOST + 1))
+    keys = keys_of(book, table, order.keys) if order.where is None else []
+    rows = list(itertools.islice(_chosen(book, table, order, keys), _MOST + 1))
     if len(rows) > _MOST:
         raise UsageError(
             f"more than {_MOST:,} rows of {table.name} were chosen", hint="restore the whole table: --in-place --only …"
@@ -131,13 +141,20 @@ def _look(library: Library, stack: contextlib.ExitStack, opened: list[SnapshotEn
             hint=f"look first: holdfast find {short(opened[0].info.id)} {table.name} …",
         )
     newest = (books[1], books[1].tables[table.name]) if len(books) > 1 and table.name in books[1].tables else None
-    return _Looked(entry=opened[0], book=book, table=table, rows=rows, newest=newest)
+    missing = _missing(table, keys, rows)
+    return _Looked(entry=opened[0], book=book, table=table, rows=rows, not_found=missing, newest=newest)
 
 
-def _chosen(book: Book, table: Table, order: RowsOrder) -> Iterator[Row]:
+def _chosen(book: Book, table: Table, order: RowsOrder, keys: list[Key]) -> Iterator[Row]:
     if order.where is not None:
         return chosen(book, table, parse_where(order.where))
-    return book.find(table, table.key, keys_of(book, table, order.keys))
+    return book.find(table, table.key, keys)
+
+
+def _missing(table: Table, keys: list[Key], rows: list[Row]) -> list[Key]:
+    """Keys that no row has."""
+    there = {row.key(table.key) for row in rows}
+    return [key for key in keys if key not in there]
 
 
 def _carry_out(

@@ -15,8 +15,11 @@ from tests.integration.mongodb.shelves import MemoryShelf, view
 from tests.integration.mongodb.taking import Taken, restore, take
 from tests.servers.mongodb import MongoServer, fresh, shared, standalone
 
-from holdfast.model.errors import Damaged, TargetError, UsageError
+from holdfast.model.errors import AmbiguousValue, Damaged, TargetError, UsageError
 from holdfast.model.records import Row
+from holdfast.records.naming import keys_of
+from holdfast.records.where import parse_where
+from holdfast.records.where.choosing import chosen
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.point import STREAM
 from holdfast.sources.mongodb.records.book import row_of
@@ -366,3 +369,21 @@ def test_an_empty_timestamp_is_restored_empty(database: tuple[MongoServer, str])
         transaction.write([Write(verb="insert", table="c", row=row_of(raw))])
     assert raw in server.raw(name, "c")
     assert RawBSONDocument(raw)["t"] == Timestamp(0, 0)
+
+
+def test_a_key_that_means_several_documents_is_refused(database: tuple[MongoServer, str]) -> None:
+    """Numbers and text that are typed alike are named with their types; quoted one of them is meant; null is a key."""
+    server, name = database
+    texts = [{"_id": "007"}, {"_id": "12"}, {"_id": 1}, {"_id": "1"}, {"_id": 7}, {"_id": None}]
+    server.fill(name, "keys", [*({"_id": 1000 + n} for n in range(300)), *texts])
+    with MongoSource(server.url(name)).open_live() as live:
+        table = live.tables["keys"]
+        with pytest.raises(AmbiguousValue, match=r"ambiguous: 7 \(int\) and '007' \(string\)") as refused:
+            live.parse(table, "_id", "007")
+        assert refused.value.values == (7, "007")
+        assert live.parse(table, "_id", '"007"') == "007"
+        assert (live.parse(table, "_id", "12"), live.parse(table, "_id", "7")) == ("12", 7)
+        assert live.parse(table, "_id", "null") is None
+        assert keys_of(live, table, ['"007"', '{"$numberInt": "7"}', '"1","1"'][:2]) == [("007",), (7,)]
+        found = chosen(live, table, parse_where("_id in (7, '1')"))
+        assert [row.values["_id"] for row in found] == [7, "1"]

@@ -62,3 +62,10 @@ def test_lists_of_keys() -> None:
         keys_of(BOOK, LINES, ["1,2,3"])
     with pytest.raises(UsageError, match="has no key"):
         keys_of(BOOK, BOOK.tables["public.Log"], ["1"])
+
+
+def test_an_empty_text_is_a_key() -> None:
+    """As ``--keys ''`` says it."""
+    people = table_of("people", "name text key")
+    book = MemoryBook([people], {"people": [{"name": ""}]})
+    assert keys_of(book, people, ["a,b", ""]) == [("a",), ("b",), ("",)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from holdfast.model.errors import UsageError
+from holdfast.model.errors import AmbiguousValue, UsageError
 from holdfast.model.records import Row, Table, Value
 from holdfast.records.naming import columns_hint, has_column
 from holdfast.records.paths import values_at
@@ -71,6 +71,9 @@ def candidates(book: Book, table: Table, column: Column, literal: Literal) -> li
     """Every value of the column that equals what was written. UsageError with its place when there can be none."""
     try:
         found = [book.parse(table, known(table, column), literal.text)]
+    except AmbiguousValue as error:
+        # a condition says by its quotes which of them is meant
+        return [value for value in error.values if isinstance(value, str) is (literal.kind == "text")]
     except UsageError as error:
         if literal.kind == "text" and not table.columns:
             return [literal.text]

@@ -11,6 +11,7 @@ from typing import Any
 
 import bson
 
+from holdfast.model.errors import AmbiguousValue
 from holdfast.model.records import Key, Reference, Row, Table, Value
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb import values
@@ -47,9 +48,28 @@ class MongoBook(abc.ABC):
         """See sources.records.Book."""
 
     def parse(self, table: Table, column: str, text: str) -> Value:
-        """See sources.records.Book: by the types of the values that are there; extended JSON says any type."""
-        seen = (value for row in islice(self.rows(table), _LOOKED_AT) for value in values_at(row.values, column))
-        found: Value = typing_in.parse(text, column, seen)
+        """See sources.records.Book: by the values that are there; extended JSON says any type.
+
+        AmbiguousValue when several are there that are typed alike.
+        """
+        seen = [value for row in islice(self.rows(table), _LOOKED_AT) for value in values_at(row.values, column)]
+        readings = typing_in.readings(text, None if (column,) == table.key else seen)
+        if len(readings) > 1:
+            apart = {values.identity(each): each for each in reversed(readings)}
+            there = [
+                each for each in reversed(apart.values())
+                if next(self.find(table, (column,), [(each,)]), None) is not None
+            ]  # fmt: skip
+            if len(there) == 1:
+                return values.hashable(there[0])  # type: ignore[no-any-return]
+            if there:
+                raise AmbiguousValue(
+                    f"{text!r} is ambiguous: {' and '.join(map(typing_in.told, there))}",
+                    where=f"{table.name} {column}",
+                    hint="quote it: " + " or ".join(f"'{typing_in.quoted(each)}'" for each in there),
+                    values=tuple(map(values.hashable, there)),
+                )
+        found: Value = values.hashable(typing_in.parse(text, column, seen))
         return found
 
     def plain(self, value: Value) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -10,18 +11,21 @@ from typing import Any
 from uuid import UUID
 
 from bson import Binary, Decimal128, Int64, ObjectId
+from bson.binary import UuidRepresentation
 from bson.errors import BSONError
-from bson.json_util import JSONOptions, loads
+from bson.json_util import JSONMode, JSONOptions, dumps, loads
 
 from holdfast.model.errors import UsageError
 
 _EXTENDED = JSONOptions(tz_aware=True)
+_QUOTED = JSONOptions(json_mode=JSONMode.CANONICAL, uuid_representation=UuidRepresentation.STANDARD)
+_EXTENDED_BEGINS = ("{", "[", '"')
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
 
 
 def parse(text: str, column: str, seen: Iterable[Any]) -> Any:
     """``text`` as a value; extended JSON where it begins like it. UsageError when nothing in the field is like it."""
-    if text[:1] in ('{', '[', '"'):
+    if text[:1] in _EXTENDED_BEGINS:
         try:
             return loads(text, json_options=_EXTENDED)
         except (ValueError, TypeError, BSONError) as error:
@@ -39,6 +43,35 @@ def parse(text: str, column: str, seen: Iterable[Any]) -> Any:
             hint='extended JSON says any type: \'{"$oid": "…"}\', \'"text"\', \'{"$numberLong": "5"}\'',
         )  # fmt: skip
     return text
+
+
+def readings(text: str, seen: Iterable[Any] | None) -> list[Any]:
+    """Everything ``text`` may mean, as values of other types: ``seen`` narrows it to types that are there.
+
+    One at most where extended JSON says the type.
+    """
+    if text[:1] in _EXTENDED_BEGINS:
+        return []
+    kinds = set(_BY_KIND) if seen is None else {_kind(value) for value in seen}
+    found: list[Any] = []
+    for kind, read in _BY_KIND.items():
+        if kind in kinds:
+            with contextlib.suppress(ValueError, ArithmeticError, BSONError, TypeError):
+                found.append(read(text))
+    return [*found, None] if text == "null" else found
+
+
+def told(value: Any) -> str:
+    """A value and its type, for people."""
+    if value is None:
+        return "null"
+    kind = _kind(value)
+    return f"{value!r} (string)" if kind == "str" else f"{value} ({'int' if isinstance(value, int) else kind})"
+
+
+def quoted(value: Any) -> str:
+    """The extended JSON that means this value and no other."""
+    return dumps(value, json_options=_QUOTED, ensure_ascii=False)
 
 
 def _kind(value: Any) -> str | None:
