@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from holdfast.model.records import Key, Row, Table, Value
 from holdfast.model.sameness import typed
 
 _FLOOR_ROWS = 10_000
+_HEX = re.compile(r"[0-9a-fA-F]{24}")
 _RANK = {"linked": 0, "parent": 1, "shared": 1, "owned": 2}
 
 Identity = tuple[str, Key, Key]
@@ -274,7 +276,8 @@ def _forms_of(key: Key, parse: Callable[[str], Value]) -> list[Key]:
     found = [key]
     if len(key) == 1:
         with suppress(UsageError):
-            other = str(key[0]) if not isinstance(key[0], str) else parse(key[0])
+            text = key[0] if isinstance(key[0], str) else None
+            other = str(key[0]) if text is None else parse(text) if _HEX.fullmatch(text) else text
             if other != key[0]:
                 found.append((other,))
     return found

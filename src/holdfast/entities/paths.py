@@ -16,6 +16,7 @@ from holdfast.model.records import Key, Row, Value
 Replace = Callable[[Any], Any]
 
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}]+)', re.DOTALL)
+_BOUNDS = re.compile(r"(?:\[[+-]?\d+:[+-]?\d+\])+=(?=\{)")
 
 
 class Number(str):
@@ -71,13 +72,12 @@ def with_replaced(row: Row, path: str, replace: Replace) -> Row:
     opened = _opened(value, steps)
     if opened is None:
         return row
+    if isinstance(value, str) and _is_array(value, steps):
+        return Row({**row.values, base: _array_with(value, replace)})
     changed = _changed(opened, steps, replace)
     if changed == opened:
         return row
-    closed: Any = changed
-    if isinstance(value, str):
-        closed = _array(changed) if _is_array(value, steps) else _json(changed)
-    return Row({**row.values, base: closed})
+    return Row({**row.values, base: _json(changed) if isinstance(value, str) else changed})
 
 
 def with_added(row: Row, was: Row, path: str, is_wanted: Callable[[Any], bool]) -> Row:
@@ -90,6 +90,8 @@ def with_added(row: Row, was: Row, path: str, is_wanted: Callable[[Any], bool]) 
         return row
     steps = steps_of(path[len(base):])
     value, then = row.values[base], _opened(was.values[base], steps)
+    if isinstance(value, str) and _is_array(value, steps) and (value[:1] == "[" or "{" in _unquoted(value)[1:]):
+        return row  # of several dimensions, or numbered otherwise: nobody knows where one more belongs
     now = _opened(value, steps) if value is not None else None
     missing = [each for each in _walk(then, steps) if not isinstance(each, dict | list) and is_wanted(_told(each))]
     there = {str(each) for each in _walk(now, steps)}
@@ -136,7 +138,7 @@ def _opened(value: Any, steps: list[str]) -> Any:
     if _is_array(value, steps):
         return [None if bare is not None and bare.upper() == "NULL" else bare if bare is not None else
                 re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
-                for quoted, bare in ((m[1], m[2]) for m in _ELEMENT.finditer(value))]  # fmt: skip
+                for quoted, bare in ((m[1], m[2]) for m in _ELEMENT.finditer(value, len(_bounds(value))))]  # fmt: skip
     try:
         return json.loads(value, parse_int=Number, parse_float=Number)
     except (ValueError, RecursionError):
@@ -145,7 +147,32 @@ def _opened(value: Any, steps: list[str]) -> Any:
 
 def _is_array(value: str, steps: list[str]) -> bool:
     """An array as PostgreSQL writes it."""
-    return steps == ["[]"] and value[:1] == "{"
+    return steps == ["[]"] and (value[:1] == "{" or bool(_bounds(value)))
+
+
+def _bounds(value: str) -> str:
+    """``[0:1]=`` before the elements, where they are not numbered from 1."""
+    found = _BOUNDS.match(value)
+    return found[0] if found else ""
+
+
+def _unquoted(value: str) -> str:
+    return re.sub(r'"(?:[^"\\]|\\.)*"', "", value, flags=re.DOTALL)
+
+
+def _array_with(value: str, replace: Replace) -> str:
+    """Elements replaced where they stand: dimensions and bounds stay."""
+    start = len(_bounds(value))
+
+    def replaced(match: re.Match[str]) -> str:
+        quoted, bare = match[1], match[2]
+        if bare is not None and bare.upper() == "NULL":
+            return match[0]
+        old = bare if bare is not None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+        new = replace(old)
+        return match[0] if new == old else "NULL" if new is None else _element(str(new))
+
+    return value[:start] + _ELEMENT.sub(replaced, value[start:])
 
 
 def _walk(value: Any, steps: list[str]) -> Iterator[Any]:

@@ -53,7 +53,8 @@ def left_behind(graph: Graph, copies: Copies, made: Sequence[tuple[str, Row]]) -
                 keys = old[reference.to, reference.to_columns] = _old_keys(copies, reference.to, reference.to_columns)
             if any(str(row.values.get(column)) != value for column, value in reference.when):
                 continue
-            if any(tuple(map(str, key)) in keys for key in keys_at(row, reference.columns)):
+            named = {tuple(map(str, key)) for key in keys_at(row, reference.columns)}
+            if (named | _elements(row, reference.columns)) & keys:
                 found.append(f"{name}: {edge.name}")
     unmistakable = {
         str(value)
@@ -66,6 +67,16 @@ def left_behind(graph: Graph, copies: Copies, made: Sequence[tuple[str, Row]]) -
             if any(text in unmistakable for text in texts_in(value)):
                 found.append(f"{name}.{column} holds an id of the original; declare that edge")
     return list(dict.fromkeys(found))
+
+
+def _elements(row: Row, columns: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """Whatever stands between the brackets of an array, read without knowing how arrays are built."""
+    path = columns[0]
+    value = row.values.get(path.removesuffix("[]")) if len(columns) == 1 and path.endswith("[]") else None
+    if not isinstance(value, str) or (value[:1] != "{" and "]={" not in value):
+        return set()
+    body = value.partition("]={")[2] or value
+    return {(each,) for each in re.findall(r'[^\s{}\[\]",]+', body)}
 
 
 def _old_keys(copies: Copies, name: str, columns: tuple[str, ...]) -> set[tuple[str, ...]]:

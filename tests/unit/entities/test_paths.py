@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.entities.paths import keys_at, texts_in, values_at, with_replaced
+from holdfast.entities.paths import keys_at, texts_in, values_at, with_added, with_replaced
 from holdfast.model.records import Row
 
 ROW = Row({
@@ -73,3 +73,18 @@ def test_nothing_in_a_value_or_path_breaks_it(value: Any, path: str) -> None:
     values_at(row, f"v.{path}")
     changed = with_replaced(row, f"v.{path}", lambda found: found)
     assert json.loads(str(changed.values["v"])) == json.loads(str(row.values["v"]))
+
+
+def test_arrays_keep_their_dimensions_and_their_bounds() -> None:
+    """Every element is read and replaced where it stands; nothing is added where its place is not known."""
+    new = {"1": "3", "2": "4"}
+    for was, is_ in (
+        ("{{1,2},{2,1}}", "{{3,4},{4,3}}"), ("[0:1]={1,2}", "[0:1]={3,4}"), ('{1,NULL,"a b",2}', '{3,NULL,"a b",4}'),
+        ("[1:1][-2:-1]={{1,2}}", "[1:1][-2:-1]={{3,4}}"), ("{}", "{}"), ("{9,8}", "{9,8}"),
+    ):  # fmt: skip
+        row = Row({"refs": was})
+        assert with_replaced(row, "refs[]", lambda value: new.get(value, value)).values["refs"] == is_
+    assert values_at(Row({"refs": "[0:1]={1,2}"}), "refs[]") == ["1", "2"]
+    for each in ("{{1,2},{2,1}}", "[0:1]={1,2}"):
+        row = Row({"refs": each})
+        assert with_added(row, Row({"refs": "{1,2,7}"}), "refs[]", lambda _: True) is row
