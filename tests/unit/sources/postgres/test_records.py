@@ -88,6 +88,15 @@ def test_escapes_are_those_of_the_server() -> None:
         ("smallint", "x", None), ("boolean", "Yes", "t"), ("boolean", "maybe", None), ("numeric(10,2)", "1e1", "10.00"),
         ("uuid", "C4CA4238A0B923820DCC509A6F75849B", "c4ca4238-a0b9-2382-0dcc-509a6f75849b"), ("uuid", "1", None),
         ("date", "2026-11-21", "2026-11-21"), ("date", "tomorrow", None), ("text", "tomorrow", "tomorrow"),
+        ("timestamp with time zone", "2026-01-01 13:30+01:30", "2026-01-01 12:00:00+00"),
+        ("timestamp(3) with time zone", "2026-01-01T12:00:00.12345Z", "2026-01-01 12:00:00.123+00"),
+        ("timestamp without time zone", "2026-1-1 12:00", "2026-01-01 12:00:00"),
+        ("timestamp without time zone", "2026-01-01T12:00:00.500000+05", "2026-01-01 12:00:00.5"),
+        ("timestamp without time zone", "2026-02-30 12:00", None), ("date", "2026-1-2", "2026-01-02"),
+        ("time without time zone", "9:05", "09:05:00"), ("bytea", "\\x00FF", "\\x00ff"), ("bytea", "ab", "\\x6162"),
+        ("double precision", "1e22", "1e+22"), ("double precision", ".5", "0.5"), ("double precision", "5.0", "5"),
+        ("double precision", "1e15", "1e+15"), ("double precision", "-0.0", "-0"), ("real", "0.1", "0.1"),
+        ("real", "1e6", "1e+06"), ("real", "x", None), ("numeric", "nan", "NaN"), ("integer[]", "{1, 2}", "{1,2}"),
     ],
 )  # fmt: skip
 def test_typed_values_are_put_as_the_server_writes_them(kind: str, text: str, value: str | None) -> None:

@@ -8,11 +8,16 @@ from decimal import Decimal, InvalidOperation
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Table, Value
+from holdfast.sources.postgres.records import canonical
 from holdfast.sources.postgres.records.paths import path_of
 
 _WHOLE = {"smallint": 15, "integer": 31, "bigint": 63}
 _YES = ("t", "true", "y", "yes", "on", "1")
 _NO = ("f", "false", "n", "no", "off", "0")
+_FLOATS = {"real": 4, "double precision": 8}
+_TIMED = re.compile(r"(timestamp|time)(?:\((\d)\))? (with|without) time zone")
+_WHOLE_LIST = re.compile(r"\{\s*(-?\d+\s*(,\s*-?\d+\s*)*)?\}")
+_NO_DIGITS = {"nan": "NaN", "infinity": "Infinity", "inf": "Infinity", "-infinity": "-Infinity", "-inf": "-Infinity"}
 _DAY = re.compile(r"-?\d{4,}-\d\d-\d\d")
 
 
@@ -47,10 +52,27 @@ def _read(kind: str, text: str) -> str | None:
     if kind.startswith("numeric"):
         return _numeric(kind, text)
     if kind == "date":
-        return text if _DAY.fullmatch(text) or text in ("infinity", "-infinity") or text.endswith(" BC") else None
+        return canonical.day(text) or (text if _is_odd_day(text) else None)
+    if (timed := _TIMED.fullmatch(kind)) is not None:
+        places = 6 if timed[2] is None else int(timed[2])
+        if timed[1] == "time":
+            return text if timed[3] == "with" else canonical.clock(text, places)
+        return canonical.moment(text, zoned=timed[3] == "with", places=places)
+    if kind in _FLOATS:
+        return canonical.floating(text, _FLOATS[kind])
+    if kind == "bytea":
+        return canonical.binary(text)
+    if kind.removesuffix("[]") in _WHOLE and _WHOLE_LIST.fullmatch(text):
+        return re.sub(r"\s", "", text)
     if kind.startswith("character(") and kind[10:-1].isdigit():
         return text.ljust(int(kind[10:-1]))
     return text
+
+
+def _is_odd_day(text: str) -> bool:
+    """Dates beyond the calendar that Python knows."""
+    far = _DAY.fullmatch(text) is not None and len(text.lstrip("-")) > len("2026-01-01")
+    return far or text in ("infinity", "-infinity") or text.endswith(" BC")
 
 
 def _integer(text: str, bits: int) -> str | None:
@@ -69,8 +91,8 @@ def _uuid(text: str) -> str | None:
 
 
 def _numeric(kind: str, text: str) -> str | None:
-    if text.strip().lower() in ("nan", "infinity", "-infinity"):
-        return text.strip()
+    if text.strip().lower() in _NO_DIGITS:
+        return _NO_DIGITS[text.strip().lower()]
     try:
         number = Decimal(text.strip())
     except InvalidOperation:
