@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
@@ -73,11 +73,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserReference:
-    """A row of the entity names a row that is not taken along: ``key`` by the edge's columns."""
+    """A row of the entity names a row that is not taken along: ``key`` by the edge's columns.
+
+    ``row``: what it was; None where the book does not hold it.
+    """
 
     member: Member
     edge: Edge
     key: Key
+    row: Row | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -251,12 +255,26 @@ class _Search:
     def _users(self) -> list[UserReference]:
         """References of the rows found to rows that are not taken along."""
         edges = {name: [e for e in self._graph.above(name) if e.up == "reference"] for name in self._rows.tables}
-        return [
+        found = [
             UserReference(member=member, edge=edge, key=key)
             for member in self._found.members.values()
             if member.role != "linked"
             for edge in edges.get(member.table, ())
             for key in self._named(edge, member.row)
+        ]
+        wanted: dict[tuple[str, tuple[str, ...]], dict[Key, Key]] = {}
+        for each in found:
+            reference = each.edge.reference
+            wanted.setdefault((reference.to, reference.to_columns), {})[typed(each.key)] = each.key
+        rows = {
+            (name, columns, typed(row.key(columns))): row
+            for (name, columns), keys in wanted.items()
+            if (table := self._rows.tables.get(name)) is not None
+            for row in self._rows.find(table, columns, list(keys.values()))
+        }
+        return [
+            replace(each, row=rows.get((each.edge.reference.to, each.edge.reference.to_columns, typed(each.key))))
+            for each in found
         ]
 
 

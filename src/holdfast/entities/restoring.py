@@ -12,7 +12,8 @@ from holdfast.entities.matching import Matches, match_shared, named_by, remapped
 from holdfast.entities.ordering import is_path
 from holdfast.entities.paths import keys_at
 from holdfast.entities.relinking import pointing, relinked
-from holdfast.model.records import Did, Difference, Key, Row, Table
+from holdfast.entities.strangers import another_row, is_somebody_else
+from holdfast.model.records import Did, Difference, Key, Row, Table, Value
 from holdfast.model.sameness import typed
 
 Find = Callable[[Table, tuple[str, ...], Collection[Key]], Iterator[Row]]
@@ -77,7 +78,7 @@ class _Planner:
         self._matches = match_shared(self._closure, self._tables, self._find, self._now)
         nulled = self._users()
         for member in self._chosen():
-            self._one(member, nulled.get(member.identity, ()))
+            self._one(member, nulled.get(member.identity, {}))
         self._parents()
         self._clashes()
         self._linked()
@@ -134,7 +135,7 @@ class _Planner:
 
     # -- rows of the entity
 
-    def _one(self, member: Member, nulled: Sequence[str]) -> None:
+    def _one(self, member: Member, nulled: Mapping[str, Value]) -> None:
         table = self._tables[member.table]
         wanted = self._wanted(member, table, nulled)
         now = self._now.get(member.identity)
@@ -158,7 +159,7 @@ class _Planner:
             self._block(member, f"is there and differs in {', '.join(differing)}",
                         "choose --skip-existing, --overwrite or --merge")  # fmt: skip
 
-    def _wanted(self, member: Member, table: Table, nulled: Sequence[str]) -> Row:
+    def _wanted(self, member: Member, table: Table, nulled: Mapping[str, Value]) -> Row:
         row = remapped(self._closure.graph, member, self._matches)
         left_out = self._left_out.get(table.name)
         if left_out is None:
@@ -168,7 +169,7 @@ class _Planner:
             return row
         values = {name: value for name, value in row.values.items() if name not in left_out}
         raw = b"" if nulled else row.raw
-        return Row({**values, **{name: None for name in nulled if name in values}}, raw)
+        return Row({**values, **{name: value for name, value in nulled.items() if name in values}}, raw)
 
     def _change(self, member: Member, now: Row | None, wanted: Row, reason: str = "") -> None:
         did = Did.ADDED if now is None else Did.CHANGED
@@ -180,33 +181,63 @@ class _Planner:
 
     # -- what rows of the entity need
 
-    def _users(self) -> dict[Identity, list[str]]:
-        """Columns to be NULL because the user is gone; refused where that cannot be."""
-        found: dict[Identity, list[str]] = {}
+    def _users(self) -> dict[Identity, dict[str, Value]]:
+        """Columns to name the user's new id, or to be NULL because the user is gone; refused where that cannot be."""
+        found: dict[Identity, dict[str, Value]] = {}
         if self._wishes.users == "keep":
             return found
         chosen = {member.identity for member in self._chosen()}
         needed = [each for each in self._closure.users if each.member.identity in chosen]
-        for each in self._missing_users(needed):
+        for each, now in self._missing_users(needed):
             reference = each.edge.reference
             row = f"{each.member.table} {_key(each.member)}"
             missing = f"{reference.to} {','.join(map(str, each.key))}"
-            if self._wishes.users == "refuse" or not self._may_be_null(each):
-                self._refuse(f"{row} names {missing}, who is gone ({reference.columns[0]}); bring that row back first")
+            table, inside = self._tables.get(reference.to), any(map(is_path, reference.columns))
+            same = self._by_natural_key(table, each) if table is not None and not inside else None
+            if same is not None:
+                found.setdefault(each.member.identity, {}).update(zip(reference.columns, same, strict=True))
+                new = ",".join(map(str, same))
+                self._done.warnings.append(f"{row}: {missing} is {reference.to} {new} now, and is named so")
                 continue
-            found.setdefault(each.member.identity, []).extend(reference.columns)
-            self._done.warnings.append(f"{row}: {reference.columns[0]} becomes NULL, because {missing} is gone")
+            gone = "is gone" if now is None or table is None or each.row is None else (
+                another_row(table, each.row, now) or "is somebody else now"
+            )  # fmt: skip
+            if now is not None and inside:
+                self._done.warnings.append(f"{row}: {gone}")
+            elif self._wishes.users == "refuse" or not self._may_be_null(each):
+                who = "who is gone" if now is None else gone
+                self._refuse(f"{row} names {missing}, {who} ({reference.columns[0]}); bring that row back first")
+            else:
+                found.setdefault(each.member.identity, {}).update(dict.fromkeys(reference.columns))
+                because = f"{missing} is gone" if now is None else gone
+                self._done.warnings.append(f"{row}: {reference.columns[0]} becomes NULL, because {because}")
         return found
 
-    def _missing_users(self, needed: Sequence[UserReference]) -> Iterator[UserReference]:
+    def _by_natural_key(self, table: Table, each: UserReference) -> Key | None:
+        """What a user who came back under another id is referred to with now."""
+        for unique in table.unique if each.row is not None else ():
+            if unique == each.edge.reference.to_columns or each.row is None:
+                continue
+            keys = keys_at(each.row, unique)
+            row = next(iter(self._find(table, unique, keys)), None) if keys else None
+            if row is not None and None not in (new := row.key(each.edge.reference.to_columns)):
+                return new
+        return None
+
+    def _missing_users(self, needed: Sequence[UserReference]) -> Iterator[tuple[UserReference, Row | None]]:
+        """Those who are gone, and those whose id somebody else has now, with that row."""
         by_edge: dict[tuple[str, tuple[str, ...]], list[UserReference]] = {}
         for each in needed:
             by_edge.setdefault((each.edge.reference.to, each.edge.reference.to_columns), []).append(each)
         for (name, columns), group in by_edge.items():
             table = self._tables.get(name)
-            keys = {each.key for each in group}
-            there = {row.key(columns) for row in self._find(table, columns, keys)} if table is not None else set()
-            yield from (each for each in group if each.key not in there)
+            keys = {typed(each.key): each.key for each in group}
+            rows = self._find(table, columns, list(keys.values())) if table is not None else ()
+            there = {typed(row.key(columns)): row for row in rows}
+            for each in group:
+                now = there.get(typed(each.key))
+                if now is None or (table and each.row and is_somebody_else(table, each.row, now)):
+                    yield each, now
 
     def _may_be_null(self, each: UserReference) -> bool:
         columns = self._tables[each.member.table].columns
@@ -225,7 +256,11 @@ class _Planner:
                 if other.identity in asked or other.identity in self._written:
                     continue
                 asked.add(other.identity)
-                if other.identity in self._now or edge.reference.to_columns in self._matches.get(other.identity, {}):
+                if edge.reference.to_columns in self._matches.get(other.identity, {}):
+                    continue
+                if (now := self._now.get(other.identity)) is not None:
+                    if other.role != "owned" and (told := another_row(self._tables[other.table], other.row, now)):
+                        self._done.warnings.append(f"{member.table} {_key(member)}: {told}")
                     continue
                 if other.role == "owned":
                     hint = f"take {other.table} along with --only"
@@ -236,7 +271,7 @@ class _Planner:
                 else:
                     if self._lost(other.table):
                         self._tell_gone(other.table)
-                    self._change(other, None, self._wanted(other, self._tables[other.table], ()), "needed")
+                    self._change(other, None, self._wanted(other, self._tables[other.table], {}), "needed")
                     waiting.append(other)
 
     def _clashes(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,3 +121,37 @@ def test_a_table_or_column_that_is_gone_is_told() -> None:
     assert changed.data["events"] == [{"id": 1, "name": None}] and decision.warnings
     without = MemoryLiveBook([book.tables["members"]], {}, [])
     assert "does not exist" in decide(found, without.tables, without.find, Wishes()).refusals[0]
+
+
+def meeting() -> MemoryLiveBook:
+    tables = [
+        replace(table_of("users", "id int key", "email text"), unique=(("email",),)),
+        table_of("venues", "id int key", "name text"),
+        table_of("meetings", "id int key", "venue int", "owner int"),
+        table_of("others", "user int"),
+    ]
+    edges = (("meetings", "venue", "venues"), ("meetings", "owner", "users"), ("others", "user", "users"))
+    references = [
+        Reference(name=f"{table}.{name}", table=table, columns=(name,), to=to, to_columns=("id",))
+        for table, name, to in edges
+    ]
+    rows: dict[str, list[dict[str, Any]]] = {
+        "users": [{"id": 2, "email": "b@x"}], "venues": [{"id": 2, "name": "Hall B"}],
+        "meetings": [{"id": 1, "venue": 2, "owner": 2}], "others": [],
+    }  # fmt: skip
+    return MemoryLiveBook(tables, rows, references)
+
+
+def test_nobody_is_linked_to_a_stranger_without_a_word() -> None:
+    """A parent that is another row now is told; a user who is somebody else counts as gone, or is found again."""
+    book = meeting()
+    graph = graph_of(book, Declaration(source="s", root="meetings"))
+    found = closure_of(book, graph, next(book.rows(graph.root)), Limits(rows=100, depth=9))
+    book.data |= {"meetings": [], "users": [{"id": 2, "email": "c@x"}], "venues": [{"id": 2, "name": "Car park"}]}
+    decision = restored(book, found)
+    assert book.data["meetings"] == [{"id": 1, "venue": 2, "owner": None}]
+    told = "; ".join(decision.warnings)
+    assert "venues 2 is another row now: 'Car park' instead of 'Hall B'" in told and "owner becomes NULL" in told
+    book.data |= {"meetings": [], "users": [{"id": 2, "email": "c@x"}, {"id": 9, "email": "b@x"}]}
+    assert "users 2 is users 9 now" in "; ".join(restored(book, found).warnings)
+    assert book.data["meetings"] == [{"id": 1, "venue": 2, "owner": 9}]
