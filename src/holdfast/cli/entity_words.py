@@ -232,6 +232,8 @@ def tell_restore(face: Face, result: EntityRestoreResult, subject: Subject) -> N
     face.line(
         f"{words.count(changed)} rows written and read back in {words.seconds(result.seconds)}"
         if changed
+        else "nothing was changed; rows that differ were left as they are"
+        if any(step.action == "skip" for step in result.decision.steps)
         else "everything is there as it was; nothing had to be changed",
         "green",
     )

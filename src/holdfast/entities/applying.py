@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,8 +42,28 @@ def apply(book: LiveBook, transaction: LiveTransaction, changes: Sequence[Differ
     for name in order.tables:
         if any(change.did is Did.ADDED for change in by_table[name]):
             transaction.advance_sequences(book.tables[name])
-    found = [each for name in order.tables for each in _read_back(book.tables[name], transaction, by_table[name])]
-    return Applied(changes=tuple(found), order=order)
+
+    def found() -> tuple[Difference, ...]:
+        return tuple(
+            each for name in order.tables for each in _read_back(book.tables[name], transaction, by_table[name])
+        )
+
+    try:
+        return Applied(changes=found(), order=order)
+    except _Otherwise:
+        _write_again(book, transaction, changes)
+    return Applied(changes=found(), order=order)
+
+
+def require_order(book: LiveBook, changes: Sequence[Difference]) -> None:
+    """TargetError when there is no order in which ``apply`` could write them; nothing is written."""
+    by_table: dict[str, list[Difference]] = {}
+    for change in changes:
+        by_table.setdefault(change.table, []).append(change)
+    order = order_of(by_table, book.references)
+    own = {name: [each for each in book.references if each.table == each.to == name] for name in by_table}
+    for _ in itertools.chain(_additions(book, order, by_table, own), _removals(book, order, by_table, own)):
+        pass
 
 
 def require_nothing_else(transaction: LiveTransaction, changes: Sequence[Difference]) -> None:
@@ -144,6 +165,31 @@ def _removals(book: LiveBook, order: Order, changes: Groups, own: Own) -> Iterat
         )
 
 
+def _write_again(book: LiveBook, transaction: LiveTransaction, changes: Sequence[Difference]) -> None:
+    """Columns that triggers changed while the other rows were written (a counter, a time) are set once more."""
+    by_table: dict[str, list[Row]] = {}
+    for change in changes:
+        if change.after is not None and book.tables[change.table].key and book.tables[change.table].columns:
+            by_table.setdefault(change.table, []).append(change.after)
+    writes: list[Write] = []
+    for name, rows in by_table.items():
+        table = book.tables[name]
+        fixed = {column.name for column in table.columns if column.generated} | set(table.key)
+        now = {typed(row.key(table.key)): row for row in transaction.find(table, table.key, _keys(table, rows))}
+        for row in rows:
+            there = now.get(typed(row.key(table.key)))
+            if there is None or there.values == row.values:
+                continue
+            if columns := tuple(n for n, v in row.values.items() if n not in fixed and there.values.get(n) != v):
+                writes.append(Write(verb="update", table=name, row=row, columns=columns))
+    if writes:
+        transaction.write(writes)
+
+
+def _keys(table: Table, rows: Sequence[Row]) -> list[Key]:
+    return list({typed(key): key for key in (row.key(table.key) for row in rows)}.values())
+
+
 def _read_back(table: Table, transaction: LiveTransaction, changes: Sequence[Difference]) -> Iterator[Difference]:
     """The changes as the database holds them now. TargetError for one that is not as it was meant."""
     wanted = [change for change in changes if change.after is not None]
@@ -172,8 +218,12 @@ def _read_back(table: Table, transaction: LiveTransaction, changes: Sequence[Dif
         yield replace(change, after=row)
 
 
-def _otherwise(change: Difference, why: str) -> TargetError:
-    return TargetError(
+class _Otherwise(TargetError):
+    """A row is not as it was written."""
+
+
+def _otherwise(change: Difference, why: str) -> _Otherwise:
+    return _Otherwise(
         f"a row of {change.table} reads back otherwise than it was written: {why}",
         where=f"{change.table} {change.key}",
         why="a trigger or a rule of the database changed it, or put it elsewhere",

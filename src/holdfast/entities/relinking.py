@@ -39,7 +39,8 @@ def relinked(
         elif now.key(columns) == member.row.key(columns):
             continue
         elif any(now.values[column] is not None for column in set(columns) - fixed):
-            reasons.append(f"{'+'.join(columns)} refers to another row now")
+            perhaps = ", perhaps its default" if edge.reference.on_delete == "set default" else ""
+            reasons.append(f"{'+'.join(columns)} refers to another row now{perhaps}")
         else:
             after |= {column: member.row.values[column] for column in columns}
     return (Row(after) if after != dict(now.values) else None), reasons

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
-from holdfast.entities.applying import Applied, apply
+from holdfast.entities.applying import Applied, apply, require_order
 from holdfast.entities.closure import Closure
 from holdfast.entities.naming import table_named
 from holdfast.entities.restoring import Decision, Find, Wishes, decide
@@ -95,6 +95,10 @@ def _carry_out(
     )  # fmt: skip
     if order.dry_run:
         result.decision = decide(closure, live.tables, live.find, wishes)
+        try:
+            require_order(live, result.decision.changes)
+        except TargetError as error:
+            result.decision.refusals.append(f"{error.what}; {error.why or error.hint}")
         return result
     with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
         result.decision = decide(closure, live.tables, locking(transaction), wishes)

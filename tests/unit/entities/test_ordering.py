@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.contracts.memory_book import MemoryLiveBook, table_of
 
-from holdfast.entities.applying import apply, require_nothing_else
+from holdfast.entities.applying import apply, require_nothing_else, require_order
 from holdfast.entities.ordering import order_of, rows_in_order, strongly_connected
 from holdfast.model.errors import TargetError
 from holdfast.model.records import Did, Difference, Reference, Row
@@ -105,3 +105,33 @@ def test_a_row_that_reads_back_otherwise_is_refused() -> None:
         application.data["venues"] = [{"id": 1, "event": 7}]
         apply(application, transaction, [added("events", id=7, main=1)])
     assert application.data["events"] == []
+
+
+def test_what_a_trigger_counted_meanwhile_is_set_again() -> None:
+    """A counter that every row below moves is what it was in the end."""
+    application = book()
+    with application.transaction() as transaction:
+        write = transaction.write
+        again: list[Any] = []
+
+        def counting(writes: Any) -> int:
+            count = write(writes)
+            if not again:
+                application.data["events"][0]["main"] = None
+            again.append(writes)
+            return count
+
+        transaction.write = counting  # type: ignore[method-assign]
+        application.data["venues"] = [{"id": 1, "event": 7}]
+        applied = apply(application, transaction, [added("events", id=7, main=1)])
+    assert application.data["events"] == [{"id": 7, "main": 1}]
+    assert len(again) == 2 and applied.changes[0].after == Row({"id": 7, "main": 1})
+
+
+def test_a_plan_refuses_the_ring_that_the_restore_would_refuse() -> None:
+    """Nothing has to be written to know it."""
+    tables = [table_of("a", "id int key", "b int not null"), table_of("b", "id int key", "a int not null")]
+    ring = [reference("a", "b", "b", nullable=False), reference("b", "a", "a", nullable=False)]
+    application = MemoryLiveBook(tables, {}, ring)
+    with pytest.raises(TargetError, match="ring that cannot be opened"):
+        require_order(application, [added("a", id=1, b=1), added("b", id=1, a=1)])
