@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast.entities.declared import Declaration
 from holdfast.entities.graph import Graph, graph_of
-from holdfast.model.errors import Damaged, SourceError, UsageError
+from holdfast.model.errors import Damaged, ObjectMissing, SourceError, StorageError, UsageError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import new_id, short
 from holdfast.model.records import Row
@@ -16,7 +16,7 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
 from holdfast.sources.guarding import Guard, Guarding, GuardState, Kept
-from holdfast.sources.records import Recorded
+from holdfast.sources.records import Book, Recorded
 from holdfast.usecases.backup import BackupRequest, backup
 from holdfast.usecases.looking import open_book, open_live
 
@@ -102,8 +102,9 @@ def status(sources: Mapping[str, Source]) -> dict[str, GuardState]:
 def ship(repository: Repository, order: ShipOrder) -> Shipped:
     """Move everything the guards hold into the repository.
 
-    Rows leave the guard's table only after their snapshot is stored and was read back. What an earlier run left
-    half-way is ended first: stored already, it is only removed.
+    Rows leave the guard's table only after this run read them back out of a snapshot. What an earlier run left
+    half-way is ended first: stored already and found whole, it is only removed; found bad, it is stored again.
+    Raised when the store does not let it be read now.
     """
     result = Shipped(run=order.run)
     for name, source in order.sources.items():
@@ -111,10 +112,13 @@ def ship(repository: Repository, order: ShipOrder) -> Shipped:
             if not guard.state().installed:
                 continue
             guard.gather()
-            stored = {told["shipment"] for told in shipments(repository, name).values()}
             for shipment in _shipments(guard, order.at_once):
-                if shipment not in stored:
+                stored = [each for each, told in shipments(repository, name).items() if told["shipment"] == shipment]
+                bad = _bad(repository, source, stored, shipment)
+                if len(bad) == len(stored):
                     result.snapshots.append(_store(repository, order, name, source, shipment))
+                if bad:
+                    repository.forget(bad)
                 result.rows += guard.settle(shipment)
     return result
 
@@ -156,7 +160,7 @@ def _store(repository: Repository, order: ShipOrder, name: str, source: Source, 
     guarded = guarding(source)
     assert isinstance(source, Recorded)  # noqa: S101 - what has a guard has rows
     with open_live(source) as book:
-        rows = _rows(book.find(book.tables[guarded.guard_table], ("shipment",), [(shipment,)]))
+        rows = _claimed(book, guarded, shipment)
         more = {"guard": {"shipment": shipment, "rows": len(rows), "transactions": summary(guarded.kept(rows))}}
         request = BackupRequest(
             sources={name: source.of_rows(book, {guarded.guard_table: rows})}, trigger=TRIGGER, partial=True,
@@ -168,19 +172,42 @@ def _store(repository: Repository, order: ShipOrder, name: str, source: Source, 
     if missing := [text for texts in made.missing.values() for text in texts]:
         raise SourceError("what the guard kept could not be stored whole", where=name, why="; ".join(missing))
     info = made.snapshots[0]
-    _read_back(repository, source, info, rows)
+    _read_back(repository, source, info.id, rows)
     return info
 
 
-def _read_back(repository: Repository, source: Source, info: SnapshotInfo, rows: list[Row]) -> None:
+def _bad(repository: Repository, source: Source, stored: Sequence[str], shipment: str) -> list[str]:
+    """Those of the ``stored`` snapshots that do not give back what is claimed now. Raises what the store fails with."""
+    if not stored:
+        return []
+    with open_live(source) as book:
+        rows = _claimed(book, guarding(source), shipment)
+    bad = []
+    for identifier in stored:
+        try:
+            _read_back(repository, source, identifier, rows)
+        except (Damaged, ObjectMissing) as error:
+            if isinstance(error.__cause__, StorageError):
+                raise  # what the store does not give today tells nothing of what is stored
+            bad.append(identifier)
+    return bad
+
+
+def _read_back(repository: Repository, source: Source, identifier: str, rows: list[Row]) -> None:
     """Damaged unless the snapshot holds these very rows."""
-    entry = next(each for each in repository.snapshots() if each.info.id == info.id)
+    entry = next(each for each in repository.snapshots() if each.info.id == identifier)
     with open_book(repository, entry, source) as book:
-        stored = _rows(book.rows(book.tables[guarding(source).guard_table]))
-    if [row.values for row in stored] != [row.values for row in rows]:
+        table = book.tables.get(guarding(source).guard_table)
+        stored = _rows(book.rows(table)) if table is not None else []
+    if [(row.values, row.raw) for row in stored] != [(row.values, row.raw) for row in rows]:
         raise Damaged(
-            f"snapshot {short(info.id)} does not hold what the guard kept, so nothing was removed", where=info.source
+            f"snapshot {short(identifier)} does not hold what the guard kept, so nothing was removed",
+            where=entry.info.source,
         )
+
+
+def _claimed(book: Book, guarded: Guarding, shipment: str) -> list[Row]:
+    return _rows(book.find(book.tables[guarded.guard_table], ("shipment",), [(shipment,)]))
 
 
 def _rows(rows: Iterable[Row]) -> list[Row]:

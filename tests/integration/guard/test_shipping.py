@@ -10,14 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.faults.scripted_storage import Script
+from tests.faults.scripted_storage import Script, Scripted
 from tests.faults.test_kill_everywhere import every_call, scripted
 from tests.faults.world import World, run_and_die
 from tests.integration.guard.application import EVENT, Application
 
-from holdfast.model.errors import TargetError
+from holdfast.model.errors import HoldfastError, TargetError
 from holdfast.repository.repository import Repository
 from holdfast.sources.sqlite import SqliteSource
+from holdfast.storage.local import LocalStorage
 from holdfast.usecases.guard import ShipOrder, Shipped, guarding, install, remove, ship, status
 from holdfast.usecases.row_undo import RowUndoOrder, undo_rows
 from holdfast.usecases.trash import Discarded, TrashOrder, trash
@@ -153,6 +154,41 @@ def test_what_was_stored_is_only_removed_the_next_time(world: World, application
         assert (done.rows, done.snapshots) == (61, [])
         assert in_trash(repository, application)[0].rows == 61
         assert status({"shop": held})["shop"].waiting.rows == 0
+
+
+def test_what_was_never_read_back_is_read_back_before_it_is_removed(world: World, application: Application) -> None:
+    """Stored, and nothing could be read then: as long as that lasts every run fails, and no row is removed."""
+    application.run("DELETE FROM events WHERE id = 1")
+    world.store = lambda: Scripted(LocalStorage(world.repo), "get@packs/*:break")
+    for _ in range(2):
+        with world.opened() as repository, pytest.raises(HoldfastError):
+            shipped(repository, application)
+        assert status({"shop": application.source})["shop"].waiting.rows == 61
+    world.store = None
+    with world.opened() as repository:
+        done = shipped(repository, application)
+        assert (done.rows, done.snapshots) == (61, [])
+        assert sum(back(repository, application, in_trash(repository, application)[0]).created.values()) == 61
+
+
+def test_a_stored_shipment_that_lacks_a_row_is_stored_again(world: World, application: Application) -> None:
+    """A bad snapshot that was never read back is found by the next run and replaced: every row comes back."""
+
+    class Forgetful(type(application.source)):  # type: ignore[misc]
+        def of_rows(self, book: Any, rows: Any) -> Any:
+            return super().of_rows(book, {name: some[1:] for name, some in rows.items()})
+
+    application.run("DELETE FROM events WHERE id = 1")
+    world.store = lambda: Scripted(LocalStorage(world.repo), "get@packs/*:break")
+    with world.opened() as repository, pytest.raises(HoldfastError):
+        ship(repository, ShipOrder(sources={"shop": Forgetful(application.place)}))
+    world.store = None
+    with world.opened() as repository:
+        (bad,) = repository.snapshots()
+        done = shipped(repository, application)
+        assert (done.rows, len(done.snapshots)) == (61, 1)
+        assert [each.info.id for each in repository.snapshots()] == [done.snapshots[0].id] != [bad.info.id]
+        assert sum(back(repository, application, in_trash(repository, application)[0]).created.values()) == 61
 
 
 def test_killed_anywhere_nothing_is_lost_and_nothing_doubled(world: World, application: Application) -> None:
