@@ -62,6 +62,8 @@ class Table:
     rows: int | None = None
     sequences: Mapping[str, str] = field(default_factory=dict)
     """Column -> the sequence or identity that numbers it."""
+    root: str = ""
+    """The table that holds these rows too, of which this one is a partition."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from holdfast.model.errors import UsageError
 from holdfast.model.events import PhaseEnded, PhaseStarted, Reporter, silent
-from holdfast.model.records import Difference, Row
+from holdfast.model.records import Difference, Row, Table
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.records.contrast import Contrast, Pair
@@ -144,11 +144,14 @@ def _opened(library: Library, side: Side, order: DiffOrder, entries: dict[str, S
 def _wanted(one: Book, two: Book, items: tuple[str, ...]) -> list[str]:
     """The names of all tables to be compared. UsageError for an item that neither side has."""
     known = list(dict.fromkeys((*one.tables, *two.tables)))
+    # rows of partitions are told with the whole table, once
+    sides = {name: [book for book in (one, two) if name in book.tables] for name in known}
+    whole = [name for name in known if not all(book.tables[name].root in known for book in sides[name])]
     if not items:
-        return known
+        return whole
     found: list[str] = []
     for item in items:
-        matching = [name for name in known if fnmatch.fnmatchcase(name, item)]
+        matching = [item] if item in known else [name for name in whole if fnmatch.fnmatchcase(name, item)]
         if not matching:
             try:
                 matching = [table_named(one, item).name]
@@ -158,11 +161,16 @@ def _wanted(one: Book, two: Book, items: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _count(book: Book, table: Table) -> int:
+    """Its rows, one by one where nothing tells how many there are."""
+    return table.rows if table.rows is not None else sum(1 for _ in book.rows(table))
+
+
 def _compare(one: Book, two: Book, name: str, limit: int | None) -> TableDiff:
     if name not in two.tables:
-        return TableDiff(table=name, status="gone", removed=one.tables[name].rows or 0)
+        return TableDiff(table=name, status="gone", removed=_count(one, one.tables[name]))
     if name not in one.tables:
-        return TableDiff(table=name, status="new", added=two.tables[name].rows or 0)
+        return TableDiff(table=name, status="new", added=_count(two, two.tables[name]))
     pair = Pair(books=(one, two), before=one.tables[name], after=two.tables[name])
     with contextlib.closing(Contrast(pair)) as contrast:
         total = contrast.added + contrast.removed + contrast.changed

@@ -76,7 +76,7 @@ def read_catalog(connection: Connection) -> LiveCatalog:
     }
     roots = {names[row[3]]: by_oid[row[5]] for row in found if row[5] in by_oid}
     of_name = {name: one.structure for name, one in living.items()}
-    tables: dict[str, Table] = {name: table_of(name, one, None) for name, one in of_name.items()}
+    tables: dict[str, Table] = {name: table_of(name, one, None, roots.get(name, "")) for name, one in of_name.items()}
     return LiveCatalog(
         living=living, roots=roots, labels={name: label for label, name in names.items()},
         references=references_of(of_name, roots, names),

@@ -49,7 +49,9 @@ class SnapshotBook:
                 self._add(item, structures, self.roots)
                 self.labels[item.label] = item.name.decode(self._codec, "surrogateescape")
                 names[self.labels[item.label]] = item.label
-        tables = {name: table_of(name, one, self._rows(name)) for name, one in structures.items()}
+        tables = {
+            name: table_of(name, one, self._rows(name), self.roots.get(name, "")) for name, one in structures.items()
+        }
         short = {name: split_name(name.encode(), "utf-8")[1] for name in structures}
         self._tables = TablesByName(tables, short)
         self._references = references_of(structures, self.roots, names)

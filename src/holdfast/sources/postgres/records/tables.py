@@ -36,7 +36,7 @@ class TablesByName(Mapping[str, Table]):
         return len(self._tables)
 
 
-def table_of(name: str, structure: Structure, rows: int | None) -> Table:
+def table_of(name: str, structure: Structure, rows: int | None, root: str = "") -> Table:
     """One table. Generated columns are listed, rows do not hold them."""
     return Table(
         name=name,
@@ -44,7 +44,7 @@ def table_of(name: str, structure: Structure, rows: int | None) -> Table:
             Column(name=one.name, type=one.type, nullable=not one.not_null, generated=one.generated)
             for one in structure.columns
         ),
-        key=structure.key, unique=tuple(structure.unique), rows=rows, sequences=dict(structure.sequences),
+        key=structure.key, unique=tuple(structure.unique), rows=rows, sequences=dict(structure.sequences), root=root,
     )
 
 
