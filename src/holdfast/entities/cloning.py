@@ -134,16 +134,33 @@ class _Copying:
             for edge in self._closure.graph.edges
             if edge.reference.table == table.name
             for column in edge.reference.columns
-        }
+        } - self._given_by_root(table.name)
         inner = {
             column
             for edge in self._inner(table.name)
             for column in edge.reference.columns
-        }  # fmt: skip
+        } - self._given_by_root(table.name)
         if inner & set(table.key):
             return None
         own = [column for column in table.key if column not in filled]
         return next((column for column in own if column in table.sequences), own[0] if own else None)
+
+    def _given_by_root(self, name: str) -> set[str]:
+        """Columns of the root that are part of what it names a row with, which has them from the root itself."""
+        if name != self._closure.root.table:
+            return set()
+        edges = [edge.reference for edge in self._closure.graph.edges]
+        back = {
+            (each.table, theirs, ours)
+            for each in edges if each.to == name != each.table
+            for theirs, ours in zip(each.columns, each.to_columns, strict=True)
+        }  # fmt: skip
+        return {
+            ours
+            for each in edges if each.table == name != each.to
+            for ours, theirs in zip(each.columns, each.to_columns, strict=True)
+            if (each.to, theirs, ours) in back
+        } & set(self._tables[name].key)  # fmt: skip
 
     def _inner(self, name: str) -> list[Edge]:
         """Edges from a table to rows that are copied too; to itself only when it is no part of such a ring."""
@@ -275,8 +292,9 @@ class _Copying:
             new = known.get(tuple(map(str, member.row.key(columns))))
             if new is None:
                 return row
-            kept = map(_as_written, member.row.key(columns), new)
-            return _with(row, dict(zip(columns, kept, strict=True)))
+            own = self._given_by_root(reference.table)
+            kept = zip(columns, map(_as_written, member.row.key(columns), new), strict=True)
+            return _with(row, {column: value for column, value in kept if column not in own})
         if len(columns) != 1:
             raise UsageError(f"{spoken(reference)} has several columns inside values and cannot be rewritten")
 
