@@ -142,7 +142,14 @@ class Joined(Book, Protocol):
     """
 
     def deleted(self) -> Mapping[str, int]:
-        """Rows deleted by table since this began, cascades and triggers included."""
+        """Rows deleted by table since this began, cascades and triggers included; none after it was rolled back.
+
+        TargetError when nobody can tell: it was committed, or rolled back and another one begun.
+        """
+        ...
+
+    def idle(self) -> bool:
+        """Whether the connection is known to be in no transaction any more."""
         ...
 
 

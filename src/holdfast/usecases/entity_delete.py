@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ from holdfast.usecases.looking import open_book, open_live
 
 TRIGGER = "pre-delete"
 _NAMED = 5
+_ENTERED = threading.Lock()
+_CONNECTIONS: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,22 +92,22 @@ def deleting(repository: Repository, order: EntityDeleteOrder, connection: Any) 
     """Capture it within the transaction of the application's own ``connection``, which then deletes it.
 
     On leaving, what the database deleted is compared with what was captured: TargetError when it was more, so that
-    the application rolls back. Nothing is committed or rolled back here.
+    the application rolls back. Nothing is committed or rolled back here. What was captured stays in the trash, also
+    after an error, unless the transaction ended within and every row of it is there. UsageError when one connection
+    is in two of these.
     """
     source = order.subject.source
     if not isinstance(source, Joining):
         raise UsageError(f"a source of kind {source.kind} cannot look from within a transaction", where=source.url)
-    with source.join(connection) as book:
+    with _alone(connection, source), source.join(connection) as book:
         captured = capture(repository, order, book, find_whole(repository, order.subject, book))
         try:
             yield captured
-            gone = book.deleted()
-            _require_captured(book, captured.closure, gone)
-        except BaseException:
-            drop(repository, captured.snapshot)
-            raise
-        if not gone:
-            drop(repository, captured.snapshot)
+            _require_captured(book, captured.closure, book.deleted())
+        finally:
+            # while the transaction lasts nobody knows how it ends, whatever was raised
+            if book.idle():
+                drop_if_whole(repository, source, captured)
 
 
 def find_whole(repository: Repository, subject: Subject, rows: Rows) -> Closure:
@@ -132,9 +135,45 @@ def capture(repository: Repository, order: EntityDeleteOrder, book: Book, closur
 
 
 def drop(repository: Repository, info: SnapshotInfo) -> None:
-    """Nothing was deleted, so nothing in the trash may say so; a failure of this leaves a snapshot more."""
+    """It was never told to anybody, so nothing in the trash may say so; a failure of this leaves a snapshot more."""
     with contextlib.suppress(HoldfastError):
         repository.forget([info.id])
+
+
+def drop_if_whole(repository: Repository, source: Source, captured: Captured) -> None:
+    """Forget what was captured when a new connection finds every row of it; a row too much in the trash does no harm.
+
+    To be asked only once no transaction may delete them any more.
+    """
+    with contextlib.suppress(HoldfastError), open_live(source) as book:
+        for name, members in captured.closure.by_table("owned").items():
+            table = book.tables.get(name)
+            if table is None:
+                return
+            wanted = Counter(_image(member.row) for member in members)
+            columns = table.key or tuple(members[0].row.values)
+            keys = [member.row.key(columns) for member in members]
+            if wanted - Counter(_image(row) for row in book.find(table, columns, keys)):
+                return
+        repository.forget([captured.snapshot.id])
+
+
+@contextlib.contextmanager
+def _alone(connection: object, source: Source) -> Iterator[None]:
+    """UsageError when the connection is in this already."""
+    with _ENTERED:
+        if id(connection) in _CONNECTIONS:
+            raise UsageError(
+                "this connection is capturing another delete already", where=source.url,
+                why="what each of the two deletes could not be told apart",
+                hint="leave the first with block before the second one",
+            )  # fmt: skip
+        _CONNECTIONS.add(id(connection))
+    try:
+        yield
+    finally:
+        with _ENTERED:
+            _CONNECTIONS.discard(id(connection))
 
 
 def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook, result: EntityDeleteResult) -> None:
@@ -156,7 +195,7 @@ def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook,
     except BaseException:
         # a commit that failed may have happened: what was captured is kept then
         if captured is not None and result.snapshot is None:
-            drop(repository, captured.snapshot)
+            drop_if_whole(repository, order.subject.source, captured)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import replace
 from typing import Any
@@ -134,7 +135,7 @@ def test_a_trigger_that_deletes_more_stops_everything(world: World, application:
                 connection.execute("DELETE FROM events WHERE id = 1")
             connection.rollback()
         assert application.rows() == before
-        assert in_trash(repository, application) == []
+        assert [entry.there for entry in in_trash(repository, application)] == [True]
 
 
 def test_in_ones_own_transaction_it_is_captured_first(world: World, application: Application) -> None:
@@ -155,7 +156,7 @@ def test_in_ones_own_transaction_it_is_captured_first(world: World, application:
 
 
 def test_another_row_than_the_captured_one_is_noticed(world: World, application: Application) -> None:
-    """Capturing event 1 and deleting event 3 is an error, though as many rows go; deleting nothing leaves no trash."""
+    """Capturing event 1 and deleting event 3 is an error, though as many rows go; what did not go is told as there."""
     before = application.rows()
     order = EntityDeleteOrder(subject=application.subject())
     with world.opened() as repository, application.connected() as connection:
@@ -168,8 +169,86 @@ def test_another_row_than_the_captured_one_is_noticed(world: World, application:
         with pytest.raises(ZeroDivisionError), deleting(repository, order, connection):
             print(connection.execute("DELETE FROM events WHERE id = 1") and 1 / 0)
         connection.rollback()
-        assert in_trash(repository, application) == []
+        assert all(entry.there for entry in in_trash(repository, application))
     assert application.rows() == before
+
+
+def _committed(connection: Any) -> None:
+    connection.execute("DELETE FROM events WHERE id = 1")
+    connection.commit()
+
+
+def _committed_and_failed(connection: Any) -> None:
+    _committed(connection)
+    raise ZeroDivisionError
+
+
+def _failed(connection: Any) -> None:
+    connection.execute("DELETE FROM events WHERE id = 1")
+    raise ZeroDivisionError
+
+
+def _begun_again(connection: Any) -> None:
+    connection.execute("DELETE FROM events WHERE id = 1")
+    connection.rollback()
+    connection.execute("DELETE FROM events WHERE id = 1")
+
+
+def _rolled_back(connection: Any) -> None:
+    connection.execute("DELETE FROM events WHERE id = 1")
+    connection.rollback()
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("work", [_committed, _committed_and_failed, _failed, _begun_again])
+def test_what_is_gone_in_the_end_is_in_the_trash(world: World, application: Application, work: Any) -> None:
+    """Committed within, failed and caught, rolled back and begun again: whatever deleted it, it comes back."""
+    before = application.rows()
+    order = EntityDeleteOrder(subject=application.subject())
+    with world.opened() as repository:
+        with application.connected() as connection:
+            with (
+                contextlib.suppress(ZeroDivisionError, TargetError),
+                deleting(repository, order, connection),
+            ):
+                work(connection)
+            connection.commit()
+        assert (1, "One", None) not in application.rows()["events"]
+        entity_restore(repository, EntityRestoreOrder(subject=application.subject()))
+    assert application.rows() == before
+
+
+def test_a_transaction_begun_again_within_is_an_error(world: World, application: Application) -> None:
+    """What the second one deletes was not captured, and is not compared."""
+    order = EntityDeleteOrder(subject=application.subject())
+    with world.opened() as repository, application.connected() as connection:
+        with pytest.raises(TargetError, match="another one"), deleting(repository, order, connection):
+            _begun_again(connection)
+        connection.rollback()
+
+
+def test_a_delete_rolled_back_within_leaves_no_trash(world: World, application: Application) -> None:
+    """Ended, and every row found there by another connection: only then the capture is forgotten."""
+    order = EntityDeleteOrder(subject=application.subject())
+    with world.opened() as repository, application.connected() as connection:
+        with pytest.raises(ZeroDivisionError), deleting(repository, order, connection):
+            _rolled_back(connection)
+        assert in_trash(repository, application) == []
+
+
+def test_one_connection_captures_one_delete_at_a_time(world: World, application: Application) -> None:
+    """A second one within the first is refused: what each deletes could not be told apart."""
+    first, second = (EntityDeleteOrder(subject=application.subject(key)) for key in (1, 3))
+    with world.opened() as repository, application.connected() as connection:
+        with (
+            pytest.raises(UsageError, match="capturing another"),
+            deleting(repository, first, connection),
+            deleting(repository, second, connection),
+        ):
+            pass
+        connection.rollback()
+        with deleting(repository, second, connection):
+            pass
 
 
 def test_a_connection_that_leads_elsewhere_or_commits_by_itself_is_refused(

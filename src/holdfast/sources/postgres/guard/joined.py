@@ -25,6 +25,8 @@ _SAME = (
     b"SELECT d.oid::int8, extract(epoch from pg_catalog.pg_postmaster_start_time())::text"
     b" FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"
 )
+ANOTHER = "the transaction was rolled back, and what another one deletes was not captured"
+ROLL_BACK = "roll back, and capture again: one transaction for each with block"
 _NOW = "SELECT " + ", ".join(f"pg_catalog.current_setting('{name}')" for name, _ in SETTINGS)
 _SET = "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', %s, true)" for name, _ in SETTINGS)
 
@@ -87,17 +89,27 @@ class PostgresJoined:
         return fingerprint_of(table)
 
     def deleted(self) -> Mapping[str, int]:
-        """See Joined. TargetError when the transaction was committed meanwhile: then nobody can tell any more."""
-        if (ended := self._ended()) == "committed":
+        """See Joined."""
+        idle = self.idle()
+        ended = self._ended()
+        if idle:
+            self._connection.rollback()  # what the question began
+        if ended == "committed":
             raise TargetError(
                 "the transaction was committed before what it deleted could be compared with what was captured",
                 hint="commit after the with block; what was captured is kept in the repository",
             )
-        if ended == "aborted":
+        if ended and idle:
             return {}
+        if ended:
+            raise TargetError(ANOTHER, hint=ROLL_BACK)
         with canonical(self._connection):
             now = self._counted()
         return {name: more for name, count in now.items() if (more := count - self._before.get(name, 0))}
+
+    def idle(self) -> bool:
+        """See Joined."""
+        return self._connection.info.transaction_status == TransactionStatus.IDLE
 
     def hold(self) -> None:
         """Remember which transaction this is; it has a number once it has locked a row."""

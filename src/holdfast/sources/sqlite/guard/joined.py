@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from holdfast.model.errors import SourceError, UsageError
+from holdfast.model.errors import SourceError, TargetError, UsageError
 from holdfast.sources.sqlite.names import printable
 from holdfast.sources.sqlite.records.asking import Statement
 from holdfast.sources.sqlite.records.book import SqliteBook
@@ -49,9 +49,18 @@ class SqliteJoined(SqliteBook):
     def deleted(self) -> Mapping[str, int]:
         """See Joined."""
         with _plain(self._connection):
-            if not self._connection.execute(_COUNTING).fetchall():
-                return {}  # rolled back
+            if not self._connection.execute(_COUNTING).fetchall():  # rolled back
+                if not self.idle():
+                    raise TargetError(
+                        "the transaction was rolled back, and what another one deletes was not captured",
+                        where=self._where, hint="roll back, and capture again: one transaction for each with block",
+                    )  # fmt: skip
+                return {}
             return {name: counts[2] for name, counts in self._counting.told().items() if counts[2]}
+
+    def idle(self) -> bool:
+        """See Joined."""
+        return not self._connection.in_transaction
 
     def leave(self) -> None:
         """Take what counts away from the connection; after a rollback nothing of it is there."""
