@@ -116,3 +116,13 @@ def test_nothing_but_a_question_is_carried_out(statement: str) -> None:
     large = book()  # noqa: F841 - DuckDB would find it by its name
     with pytest.raises(UsageError):
         asked(statement)
+
+
+def test_quoted_names_are_tables_and_what_is_within_is_hidden() -> None:
+    """A name with quotes and a dot is asked as the database writes it; only the snapshot's own tables are shown."""
+    odd = table_of('public."We""ird ta.ble"', "id int key", "v text")
+    book = MemoryBook([odd], {odd.name: [{"id": 1, "v": "x"}]})
+    with open_session({"": book}) as session:
+        assert list(session.ask('select id from "We""ird ta.ble"').rows) == [(1,)]
+    with open_session({"": book}) as session:
+        assert {row[0] for row in session.ask("show tables").rows} == {odd.name, 'We"ird ta.ble'}

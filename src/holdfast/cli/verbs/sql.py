@@ -33,6 +33,12 @@ _ENDLESS = {"9999-12-31T23:59:59.999999": "infinity", "0001-01-01T00:00:00": "-i
 """How DuckDB's endless times arrive in Python."""
 
 
+class _Json(str):
+    """JSON text of the database."""
+
+    __slots__ = ()
+
+
 @verb("sql", examples=_EXAMPLES)
 @click.argument("snapshot", metavar="SNAPSHOT")
 @click.argument("statement", metavar="SELECT")
@@ -70,7 +76,7 @@ def _pieces(result: SqlResult) -> Iterator[str]:
     kinds = [kind for _, kind in result.answer.columns]
     for number, row in enumerate(result.answer.rows):
         values = [_as_json(value, kind) for value, kind in zip(row, kinds, strict=True)]
-        yield ("\n" if number == 0 else ",\n") + json.dumps(values)
+        yield ("\n" if number == 0 else ",\n") + _written(values)
     yield "]}\n"
 
 
@@ -80,7 +86,7 @@ def _tell_csv(result: SqlResult) -> None:
     _put(name for name, _ in result.answer.columns)
     for row in result.answer.rows:
         told = (_as_json(value, kind) for value, kind in zip(row, kinds, strict=True))
-        _put(value if value is None or isinstance(value, str) else json.dumps(value) for value in told)
+        _put(value if value is None or isinstance(value, str) else _written(value) for value in told)
 
 
 def _put(cells: Iterable[str | None]) -> None:
@@ -98,7 +104,7 @@ def _tell(face: Face, result: SqlResult, limit: int) -> None:
     columns = result.answer.columns
     taken = list(itertools.islice(result.answer.rows, limit + 1))
     rows = [
-        [shown_value(_as_json(value, kind)) for value, (_, kind) in zip(row, columns, strict=True)]
+        [_shown(_as_json(value, kind)) for value, (_, kind) in zip(row, columns, strict=True)]
         for row in taken[:limit]
     ]
     right = [number for number, (_, kind) in enumerate(columns) if kind.startswith(_NUMBERS)]
@@ -109,7 +115,7 @@ def _tell(face: Face, result: SqlResult, limit: int) -> None:
 def _as_json(value: Any, kind: str = "") -> Any:
     """A value of DuckDB's as JSON has it: decimals as text without loss, times in ISO 8601, bytes as extended JSON."""
     if isinstance(value, str):
-        return _parsed(value) if kind == "JSON" else value
+        return _Json(value) if kind == "JSON" else value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if value is None or isinstance(value, bool | int):
@@ -128,8 +134,16 @@ def _as_json(value: Any, kind: str = "") -> Any:
     return str(value)
 
 
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+def _written(value: Any) -> str:
+    """JSON in which JSON of the database stands as it is: its numbers and repeated names are nobody's to change."""
+    if isinstance(value, _Json):
+        return "".join(char if char < "\x7f" else json.dumps(char)[1:-1] for char in value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)}: {_written(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
+
+
+def _shown(value: Any) -> str:
+    return _written(value) if isinstance(value, list | dict) else shown_value(value)

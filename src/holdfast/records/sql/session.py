@@ -34,6 +34,7 @@ _SETTINGS = (
     "SET lock_configuration = true",
 )
 _CATALOG = re.compile(r"\b(show|describe|information_schema|duckdb_\w+|pg_catalog)\b", re.IGNORECASE)
+_NAME = re.compile(r'("(?:[^"]|"")*"|[^".]+)\.("(?:[^"]|"")*"|.+)', re.DOTALL)
 _BATCH = 1000
 _ATTEMPTS = 3
 
@@ -66,6 +67,8 @@ class Session:
         self._db.register_filesystem(self._files)
         self._db.execute(MACRO)
         for schema, book in books.items():
+            if schema:
+                self._db.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
             self._add(schema, book, RLock())
 
     def close(self) -> None:
@@ -109,8 +112,9 @@ class Session:
         return Answer(columns=columns, rows=self._rows(sql, cursor, first), notes=notes)
 
     def _rows(self, sql: str, cursor: Any, batch: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        hidden = self._feeds if _CATALOG.search(sql) else {}
         while batch:
-            yield from batch
+            yield from (row for row in batch if not any(type(each) is str and each in hidden for each in row))
             try:
                 batch = cursor.fetchmany(_BATCH)
             except self._error as error:
@@ -144,14 +148,15 @@ class Session:
 
     def _add(self, schema: str, book: Book, lock: RLock) -> None:
         tables = list(book.tables.values())
-        bare = [table.name.rpartition(".")[2] for table in tables]
+        parts = {table.name: _parts(table.name) for table in tables}
+        bare = [each[-1] for each in parts.values()]
         for table in tables:
-            inner, dot, last = table.name.partition(".")
+            *inner, last = parts[table.name]
             names = [(schema or "main", table.name)]
-            if dot and not schema and inner.lower() not in _RESERVED:
-                names.insert(0, (inner, last))
-            if dot and bare.count(table.name.rpartition(".")[2]) == 1:
-                names.append((schema or "main", table.name.rpartition(".")[2]))
+            if inner and not schema and inner[0].lower() not in _RESERVED:
+                names.insert(0, (inner[0], last))
+            if inner and bare.count(last) == 1:
+                names.append((schema or "main", last))
             raw = f"holdfast_rows_{len(self._feeds)}"
             self._feeds[raw] = Feed(book, table, lock)
             self._views[raw] = names
@@ -231,6 +236,15 @@ def _duckdb() -> Any:
     return duckdb
 
 
+def _parts(name: str) -> list[str]:
+    """Schema and table of a name in which either may be quoted; the name alone where it has no schema."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return [name]
+    return [part[1:-1].replace('""', '"') if part.startswith('"') else part for part in found.groups()]
+
+
 def _mentions(sql: str, feed: Feed) -> bool:
     """Only tables that may be meant are opened: documents are looked at for their columns."""
-    return feed.table.name.rpartition(".")[2].lower() in sql.lower().replace('""', '"')
+    name = re.escape(_parts(feed.table.name)[-1].lower())
+    return re.search(rf"(?<!\w){name}(?!\w)", sql.lower().replace('""', '"')) is not None
