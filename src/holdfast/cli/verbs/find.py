@@ -18,6 +18,7 @@ from holdfast.model.ids import short
 from holdfast.usecases.find import FindOrder, FindResult
 from holdfast.usecases.find import find as find_rows
 
+_LONGEST = 4000
 _EXAMPLES = """
 holdfast find latest:shop orders 4711
 holdfast find 3f9c12aa public.order_lines 4711,2
@@ -78,7 +79,7 @@ def _tell(face: Face, result: FindResult) -> None:
             face.line()
         width = max(map(len, row), default=0)
         for column, value in row.items():
-            face.line(f"{column:{width}}  {shown_value(value)}")
+            face.line(f"{column:{width}}  {_cut(shown_value(value))}")
     if result.rows:
         more = " and more (--limit)" if result.more else ""
         face.note(f"{len(result.rows):,} of {result.item}{more} in {where}, {words.seconds(result.seconds)}")
@@ -89,3 +90,10 @@ def _tell(face: Face, result: FindResult) -> None:
         face.line(f"but in {short(other.id)}, {words.instant(other.created_at)} UTC{name}")
     if not result.elsewhere and result.looked_into:
         face.note(f"nor in the {result.looked_into} nearest snapshots; all of them: holdfast log {info.source} …")
+
+
+def _cut(text: str) -> str:
+    """What a terminal can bear of a value."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}… ({len(text):,} characters; --json gives all)"
