@@ -164,7 +164,7 @@ def _missed(ledger: Ledger) -> Iterator[str]:
     if rows:
         yield "Missed or not measured:\n"
     for row in rows:
-        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", row.strip("|"))]
         against = f" against {cells[2]}" if cells[2] else ""
         yield f"- {cells[0]}: {cells[1]}{against}, ratio {cells[3]}, asked {cells[5]}: {cells[6].strip('*')}."
     for section in ledger.sections.values():
