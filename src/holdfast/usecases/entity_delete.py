@@ -294,10 +294,11 @@ def _require_captured(book: Book, closure: Closure, gone: Mapping[str, int]) -> 
     captured = closure.by_table("owned")
     for name, number in gone.items():
         members = captured.get(name, [])
-        table = book.tables[name]
-        columns = table.key or tuple(members[0].row.values if members else ())
-        keys = [member.row.key(columns) for member in members]
-        there = sum(1 for _ in book.find(table, columns, keys)) if keys else 0
+        there = 0
+        if members:
+            table = book.tables[name]
+            columns = table.key or tuple(members[0].row.values)
+            there = sum(1 for _ in book.find(table, columns, [member.row.key(columns) for member in members]))
         if number > len(members) - there:
             raise TargetError(
                 f"{number} rows of {name} were deleted, and only {len(members) - there} of them were captured",

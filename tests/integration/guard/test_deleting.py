@@ -15,6 +15,7 @@ from tests.integration.guard.application import EVENT, Application
 from holdfast.model.errors import Damaged, HoldfastError, TargetError, UsageError
 from holdfast.repository.repository import Repository
 from holdfast.storage.local import LocalStorage
+from holdfast.usecases import entity_delete as entity_delete_module
 from holdfast.usecases.entity_delete import EntityDeleteOrder, EntityDeleteResult, deleting, entity_delete
 from holdfast.usecases.entity_restore import EntityRestoreOrder, entity_restore
 from holdfast.usecases.trash import Discarded, TrashOrder, one, trash
@@ -249,6 +250,60 @@ def test_one_connection_captures_one_delete_at_a_time(world: World, application:
         connection.rollback()
         with deleting(repository, second, connection):
             pass
+
+
+@pytest.mark.parametrize("application", ["postgres"], indirect=True)
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "TRUNCATE events CASCADE",
+        "DELETE FROM events WHERE id = 1; TRUNCATE regs CASCADE",
+        "DROP TABLE lines",
+    ],
+)
+def test_what_nobody_counts_is_refused(world: World, application: Application, statements: str) -> None:
+    """TRUNCATE and DROP take rows away that no count tells of: an error in one's own transaction, rolled back."""
+    before = application.rows()
+    order = EntityDeleteOrder(subject=application.subject())
+    with world.opened() as repository, application.connected() as connection:
+        with pytest.raises(TargetError, match="emptied, dropped"), deleting(repository, order, connection):
+            connection.execute(statements)
+        connection.rollback()
+    assert application.rows() == before
+
+
+@pytest.mark.parametrize("application", ["postgres"], indirect=True)
+def test_a_trigger_that_truncates_stops_everything(world: World, application: Application) -> None:
+    """What the application's trigger empties whole is not counted, so nothing is deleted."""
+    application.run(
+        "INSERT INTO audit VALUES (1, 1)",
+        "CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN TRUNCATE audit; RETURN NULL; END'",
+        "CREATE TRIGGER more AFTER DELETE ON events FOR EACH ROW EXECUTE FUNCTION more()",
+    )
+    before = application.rows()
+    with world.opened() as repository, pytest.raises(TargetError, match="audit was emptied"):
+        delete(repository, application)
+    assert application.rows() == before
+
+
+@pytest.mark.parametrize("application", ["postgres"], indirect=True)
+def test_a_table_made_meanwhile_is_counted_too(
+    world: World, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made after the catalog was read, and reached by a cascade: its rows forbid the delete."""
+    found = entity_delete_module.find_whole
+
+    def late(*asked: Any) -> Any:
+        application.run(
+            "CREATE TABLE late (event integer REFERENCES events (id) ON DELETE CASCADE, x text)",
+            "INSERT INTO late VALUES (1, 'precious')",
+        )
+        return found(*asked)
+
+    monkeypatch.setattr(entity_delete_module, "find_whole", late)
+    with world.opened() as repository, pytest.raises(TargetError) as caught:
+        delete(repository, application)
+    assert "public.late: 0 captured, 1 deleted" in caught.value.why
 
 
 def test_a_connection_that_leads_elsewhere_or_commits_by_itself_is_refused(
