@@ -28,6 +28,9 @@ from holdfast.usecases.backup import BackupRequest, backup
 from holdfast.usecases.looking import open_book, open_live
 
 _NAMED = 5
+# connection, operator intervention, system and internal errors: the transaction may be committed for all that
+_UNANSWERED = ("08", "57", "58", "XX")
+_UNKNOWN = "40003"
 _PLAIN = (bool, int, float, bytes, type(None))
 
 
@@ -120,14 +123,30 @@ def protect_rows(repository: Repository, order: Protection) -> SnapshotInfo:
 
 @contextlib.contextmanager
 def kept_only_if_committed(repository: Repository, kept: Callable[[], str | None]) -> Iterator[None]:
-    """Around a transaction: when it fails after all, the snapshot for its undo (``kept``) is forgotten again."""
+    """Around a transaction: when the database refuses it, the snapshot for its undo (``kept``) is forgotten again.
+
+    A commit that was not answered may have happened: the snapshot stays.
+    """
     try:
         yield
-    except BaseException:
-        if (snapshot := kept()) is not None:
+    except BaseException as error:
+        if (snapshot := kept()) is not None and _is_refusal(error):
             with contextlib.suppress(HoldfastError):  # it serves no undo, and does no harm
                 repository.forget([snapshot])
         raise
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the database itself said no, so that nothing was committed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        state = getattr(cause, "sqlstate", None) or ""
+        if state and state[:2] not in _UNANSWERED and state != _UNKNOWN:
+            return True
+        if getattr(cause, "sqlite_errorname", "").startswith("SQLITE_CONSTRAINT"):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def undo_rows(repository: Repository, order: RowUndoOrder) -> RowUndoResult:

@@ -20,7 +20,7 @@ from holdfast.usecases.entity_finding import Subject, entity_named
 from holdfast.usecases.entity_restore import EntityRestoreOrder, EntityRestoreResult, entity_restore
 from holdfast.usecases.guard import guarding
 from holdfast.usecases.looking import open_library, open_live
-from holdfast.usecases.row_undo import Protection, protect_rows
+from holdfast.usecases.row_undo import Protection, kept_only_if_committed, protect_rows
 from holdfast.usecases.trash import Discarded
 
 _AT_ONCE = 5_000
@@ -76,7 +76,7 @@ def trash_restore(repository: Repository, order: TrashRestoreOrder) -> TrashRest
         if order.dry_run:
             _decide(order, live, rows, live.find, result)
             return result
-        with live.transaction() as transaction:
+        with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
 
             def locked(table: Table, columns: tuple[str, ...], wanted: Sequence[Key]) -> Iterator[Row]:
                 return transaction.find(table, columns, wanted, lock=True)

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from tests.faults.scripted_storage import Script, Scripted
 from tests.faults.test_kill_everywhere import every_call, scripted
@@ -17,6 +18,7 @@ from tests.integration.guard.application import EVENT, Application
 
 from holdfast.model.errors import HoldfastError, TargetError
 from holdfast.repository.repository import Repository
+from holdfast.sources.postgres.records.live_transaction import PostgresTransaction
 from holdfast.sources.sqlite import SqliteSource
 from holdfast.storage.local import LocalStorage
 from holdfast.usecases.guard import ShipOrder, Shipped, guarding, install, remove, ship, status
@@ -154,6 +156,52 @@ def test_what_was_stored_is_only_removed_the_next_time(world: World, application
         assert (done.rows, done.snapshots) == (61, [])
         assert in_trash(repository, application)[0].rows == 61
         assert status({"shop": held})["shop"].waiting.rows == 0
+
+
+@pytest.mark.parametrize("application", ["postgres"], indirect=True)
+def test_a_restore_the_database_refuses_at_the_end_is_not_told_as_restored(
+    world: World, application: Application
+) -> None:
+    """A deferred constraint says no to the commit: nothing came back, and the trash does not say it did."""
+    application.run(
+        "ALTER TABLE regs DROP CONSTRAINT regs_event_fkey",
+        "ALTER TABLE regs ADD FOREIGN KEY (event) REFERENCES events DEFERRABLE INITIALLY DEFERRED",
+        "DELETE FROM lines",
+    )
+    application.run("DELETE FROM regs WHERE event = 1")
+    application.run("DELETE FROM events WHERE id = 1")
+    with world.opened() as repository:
+        wanted = next(entry for entry in in_trash(repository, application) if application.table("regs") in entry.tables)
+        with pytest.raises(TargetError):
+            back(repository, application, wanted)
+        assert all(entry.restored == () for entry in in_trash(repository, application))
+        assert repository.snapshots() == []
+
+
+@pytest.mark.parametrize("application", ["postgres"], indirect=True)
+def test_an_undo_of_what_may_be_committed_is_kept(
+    world: World, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks while the answer to COMMIT is on its way: what it did can be taken back."""
+    application.run("DELETE FROM events WHERE id = 1")
+    deleted = application.rows()
+    ended = PostgresTransaction.__exit__
+
+    def unanswered(self: PostgresTransaction, kind: object, *more: object) -> None:
+        ended(self, kind, *more)
+        if kind is None:
+            raise TargetError("the transaction could not be committed") from psycopg.OperationalError("lost")
+
+    with world.opened() as repository:
+        (entry,) = in_trash(repository, application)
+        monkeypatch.setattr(PostgresTransaction, "__exit__", unanswered)
+        with pytest.raises(TargetError, match="could not be committed"):
+            back(repository, application, entry)
+        monkeypatch.undo()
+        assert application.rows() != deleted
+        (kept,) = repository.snapshots()
+        undo_rows(repository, RowUndoOrder(entry=kept, source=application.source))
+    assert application.rows() == deleted
 
 
 def test_what_was_never_read_back_is_read_back_before_it_is_removed(world: World, application: Application) -> None:
