@@ -78,7 +78,7 @@ def require_nothing_else(transaction: LiveTransaction, changes: Sequence[Differe
         raise TargetError(
             "rows would be deleted too that came later",
             why=f"the database deletes along with what is removed: {told}",
-            hint="nothing was changed; look at those rows first, or take them with --force",
+            hint="nothing was changed; look at those rows, and delete or move them first",
         )
 
 

@@ -152,7 +152,7 @@ def _is_refusal(error: BaseException) -> bool:
 def undo_rows(repository: Repository, order: RowUndoOrder) -> RowUndoResult:
     """Make the rows as they were before the run. Can itself be undone.
 
-    TargetError when rows were changed since (unless ``force``), or when taking rows back would delete others.
+    TargetError when rows were changed since (unless ``force``), or, always, when taking rows back would delete others.
     """
     info = order.entry.info
     result = RowUndoResult(run=order.run, snapshot=info.id, target=order.source.url, dry_run=order.dry_run)
@@ -186,8 +186,12 @@ def _carry_out(
     if not result.changes:
         return None
     applied = apply(live, transaction, result.changes)
-    if not order.force:
+    try:
         require_nothing_else(transaction, result.changes)
+    except TargetError as error:  # their rows are in no snapshot, so an undo of this would not bring them back
+        named = [each for each in result.conflicts if "came later" in each]
+        error.why = "; ".join([error.why, *named[:_NAMED]])
+        raise
     noted = (order.entry.info.more or {})["rows_undo"]
     protection = Protection(
         name=order.entry.info.source, source=order.source, book=live, changes=applied.changes, run=order.run,
@@ -211,7 +215,7 @@ def _refuse_reached(result: RowUndoResult, reached: Sequence[str], *, force: boo
         raise TargetError(
             f"{len(reached)} rows of others would be deleted or changed too, so nothing was taken back",
             where=result.target, why="; ".join(reached[:_NAMED]) + more,
-            hint="look at those rows first, or go on with --force",
+            hint="delete or move rows that would be deleted; --force goes on where they only lose a reference",
         )  # fmt: skip
 
 

@@ -204,6 +204,22 @@ def test_an_undo_of_what_may_be_committed_is_kept(
     assert application.rows() == deleted
 
 
+def test_rows_of_others_are_not_deleted_by_a_forced_undo(world: World, application: Application) -> None:
+    """What a cascade would take beyond the run is in no snapshot: refused and named, with force too."""
+    application.run("DELETE FROM events WHERE id = 1")
+    with world.opened() as repository:
+        result = back(repository, application, in_trash(repository, application)[0])
+        application.run("INSERT INTO regs VALUES (777, 1, 'new customer')")
+        before = application.rows()
+        entry = next(each for each in repository.snapshots() if each.info.id == result.undo)
+        for force in (False, True):
+            with pytest.raises(TargetError) as caught:
+                undo_rows(repository, RowUndoOrder(entry=entry, source=application.source, force=force))
+            assert "777 came later" in caught.value.why
+            assert "or take them with" not in caught.value.hint
+        assert application.rows() == before
+
+
 def test_what_was_never_read_back_is_read_back_before_it_is_removed(world: World, application: Application) -> None:
     """Stored, and nothing could be read then: as long as that lasts every run fails, and no row is removed."""
     application.run("DELETE FROM events WHERE id = 1")
