@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -118,7 +119,39 @@ def protect_rows(repository: Repository, order: Protection) -> SnapshotInfo:
         raise TargetError(
             "what would be changed cannot be saved whole, so nothing was changed", why="; ".join(missing[:_NAMED])
         )
+    _require_stored(repository, order, made.snapshots[0], before)
     return made.snapshots[0]
+
+
+def _require_stored(
+    repository: Repository, order: Protection, info: SnapshotInfo, before: Mapping[str, Sequence[Row]]
+) -> None:
+    """Damaged unless the snapshot gives back every row that is removed or replaced; it is forgotten then."""
+    if not before:
+        return
+    entry = next(each for each in repository.snapshots() if each.info.id == info.id)
+    try:
+        with open_book(repository, entry, order.source) as book:
+            for name, rows in before.items():
+                made = {column.name for column in order.book.tables[name].columns if column.generated}
+                found = book.rows(book.tables[name]) if name in book.tables else ()
+                if Counter(_image(row, made) for row in rows) != Counter(_image(row, made) for row in found):
+                    raise Damaged(
+                        f"snapshot {short(info.id)} does not hold {name} as it was, so nothing was changed",
+                        where=info.source, hint="holdfast check",
+                    )  # fmt: skip
+    except HoldfastError:
+        with contextlib.suppress(HoldfastError):
+            repository.forget([info.id])
+        raise
+
+
+def _image(row: Row, without: Collection[str]) -> tuple[object, ...]:
+    """Types count: 1 and 1.0 are two values."""
+    if row.raw:
+        return (row.raw,)
+    told = ((name, type(value).__name__, repr(value)) for name, value in row.values.items() if name not in without)
+    return tuple(sorted(told))
 
 
 @contextlib.contextmanager

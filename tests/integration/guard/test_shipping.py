@@ -16,7 +16,7 @@ from tests.faults.test_kill_everywhere import every_call, scripted
 from tests.faults.world import World, run_and_die
 from tests.integration.guard.application import EVENT, Application
 
-from holdfast.model.errors import HoldfastError, TargetError
+from holdfast.model.errors import Damaged, HoldfastError, TargetError
 from holdfast.repository.repository import Repository
 from holdfast.sources.postgres.records.live_transaction import PostgresTransaction
 from holdfast.sources.sqlite import SqliteSource
@@ -202,6 +202,26 @@ def test_an_undo_of_what_may_be_committed_is_kept(
         (kept,) = repository.snapshots()
         undo_rows(repository, RowUndoOrder(entry=kept, source=application.source))
     assert application.rows() == deleted
+
+
+def test_nothing_is_replaced_that_cannot_be_read_back(world: World, application: Application) -> None:
+    """The snapshot for undo lacks a row: found before anything is committed, and nothing is changed."""
+
+    class Forgetful(type(application.source)):  # type: ignore[misc]
+        def of_rows(self, book: Any, rows: Any) -> Any:
+            return super().of_rows(book, {name: some[1:] for name, some in rows.items()})
+
+    application.run("DELETE FROM regs WHERE event = 1")
+    application.run("INSERT INTO regs SELECT id * 3, 1, 'others' FROM events")
+    before = application.rows()
+    with world.opened() as repository:
+        entry = in_trash(repository, application)[-1]
+        order = TrashRestoreOrder(discarded=entry, source=Forgetful(application.place), overwrite=True,
+                                  only=(application.table("regs"),))  # fmt: skip
+        with pytest.raises(Damaged, match="nothing was changed"):
+            trash_restore(repository, order)
+        assert repository.snapshots() == []
+    assert application.rows() == before
 
 
 def test_rows_of_others_are_not_deleted_by_a_forced_undo(world: World, application: Application) -> None:
