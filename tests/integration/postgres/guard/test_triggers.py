@@ -202,3 +202,22 @@ def test_a_missing_right_is_named_and_nothing_is_half_installed(
     finally:
         pg.run("DROP OWNED BY nobody_special; DROP ROLE nobody_special", database)
 
+
+
+def test_rows_that_row_security_would_hide_are_not_lost(
+    pg: PostgresServer, database: str, source: PostgresSource
+) -> None:
+    """TRUNCATE of a table whose policies bind the guard's owner too is refused, not half kept."""
+    pg.run("CREATE ROLE rls_keeper; GRANT USAGE ON SCHEMA holdfast_guard TO rls_keeper", database)
+    try:
+        pg.run(
+            "GRANT SELECT ON registrations TO rls_keeper; GRANT ALL ON holdfast_guard.deleted TO rls_keeper;"
+            "GRANT CREATE ON SCHEMA holdfast_guard TO rls_keeper;"
+            "ALTER FUNCTION holdfast_guard.keep_all() OWNER TO rls_keeper;"
+            "ALTER TABLE registrations ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON registrations USING (id = 1)",
+            database,
+        )
+        with psycopg.connect(pg.url(database)) as mine, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            mine.execute("TRUNCATE registrations")
+    finally:
+        pg.run("DROP OWNED BY rls_keeper CASCADE; DROP ROLE rls_keeper", database)

@@ -17,7 +17,7 @@ TRUNCATE = "holdfast_guard_truncate"
 _AS_OWNER = (
     "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET \"DateStyle\" = 'ISO, YMD' "
     "SET \"IntervalStyle\" = 'postgres' SET \"TimeZone\" = 'UTC' SET extra_float_digits = 3 "
-    "SET bytea_output = 'hex' SET lc_monetary = 'C' SET xmloption = 'content'"
+    "SET row_security = off SET bytea_output = 'hex' SET lc_monetary = 'C' SET xmloption = 'content'"
 )
 _COLUMNS = (
     "transaction_id, began, session_role, active_role, application, address, table_name, part, operation, "
