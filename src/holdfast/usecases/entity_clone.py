@@ -21,7 +21,15 @@ from holdfast.model.records import Difference, Key, Reference, Row, Table, Value
 from holdfast.repository.repository import Repository
 from holdfast.sources.records import Book, LiveBook, LiveTransaction
 from holdfast.usecases.entity_backup import blobs_of
-from holdfast.usecases.entity_finding import Subject, choose, closure_in, graph_for, missing_live, root_of
+from holdfast.usecases.entity_finding import (
+    Subject,
+    choose,
+    closure_in,
+    closure_saved,
+    graph_for,
+    missing_live,
+    root_of,
+)
 from holdfast.usecases.entity_restore import locking, refuse, require_only_ours
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_undo import Protection, kept_only_if_committed, protect_rows
@@ -128,11 +136,7 @@ def _saved(repository: Repository, order: EntityCloneOrder) -> Closure:
     subject = order.subject
     entry = choose(repository, subject, order.from_)
     with open_book(repository, entry, subject.source, report=subject.report) as book:
-        graph = graph_for(book, subject, saved=True)
-        root = root_of(book, graph, subject)
-        if root is None:
-            raise missing_live(repository, subject)
-        return closure_in(book, graph, subject, root, whole=not entry.info.partial)
+        return closure_saved(repository, book, subject, entry)
 
 
 def _clone(

@@ -213,6 +213,15 @@ def choose(repository: Repository, subject: Subject, wanted: str | None) -> Snap
     raise _nowhere(repository, subject, f"not in any snapshot{until}", None)
 
 
+def closure_saved(repository: Repository, book: Book, subject: Subject, entry: SnapshotEntry) -> Closure:
+    """The entity as the snapshot ``entry`` has it, which ``book`` looks into. UsageError when it is not in it."""
+    graph = graph_for(book, subject, saved=True)
+    root = root_of(book, graph, subject)
+    if root is None:
+        raise missing_live(repository, subject)
+    return closure_in(book, graph, subject, root, whole=not entry.info.partial)
+
+
 def missing_live(repository: Repository, subject: Subject) -> UsageError:
     """It is not in the application now; where it still is."""
     return _nowhere(repository, subject, f"not in {subject.declaration.source} now", None)

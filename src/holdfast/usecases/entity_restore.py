@@ -15,7 +15,7 @@ from holdfast.model.ids import new_id
 from holdfast.model.records import Did, Key, Row, Table
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.records import LiveBook, LiveTransaction
-from holdfast.usecases.entity_finding import Subject, choose, closure_in, graph_for, missing_live, root_of, title_of
+from holdfast.usecases.entity_finding import Subject, choose, closure_saved, title_of
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_undo import Protection, kept_only_if_committed, protect_rows
 
@@ -67,16 +67,12 @@ def entity_restore(repository: Repository, order: EntityRestoreOrder) -> EntityR
     subject = order.subject
     entry = choose(repository, subject, order.from_)
     with open_book(repository, entry, subject.source, report=subject.report) as book:
-        graph = graph_for(book, subject, saved=True)
-        root = root_of(book, graph, subject)
-        if root is None:
-            raise missing_live(repository, subject)
-        closure = closure_in(book, graph, subject, root, whole=not entry.info.partial)
+        closure = closure_saved(repository, book, subject, entry)
         only = tuple(table_named(book.tables, name, where="--only").name for name in order.wishes.only)
     wishes = replace(order.wishes, only=only)
     with open_live(subject.source) as live:
         result = _carry_out(repository, order, entry, live, closure, wishes)
-    result.title = title_of(root, subject)
+    result.title = title_of(closure.root.row, subject)
     result.seconds = round(time.monotonic() - started, 3)
     return result
 
