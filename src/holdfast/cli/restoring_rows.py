@@ -87,6 +87,7 @@ def _document(result: RowsResult) -> dict[str, Any]:
         "counts": result.counts,
         "rows": result.documents,
         "not_found": result.not_found,
+        "warnings": result.warnings,
         "undo": result.undo,
         "seconds": result.seconds,
     }
@@ -115,6 +116,8 @@ def _tell_outcome(face: Face, result: RowsResult) -> None:
         f" read back and compared, {words.seconds(result.seconds)}",
         "green",
     )
+    for text in result.warnings:
+        face.warning(text)
     if result.undo:
         face.note(f"to take it back: holdfast undo {short(result.run)}")
 

@@ -1,171 +1,113 @@
-"""Differences become writes of one transaction, in an order no constraint objects to, and are read back."""
+"""Differences are written within one transaction, read back, and what else that changed is counted."""
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from holdfast.entities.ordering import Order, order_of, rows_in_order, spoken
+from holdfast.entities.ordering import Order
+from holdfast.entities.writes import by_table_of, writes_of
 from holdfast.model.errors import TargetError
-from holdfast.model.records import Did, Difference, Key, Reference, Row, Table
+from holdfast.model.records import Did, Difference, Key, Row, Table
 from holdfast.model.sameness import typed
 from holdfast.sources.records import LiveBook, LiveTransaction, Write
 
-_NAMED = 5
+_OURS = "holdfast"
+"""What the guard writes, and where, begins so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """``changes`` as they were found afterwards (``after`` with what the database computed). ``order`` they took."""
+    """``changes`` as they were found afterwards (``after`` with what the database computed). ``order`` they took.
+
+    ``written``: by (table, verb), how many rows were asked to be written.
+    """
 
     changes: tuple[Difference, ...]
     order: Order
+    written: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def apply(book: LiveBook, transaction: LiveTransaction, changes: Sequence[Difference]) -> Applied:
     """Write ``changes`` (ADDED: insert ``after``; CHANGED: its columns; REMOVED: delete ``before``) and read them back.
 
-    Rows are expected to be as ``before`` says. TargetError when the database refuses, when a row reads back otherwise
-    than it was written, or when the server touched other rows too. Sequences are moved past what was inserted.
+    Rows are expected to be as ``before`` says. TargetError when the database refuses, or when a row reads back
+    otherwise than it was written. Sequences are moved past what was inserted.
     """
-    by_table: dict[str, list[Difference]] = {}
-    for change in changes:
-        by_table.setdefault(change.table, []).append(change)
-    order = order_of(by_table, book.references)
-    own = {name: [each for each in book.references if each.table == each.to == name] for name in by_table}
-    if order.deferred or any(each.deferrable for references in own.values() for each in references):
+    plan = writes_of(book, changes)
+    by_table = by_table_of(changes)
+    if plan.defers:
         transaction.defer_constraints()
-    # removals last: what the database empties or deletes along with them must not be changed under the updates
-    transaction.write([*_additions(book, order, by_table, own), *_removals(book, order, by_table, own)])
-    for name in order.tables:
+    transaction.write(plan.writes)
+    for name in plan.order.tables:
         if any(change.did is Did.ADDED for change in by_table[name]):
             transaction.advance_sequences(book.tables[name])
 
     def found() -> tuple[Difference, ...]:
         return tuple(
-            each for name in order.tables for each in _read_back(book.tables[name], transaction, by_table[name])
+            each for name in plan.order.tables for each in _read_back(book.tables[name], transaction, by_table[name])
         )
 
+    written = Counter((write.table, write.verb) for write in plan.writes)
     try:
-        return Applied(changes=found(), order=order)
+        return Applied(changes=found(), order=plan.order, written=written)
     except _Otherwise:
-        _write_again(book, transaction, changes)
-    return Applied(changes=found(), order=order)
+        written.update((write.table, write.verb) for write in _write_again(book, transaction, changes))
+    return Applied(changes=found(), order=plan.order, written=written)
 
 
 def require_order(book: LiveBook, changes: Sequence[Difference]) -> None:
     """TargetError when there is no order in which ``apply`` could write them; nothing is written."""
-    by_table: dict[str, list[Difference]] = {}
-    for change in changes:
-        by_table.setdefault(change.table, []).append(change)
-    order = order_of(by_table, book.references)
-    own = {name: [each for each in book.references if each.table == each.to == name] for name in by_table}
-    for _ in itertools.chain(_additions(book, order, by_table, own), _removals(book, order, by_table, own)):
-        pass
+    writes_of(book, changes)
 
 
-def require_nothing_else(transaction: LiveTransaction, changes: Sequence[Difference]) -> None:
-    """TargetError when rows were deleted that nobody meant: a cascade reached rows that came later."""
-    meant: dict[str, int] = {}
-    for change in changes:
-        if change.did is Did.REMOVED:
-            meant[change.table] = meant.get(change.table, 0) + 1
-    more = {name: gone - meant.get(name, 0) for name, (_, _, gone) in transaction.affected().items()}
-    if others := {name: number for name, number in more.items() if number > 0}:
-        told = ", ".join(f"{number} of {name}" for name, number in sorted(others.items()))
+def require_nothing_else(
+    transaction: LiveTransaction, applied: Applied, along: Sequence[Difference] = ()
+) -> list[str]:
+    """TargetError when rows were deleted that nobody meant, or added where rows were written.
+
+    ``along``: what the database changed with them, and is kept for undo. Returns what else it did, in words: what its
+    triggers added to other tables, or changed.
+    """
+    meant = Counter(applied.written)
+    meant.update((change.table, "update") for change in along if change.did is Did.CHANGED)
+    counted = {
+        name: (new - meant[name, "insert"], changed - meant[name, "update"], gone - meant[name, "delete"])
+        for name, (new, changed, gone) in transaction.affected().items()
+    }
+    tables = {change.table for change in applied.changes}
+    if gone := {name: more[2] for name, more in counted.items() if more[2] > 0}:
         raise TargetError(
             "rows would be deleted too that came later",
-            why=f"the database deletes along with what is removed: {told}",
+            why=f"the database deletes along with what is removed: {_counts(gone)}",
             hint="nothing was changed; look at those rows, and delete or move them first",
         )
-
-
-Groups = Mapping[str, Sequence[Difference]]
-Own = Mapping[str, Sequence[Reference]]
-
-
-def _additions(book: LiveBook, order: Order, changes: Groups, own: Own) -> Iterator[Write]:
-    """Rows from parents to children, then changes, then what had to wait."""
-    waiting: list[Write] = []
-    for name in order.tables:
-        table = book.tables[name]
-        added = [change.after for change in changes[name] if change.did is Did.ADDED and change.after is not None]
-        rows, rings = rows_in_order(added, own[name])
-        late = [each for each in order.late if each.table == name]
-        held: dict[int, list[Reference]] = {}
-        for row, reference in rings:
-            if not reference.deferrable:
-                held.setdefault(id(row), []).append(_nullable(reference, row))
-        for row in rows:
-            without = [*late, *held.get(id(row), ())]
-            columns = tuple(dict.fromkeys(c for each in without for c in each.columns if row.values.get(c) is not None))
-            if not columns:
-                yield Write(verb="insert", table=name, row=row)
-                continue
-            emptied = Row({**row.values, **dict.fromkeys(columns)}, row.raw)
-            yield Write(verb="insert", table=name, row=emptied)
-            _require_key(table, spoken(without[0]))
-            waiting.append(Write(verb="update", table=name, row=row, columns=columns))
-    for name in order.tables:
-        yield from (_update(book.tables[name], change) for change in changes[name] if change.did is Did.CHANGED)
-    yield from waiting
-
-
-def _nullable(reference: Reference, row: Row) -> Reference:
-    if not reference.nullable:
+    if came := {name: more[0] for name, more in counted.items() if more[0] > 0 and name in tables}:
         raise TargetError(
-            f"rows of {reference.table} refer to one another in a ring that cannot be opened: {spoken(reference)}",
-            where=f"{reference.table} {dict(list(row.values.items())[:_NAMED])}",
-            hint="make the constraint DEFERRABLE, or let its column be NULL",
-        )
-    return reference
-
-
-def _require_key(table: Table, reference: str) -> None:
-    if not table.key:
-        raise TargetError(
-            f"{table.name} has no primary key, so {reference} cannot be set afterwards", where=table.name,
-            hint="make the constraint DEFERRABLE",
+            "rows would be added that were not there before", why=f"triggers of the database add {_counts(came)}",
+            hint="nothing was changed; disable those triggers for the time of it",
         )  # fmt: skip
-
-
-def _update(table: Table, change: Difference) -> Write:
-    """Columns that differ; a document as a whole."""
-    assert change.before is not None and change.after is not None  # noqa: S101, PT018 - what CHANGED means
-    generated = {column.name for column in table.columns if column.generated}
-    differing = (name for name in change.columns if name in change.after.values and name not in generated)
-    names = tuple(differing) if table.columns else ()
-    return Write(verb="update", table=change.table, row=change.after, columns=names, expect=change.before)
-
-
-def _removals(book: LiveBook, order: Order, changes: Groups, own: Own) -> Iterator[Write]:
-    """Children first; references that go round are taken away before."""
-    removed = {
-        name: [change for change in changes[name] if change.did is Did.REMOVED and change.before is not None]
-        for name in order.tables
+    others = {
+        name: more for name, more in counted.items() if not any(part.startswith(_OURS) for part in name.split("."))
     }
-    for reference in order.late:
-        for change in removed[reference.table]:
-            row = change.before
-            if row is not None and any(row.values.get(column) is not None for column in reference.columns):
-                emptied = Row({**row.values, **dict.fromkeys(reference.columns)}, row.raw)
-                yield Write(verb="update", table=reference.table, row=emptied, columns=reference.columns)
-    for name in reversed(order.tables):
-        rows = [change.before for change in removed[name] if change.before is not None]
-        ordered, rings = rows_in_order(rows, own[name])
-        for row, reference in rings:
-            if not reference.deferrable:
-                emptied = Row({**row.values, **dict.fromkeys(_nullable(reference, row).columns)}, row.raw)
-                yield Write(verb="update", table=name, row=emptied, columns=reference.columns)
-        whole = not book.tables[name].key
-        yield from (
-            Write(verb="delete", table=name, row=row, expect=row if whole else None) for row in reversed(ordered)
-        )
+    added = {name: more[0] for name, more in others.items() if more[0] > 0}
+    touched = {name: more[1] for name, more in others.items() if more[1] > 0}
+    unasked = "; neither compared nor taken back by undo"
+    return [
+        *([f"triggers of the database also added {_counts(added)}{unasked}"] if added else []),
+        *([f"triggers of the database also wrote to rows: {_counts(touched)}{unasked}"] if touched else []),
+    ]
 
 
-def _write_again(book: LiveBook, transaction: LiveTransaction, changes: Sequence[Difference]) -> None:
+def _counts(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} of {name}" for name, number in sorted(numbers.items()))
+
+
+def _write_again(
+    book: LiveBook, transaction: LiveTransaction, changes: Sequence[Difference]
+) -> list[Write]:
     """Columns that triggers changed while the other rows were written (a counter, a time) are set once more."""
     by_table: dict[str, list[Row]] = {}
     for change in changes:
@@ -184,6 +126,7 @@ def _write_again(book: LiveBook, transaction: LiveTransaction, changes: Sequence
                 writes.append(Write(verb="update", table=name, row=row, columns=columns))
     if writes:
         transaction.write(writes)
+    return writes
 
 
 def _keys(table: Table, rows: Sequence[Row]) -> list[Key]:

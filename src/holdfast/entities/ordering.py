@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from holdfast.entities.sameish import alike
 from holdfast.model.errors import TargetError
 from holdfast.model.records import Key, Reference, Row
+
+_Need = tuple[int, Reference, bool]
+"""The place of the row that another needs, by which reference, and whether it is sure that it is that one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,19 +131,24 @@ def rows_in_order(rows: Sequence[Row], own: Sequence[Reference]) -> tuple[list[R
     """
     if not own:
         return list(rows), []
-    places: dict[tuple[tuple[str, ...], Key], int] = {}
+    places = {(each.to_columns, row.key(each.to_columns)): number for number, row in enumerate(rows) for each in own}
+    perhaps: dict[tuple[tuple[str, ...], Key], int] = {}
+    needs: list[list[_Need]] = [[] for _ in rows]
     for number, row in enumerate(rows):
         for each in own:
-            places[each.to_columns, row.key(each.to_columns)] = number
-    needs: list[list[tuple[int, Reference]]] = []
-    for number, row in enumerate(rows):
-        found = [(places.get((each.to_columns, row.key(each.columns))), each) for each in own]
-        needs.append([(place, each) for place, each in found if place is not None and place != number])
+            key = row.key(each.columns)
+            place = places.get((each.to_columns, key))
+            is_sure = place is not None
+            if place is None and None not in key:
+                perhaps = perhaps or {(columns, alike(named)): at for (columns, named), at in places.items()}
+                place = perhaps.get((each.to_columns, alike(key)))
+            if place is not None and place != number:
+                needs[number].append((place, each, is_sure))
     return _sorted_rows(rows, needs)
 
 
 def _sorted_rows(
-    rows: Sequence[Row], needs: Sequence[list[tuple[int, Reference]]]
+    rows: Sequence[Row], needs: Sequence[list[_Need]]
 ) -> tuple[list[Row], list[tuple[Row, Reference]]]:
     done: list[Row] = []
     waiting: list[tuple[Row, Reference]] = []
@@ -151,12 +160,12 @@ def _sorted_rows(
         work = [(start, iter(needs[start]))]
         while work:
             number, rest = work[-1]
-            for place, reference in rest:
+            for place, reference, is_sure in rest:
                 if state[place] == 0:
                     state[place] = 1
                     work.append((place, iter(needs[place])))
                     break
-                if state[place] == 1:
+                if state[place] == 1 and is_sure:
                     waiting.append((rows[number], reference))
             else:
                 work.pop()

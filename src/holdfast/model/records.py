@@ -17,14 +17,32 @@ Key = tuple[Value, ...]
 """Values of the columns asked for, in their order."""
 
 
+class Digits(float):
+    """A number for readers of JSON that is shown to people in the digits the database wrote: ``12.50``."""
+
+    def __new__(cls, text: str) -> Digits:
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """``type`` as the database writes it; ``generated``: computed by the database, never written."""
+    """``type`` as the database writes it; ``generated``: computed by the database, never written.
+
+    ``default``: the expression as the database writes it, where it is known; "" also for none.
+    """
 
     name: str
     type: str = ""
     nullable: bool = True
     generated: bool = False
+    default: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

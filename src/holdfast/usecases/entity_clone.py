@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.entities import cloning, proving
-from holdfast.entities.applying import apply
+from holdfast.entities.applying import apply, require_nothing_else
 from holdfast.entities.cloning import CloneWishes, Copies
 from holdfast.entities.closure import Closure
 from holdfast.entities.graph import Graph
@@ -32,7 +32,7 @@ from holdfast.usecases.entity_finding import (
 )
 from holdfast.usecases.entity_restore import locking, refuse, require_only_ours
 from holdfast.usecases.looking import open_book, open_live
-from holdfast.usecases.row_undo import Protection, kept_only_if_committed, protect_rows
+from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
 
 _NAMED = 5
 
@@ -152,6 +152,7 @@ def _clone(
     originals = _originals(live, transaction, copies)
     applied = apply(live, transaction, decision.changes)
     require_only_ours(transaction, applied)
+    decision.warnings += require_nothing_else(transaction, applied)
     result = EntityCloneResult(
         run=order.run, target=subject.source.url, dry_run=order.dry_run,
         key=_plain(live, copies.rows[closure.root.identity].key(closure.graph.root.key)),

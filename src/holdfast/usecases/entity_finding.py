@@ -23,7 +23,7 @@ from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book
 from holdfast.usecases.looking import open_book
-from holdfast.usecases.row_undo import is_row_undo
+from holdfast.usecases.row_protection import is_row_undo
 
 _NAMED = 3
 _LOOKED_AT = 20

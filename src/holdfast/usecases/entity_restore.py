@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
-from holdfast.entities.applying import Applied, apply, require_order
+from holdfast.entities.applying import Applied, apply, require_nothing_else, require_order
 from holdfast.entities.closure import Closure
 from holdfast.entities.naming import table_named
 from holdfast.entities.restoring import Decision, Find, Wishes, decide
@@ -17,7 +17,7 @@ from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.records import LiveBook, LiveTransaction
 from holdfast.usecases.entity_finding import Subject, choose, closure_saved, title_of
 from holdfast.usecases.looking import open_book, open_live
-from holdfast.usecases.row_undo import Protection, kept_only_if_committed, protect_rows
+from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
 
 _NAMED = 6
 
@@ -102,6 +102,7 @@ def _carry_out(
         if result.decision.changes:
             result.applied = apply(live, transaction, result.decision.changes)
             require_only_ours(transaction, result.applied)
+            result.decision.warnings += require_nothing_else(transaction, result.applied)
             result.undo = protect_rows(repository, _protection(order, live, result.applied)).id
     return result
 

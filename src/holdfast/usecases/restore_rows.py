@@ -26,7 +26,7 @@ from holdfast.sources.base import Source
 from holdfast.sources.records import Book, LiveBook
 from holdfast.usecases.find import SourceOf
 from holdfast.usecases.looking import Library, open_library, open_live
-from holdfast.usecases.row_undo import Protection, protect_rows
+from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
 
 _MOST = 200_000
 _NAMED = 5
@@ -61,6 +61,7 @@ class RowsResult:
     """``rows`` with their fate; ``documents``: the same as JSON values. ``undo``: the snapshot ``undo RUN`` uses.
 
     ``not_found``: keys that were asked for and are not in the snapshot, as JSON values.
+    ``warnings``: what else the database did along with it.
     """
 
     run: str
@@ -72,6 +73,7 @@ class RowsResult:
     rows: list[RowPreview] = field(default_factory=list)
     documents: list[dict[str, object]] = field(default_factory=list)
     not_found: list[dict[str, object]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     undo: str | None = None
     seconds: float = 0.0
 
@@ -175,7 +177,7 @@ def _carry_out(
         result.rows = preview(wish, live.find)
         result.documents = [_document(live, looked.book, wish, row) for row in result.rows]
         return
-    with live.transaction() as transaction:
+    with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
 
         def locked(table: Table, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Row]:
             return transaction.find(table, columns, wanted, lock=table.name == wish.target.name)
@@ -187,7 +189,7 @@ def _carry_out(
         if not changes:
             return
         applied = apply(live, transaction, changes)
-        require_nothing_else(transaction, changes)
+        result.warnings = require_nothing_else(transaction, applied)
         protection = Protection(
             name=looked.entry.info.source, source=source, book=live, changes=applied.changes, run=order.run,
             what=f"rows of {result.table} from {short(looked.entry.info.id)}", to=_printable(order.to),

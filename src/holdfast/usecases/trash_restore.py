@@ -20,7 +20,7 @@ from holdfast.usecases.entity_finding import Subject, entity_named
 from holdfast.usecases.entity_restore import EntityRestoreOrder, EntityRestoreResult, entity_restore
 from holdfast.usecases.guard import guarding
 from holdfast.usecases.looking import open_library, open_live
-from holdfast.usecases.row_undo import Protection, kept_only_if_committed, protect_rows
+from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
 from holdfast.usecases.trash import Discarded
 
 _AT_ONCE = 5_000
@@ -50,7 +50,8 @@ class TrashRestoreOrder:
 class TrashRestoreResult:
     """Rows by table: ``created``, ``replaced``, ``there`` as they were, ``left`` because others stand there now.
 
-    ``entity``: what the restore of an entity told instead. ``undo``: the snapshot ``undo RUN`` goes back to.
+    ``entity``: what the restore of an entity told instead. ``warnings``: what else the database did along with it.
+    ``undo``: the snapshot ``undo RUN`` goes back to.
     """
 
     run: str
@@ -61,6 +62,7 @@ class TrashRestoreResult:
     there: dict[str, int] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
     entity: EntityRestoreResult | None = None
+    warnings: list[str] = field(default_factory=list)
     undo: str | None = None
 
 
@@ -83,7 +85,7 @@ def trash_restore(repository: Repository, order: TrashRestoreOrder) -> TrashRest
 
             changes = _decide(order, live, rows, locked, result)
             if changes:
-                result.undo = _write(repository, order, live, transaction, changes)
+                result.undo = _write(repository, order, live, transaction, changes, result)
     return result
 
 
@@ -218,10 +220,10 @@ def _count(counts: dict[str, int], name: str) -> None:
 
 def _write(
     repository: Repository, order: TrashRestoreOrder, live: LiveBook, transaction: LiveTransaction,
-    changes: Sequence[Difference],
+    changes: Sequence[Difference], result: TrashRestoreResult,
 ) -> str:  # fmt: skip
     applied = apply(live, transaction, changes)
-    require_nothing_else(transaction, changes)
+    result.warnings += require_nothing_else(transaction, applied)
     protection = Protection(
         name=order.discarded.source, source=order.source, book=live, changes=applied.changes, run=order.run,
         what=f"trash restore {order.discarded.id}", created_by=order.created_by, report=order.report,

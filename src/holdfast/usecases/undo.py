@@ -17,7 +17,8 @@ from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.repository.undoing import read_undo
 from holdfast.sources.base import RestoreRequest, Source
 from holdfast.usecases.restore import RestoreOrder, RestoreResult, planned, restore
-from holdfast.usecases.row_undo import RowUndoOrder, is_row_undo, undo_rows
+from holdfast.usecases.row_protection import is_row_undo
+from holdfast.usecases.row_undo import RowUndoOrder, undo_rows
 
 # Fewer could mean a run that somebody else made a moment ago.
 _DIGITS = 4
@@ -94,7 +95,8 @@ def _undo_rows(repository: Repository, entry: SnapshotEntry, order: UndoOrder) -
     plan = RestorePlan(target=done.target, in_place=True, steps=steps, refusals=refusals)
     result = RestoreResult(
         run=done.run, snapshot=done.snapshot, dry_run=done.dry_run, target=done.target, plan=plan, undo=done.undo,
-        verified=not done.dry_run, items=planned(plan), warnings=list(done.conflicts) if order.force else [],
+        verified=not done.dry_run, items=planned(plan),
+        warnings=[*(done.conflicts if order.force else ()), *done.warnings],
     )  # fmt: skip
     if not done.dry_run:
         result.items = [replace(item, status="ok") for item in result.items]

@@ -76,12 +76,15 @@ def restore(face: Face, id_: str, only: Sequence[str], overwrite: bool, drop_col
         with shown(face) as report:
             result = restoring.trash_restore(app.repository, replace(order, report=report))
     counts = _counts(result)
+    warnings = [*(result.entity.decision.warnings if result.entity else ()), *result.warnings]
     face.document(
         {"trash": chosen.id, "run": result.run, "target": result.target, "dry_run": result.dry_run, **counts,
-         "undo": result.undo}
+         "warnings": warnings, "undo": result.undo}
     )  # fmt: skip
     for word, tables in counts.items():
         face.lines(f"{words.count(number):>8} {table} {_SAID[word]}" for table, number in tables.items())
+    for text in warnings:
+        face.warning(text)
     if result.undo is not None:
         face.note(f"to take it back: holdfast undo {short(result.run)}")
 

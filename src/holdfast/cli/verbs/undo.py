@@ -14,7 +14,7 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.sources.base import Source
 from holdfast.system import clock
 from holdfast.usecases.restore import RestoreResult
-from holdfast.usecases.row_undo import is_row_undo
+from holdfast.usecases.row_protection import is_row_undo
 from holdfast.usecases.undo import UndoOrder
 from holdfast.usecases.undo import undo as take_back
 from holdfast.wiring.build import App

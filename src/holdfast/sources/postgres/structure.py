@@ -21,7 +21,9 @@ _LABEL = "quote_ident({0}.nspname) || '.' || quote_ident({1}.relname)"
 
 _COLUMNS = """
 SELECT a.attrelid::int8, a.attname::text, format_type(a.atttypid, a.atttypmod), format_type(a.atttypid, -1),
-  a.attnotnull, a.attgenerated <> '', a.attidentity::text
+  a.attnotnull, a.attgenerated <> '', a.attidentity::text,
+  CASE WHEN a.attgenerated = '' THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
+    WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END
 FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY(%s) ORDER BY a.attrelid, a.attnum
 """
 _KEYS = """
@@ -64,7 +66,10 @@ _ON_DELETE = {"a": "no action", "r": "restrict", "c": "cascade", "n": "set null"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumn:
-    """``base``: the type without its length or precision. ``identity`` "a" always, "d" by default, "" none."""
+    """``base``: the type without its length or precision. ``identity`` "a" always, "d" by default, "" none.
+
+    ``default``: as the server writes it; not kept with snapshots.
+    """
 
     name: str
     type: str
@@ -72,6 +77,7 @@ class TableColumn:
     not_null: bool = False
     generated: bool = False
     identity: str = ""
+    default: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +159,10 @@ def read_structures(connection: Connection, oids: Sequence[int]) -> dict[int, St
     if not found:
         return found
     wanted = list(oids)
-    for oid, name, kind, base, not_null, generated, identity in connection.execute(_COLUMNS, [wanted]):
+    for oid, name, kind, base, not_null, generated, identity, default in connection.execute(_COLUMNS, [wanted]):
         found[oid].columns.append(TableColumn(
             name=name, type=kind, base=base, not_null=not_null, generated=generated, identity=identity,
+            default=default or "",
         ))
     for oid, primary, columns in connection.execute(_KEYS, [wanted]):
         if primary:

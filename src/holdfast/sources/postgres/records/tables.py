@@ -41,7 +41,9 @@ def table_of(name: str, structure: Structure, rows: int | None, root: str = "") 
     return Table(
         name=name,
         columns=tuple(
-            Column(name=one.name, type=one.type, nullable=not one.not_null, generated=one.generated)
+            Column(
+                name=one.name, type=one.type, nullable=not one.not_null, generated=one.generated, default=one.default
+            )
             for one in structure.columns
         ),
         key=structure.key, unique=tuple(structure.unique), rows=rows, sequences=dict(structure.sequences), root=root,

@@ -103,6 +103,7 @@ def _shape(ask: Ask, name: str, sql: str, *, virtual: bool, rowid: bool, strict:
             type=each[2] or "",
             nullable=not each[3] and each[1] != alias and not (each[5] and not rowid),
             generated=each[6] in (2, 3),
+            default=each[4] or "",
         )
         for each in told
         if each[6] != 1
