@@ -46,10 +46,12 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """One table under guard. ``gaps``: what its triggers do not see, or no longer do; empty when they stand."""
+    """One table under guard, or that should be (``guarded`` False). ``gaps``: what its triggers do not see, or no
+    longer do; empty when they stand."""
 
     table: str
     gaps: tuple[str, ...] = ()
+    guarded: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,23 +75,38 @@ class GuardState:
 class Guard(Protocol):
     """The guard of one database. Safe from one thread."""
 
-    def plan(self, tables: Sequence[str]) -> list[str]:
-        """The statements that put ``tables`` under guard, also where some of them are already. UsageError."""
+    def plan(self, tables: Sequence[str], entity: str = "") -> list[str]:
+        """The statements that put ``tables`` under guard, also where some of them are already. UsageError.
+
+        ``entity``: for which it is done; remembered beside what is kept.
+        """
         ...
 
     def rights(self) -> list[str]:
         """What whoever installs must be allowed to."""
         ...
 
-    def install(self, tables: Sequence[str]) -> list[str]:
+    def install(self, tables: Sequence[str], entity: str = "") -> list[str]:
         """Carry the plan out, in one transaction; the statements. TargetError names the right that is missing."""
         ...
 
-    def remove(self, tables: Sequence[str] | None = None) -> list[str]:
+    def remove(
+        self, tables: Sequence[str] | None = None, *, keep: Sequence[str] = (), entity: str = ""
+    ) -> list[str]:
         """Take the triggers of ``tables`` (None: all, and the guard itself) away; the statements.
 
+        Those that tables of ``keep`` need stay, and ``entity`` is forgotten. Tables that are gone are passed over.
         TargetError while rows wait to be shipped that would be lost with the guard itself.
         """
+        ...
+
+    def entities(self) -> Mapping[str, tuple[str, ...]] | None:
+        """Entities that were put under guard, with their tables at that moment; None when that is not known."""
+        ...
+
+    def lacking(self, tables: Sequence[str]) -> list[Watched]:
+        """Those of ``tables``, and of what belongs to them (partitions, tables that inherit), that are not under guard
+        as ``install`` would leave them, with what is missing. ``tables`` may be gone."""
         ...
 
     def state(self) -> GuardState:

@@ -15,7 +15,7 @@ from holdfast.model.records import Row
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
-from holdfast.sources.guarding import Guard, Guarding, GuardState, Kept
+from holdfast.sources.guarding import Guard, Guarding, Kept
 from holdfast.sources.records import Book, Recorded
 from holdfast.usecases.backup import BackupRequest, backup
 from holdfast.usecases.looking import open_book, open_live
@@ -74,29 +74,8 @@ def install(source: Source, name: str, entity: Declaration, *, dry_run: bool = F
     with open_live(source) as book:
         tables = watched_tables(graph_of(book, entity, where=f"[entities.{name}]"))
     with guarding(source).guard() as guard:
-        statements = guard.plan(tables) if dry_run else guard.install(tables)
+        statements = guard.plan(tables, name) if dry_run else guard.install(tables, name)
         return Installed(tables=tables, statements=statements, rights=guard.rights())
-
-
-def remove(source: Source, name: str | None = None, entity: Declaration | None = None) -> list[str]:
-    """Take the triggers of an entity away, or without one the whole guard; the statements."""
-    tables: Sequence[str] | None = None
-    if entity is not None:
-        with open_live(source) as book:
-            tables = watched_tables(graph_of(book, entity, where=f"[entities.{name}]"))
-    with guarding(source).guard() as guard:
-        return guard.remove(tables)
-
-
-def status(sources: Mapping[str, Source]) -> dict[str, GuardState]:
-    """What is under guard, by source; sources that cannot have one are left out."""
-    found = {}
-    for name, source in sources.items():
-        if isinstance(source, Guarding):
-            with source.guard() as guard:
-                guard.gather()
-                found[name] = guard.state()
-    return found
 
 
 def ship(repository: Repository, order: ShipOrder) -> Shipped:

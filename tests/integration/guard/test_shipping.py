@@ -21,7 +21,8 @@ from holdfast.repository.repository import Repository
 from holdfast.sources.postgres.records.live_transaction import PostgresTransaction
 from holdfast.sources.sqlite import SqliteSource
 from holdfast.storage.local import LocalStorage
-from holdfast.usecases.guard import ShipOrder, Shipped, guarding, install, remove, ship, status
+from holdfast.usecases.guard import ShipOrder, Shipped, guarding, install, ship
+from holdfast.usecases.guard_state import remove, status
 from holdfast.usecases.row_undo import RowUndoOrder, undo_rows
 from holdfast.usecases.trash import Discarded, TrashOrder, trash
 from holdfast.usecases.trash_restore import TrashRestoreOrder, TrashRestoreResult, trash_restore
@@ -99,7 +100,7 @@ def test_rows_come_back_from_the_guard_itself_too(world: World, application: App
 def test_a_column_that_is_gone_is_named_and_left_out_when_told(world: World, application: Application) -> None:
     """The schema changed between the delete and the restore."""
     application.run("DELETE FROM regs WHERE id = 1")
-    remove(application.source, "event", EVENT)
+    remove(application.source, {"event": EVENT}, "event")
     application.run("ALTER TABLE regs DROP COLUMN x", "ALTER TABLE regs ADD COLUMN y text DEFAULT 'new'")
     with world.opened() as repository:
         (entry,) = in_trash(repository, application)
@@ -155,7 +156,7 @@ def test_what_was_stored_is_only_removed_the_next_time(world: World, application
         done = shipped(repository, application)
         assert (done.rows, done.snapshots) == (61, [])
         assert in_trash(repository, application)[0].rows == 61
-        assert status({"shop": held})["shop"].waiting.rows == 0
+        assert status({"shop": held}, {"event": EVENT})["shop"].state.waiting.rows == 0
 
 
 @pytest.mark.parametrize("application", ["postgres"], indirect=True)
@@ -247,7 +248,7 @@ def test_what_was_never_read_back_is_read_back_before_it_is_removed(world: World
     for _ in range(2):
         with world.opened() as repository, pytest.raises(HoldfastError):
             shipped(repository, application)
-        assert status({"shop": application.source})["shop"].waiting.rows == 61
+        assert status({"shop": application.source}, {"event": EVENT})["shop"].state.waiting.rows == 61
     world.store = None
     with world.opened() as repository:
         done = shipped(repository, application)
@@ -321,4 +322,4 @@ def test_a_copy_of_the_database_ships_what_it_holds_itself(world: World, applica
             back(repository, application, entry)
             gone |= {row[0] for row in application.rows()["regs"]}
         assert {1, 2, 3} <= gone
-        assert status({"shop": twin.source})["shop"].waiting.rows == 0
+        assert status({"shop": twin.source}, {"event": EVENT})["shop"].state.waiting.rows == 0

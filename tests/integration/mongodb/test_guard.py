@@ -14,7 +14,8 @@ from holdfast.model.errors import HoldfastError, TargetError
 from holdfast.sources.mongodb.source import MongoSource
 from holdfast.usecases.entity_delete import EntityDeleteOrder, entity_delete
 from holdfast.usecases.entity_finding import Subject
-from holdfast.usecases.guard import ShipOrder, install, remove, ship, status
+from holdfast.usecases.guard import ShipOrder, install, ship
+from holdfast.usecases.guard_state import remove, status
 from holdfast.usecases.trash import TrashOrder, trash
 from holdfast.usecases.trash_restore import TrashRestoreOrder, trash_restore
 
@@ -58,7 +59,7 @@ def test_from_install_to_restore(world: World, database: tuple[MongoServer, str]
         base.events.delete_one({"_id": 1})
         base.other.insert_one({"_id": 1})
         base.other.delete_one({"_id": 1})
-    found = status({"shop": source})["shop"]
+    found = status({"shop": source}, {"event": EVENT})["shop"].state
     assert found.waiting.rows == 21
     assert not [gap for table in found.watched for gap in table.gaps]
     with world.opened() as repository:
@@ -74,8 +75,8 @@ def test_from_install_to_restore(world: World, database: tuple[MongoServer, str]
         for entry in entries:
             trash_restore(repository, TrashRestoreOrder(discarded=entry, source=source))
     assert state(server, name) == before
-    remove(source)
-    assert not status({"shop": source})["shop"].installed
+    remove(source, {"event": EVENT})
+    assert not status({"shop": source}, {"event": EVENT})["shop"].state.installed
 
 
 def test_what_is_gathered_twice_is_kept_once(database: tuple[MongoServer, str]) -> None:

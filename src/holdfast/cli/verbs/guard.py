@@ -12,10 +12,12 @@ from holdfast.cli.opening import opened
 from holdfast.cli.options import Family, verb
 from holdfast.cli.progress import shown
 from holdfast.model.errors import Exit
-from holdfast.sources.guarding import Guarding, GuardState
+from holdfast.sources.guarding import Guarding
 from holdfast.system import clock
 from holdfast.usecases import guard as guards
+from holdfast.usecases import guard_state as standing
 from holdfast.usecases.entity_finding import entity_named
+from holdfast.usecases.guard_state import Standing
 
 _ENTITY = click.argument("name", metavar="ENTITY")
 _SOURCES = click.argument("sources", metavar="[SOURCE]...", nargs=-1)
@@ -59,14 +61,15 @@ def install(face: Face, name: str) -> None:
 def status(face: Face, sources: Sequence[str]) -> int:
     """Say what is under guard, what waits to be shipped, and what the guard cannot see.
 
-    Ends with status 4 when triggers are gone, disabled or out of date.
+    What stands is compared with what the entities need now. Ends with status 4 when a table of an entity that was put
+    under guard is not under guard any more, or its triggers are gone, disabled or out of date.
     """
     with opened(face) as app:
-        found = guards.status(app.sources(sources))
-    face.document({name: _document(state) for name, state in found.items()})
-    for name, state in found.items():
-        _tell(face, name, state)
-    gaps = any(table.gaps for state in found.values() for table in state.watched)
+        found = standing.status(app.sources(sources), app.settings.entities)
+    face.document({name: _document(each) for name, each in found.items()})
+    for name, each in found.items():
+        _tell(face, name, each)
+    gaps = any(table.gaps for each in found.values() for table in each.state.watched)
     return int(Exit.PROBLEMS_FOUND if gaps else Exit.OK)
 
 
@@ -99,28 +102,39 @@ def remove(face: Face, name: str, source_name: str | None) -> None:
         declaration = entity_named(app.settings.entities, name) if name else None
         source = app.source(declaration.source if declaration else source_name or "")
         ask.confirm(face, f"remove the guard from {source.url}?")
-        statements = guards.remove(source, name or None, declaration)
-    face.document({"statements": statements})
-    face.line("the guard is gone" if statements else "there was no guard")
+        named = declaration.source if declaration else source_name
+        entities = {each: told for each, told in app.settings.entities.items() if told.source == named}
+        done = standing.remove(source, entities, name or None)
+    face.document({"statements": done.statements, "kept": dict(done.kept)})
+    face.lines(f"{table} stays under guard, for {other}" for table, other in done.kept.items())
+    face.line("the guard is gone" if done.statements else "there was no guard")
 
 
-def _document(state: GuardState) -> dict[str, object]:
+def _document(each: Standing) -> dict[str, object]:
+    state = each.state
     return {
         "installed": state.installed,
-        "tables": [{"table": each.table, "gaps": list(each.gaps)} for each in state.watched],
+        "tables": [
+            {"table": table.table, "guarded": table.guarded, "gaps": list(table.gaps)} for table in state.watched
+        ],
+        "never_guarded": list(each.apart),
         "waiting": {"rows": state.waiting.rows, "oldest": state.waiting.oldest},
         "cannot_see": list(state.blind),
     }
 
 
-def _tell(face: Face, name: str, state: GuardState) -> None:
+def _tell(face: Face, name: str, standing: Standing) -> None:
+    state = standing.state
     if not state.installed:
         face.line(f"{name}: no guard")
         return
-    face.line(f"{name}: {len(state.watched)} tables under guard", "bold")
+    bare = sum(not each.guarded for each in state.watched)
+    missing = f", {bare} not" if bare else ""
+    face.line(f"{name}: {len(state.watched) - bare} tables under guard{missing}", "bold")
     for each in state.watched:
         face.line(f"  {each.table}", "yellow" if each.gaps else "")
         face.lines(f"    {gap}" for gap in each.gaps)
+    face.lines(f"  entity {each} was never put under guard: guard install {each}" for each in standing.apart)
     oldest = f", the oldest from {words.instant(state.waiting.oldest)} UTC" if state.waiting.oldest else ""
     face.line(f"  {words.count(state.waiting.rows)} deleted rows wait for guard ship{oldest}")
     face.line("  it cannot see:")

@@ -24,7 +24,10 @@ _DUPLICATE = 11000
 
 @dataclass(slots=True)
 class Progress:
-    """How far the stream was read. ``count``: deletes so far; ``lost``: those of which no document was left."""
+    """How far the stream was read. ``count``: deletes so far; ``lost``: those of which no document was left.
+
+    ``entities``: for what ``tables`` are under guard; None when that was never noted.
+    """
 
     tables: list[str] = field(default_factory=list)
     token: str = ""
@@ -32,6 +35,7 @@ class Progress:
     count: int = 0
     lost: int = 0
     broken: str = ""
+    entities: dict[str, list[str]] | None = None
 
     @classmethod
     def read(cls, base: Base) -> Progress | None:
@@ -40,12 +44,16 @@ class Progress:
         if told is None:
             return None
         return cls(tables=list(told["tables"]), token=told["token"], since=told["since"], count=int(told["count"]),
-                   lost=int(told["lost"]), broken=told["broken"])  # fmt: skip
+                   lost=int(told["lost"]), broken=told["broken"],
+                   entities=None if (noted := told.get("entities")) is None
+                   else {each["name"]: list(each["tables"]) for each in noted})  # fmt: skip
 
     def write(self, base: Base) -> None:
         """Durable before anybody relies on it."""
         told = {"tables": self.tables, "token": self.token, "since": self.since, "count": self.count,
                 "lost": self.lost, "broken": self.broken}  # fmt: skip
+        if self.entities is not None:
+            told["entities"] = [{"name": name, "tables": tables} for name, tables in self.entities.items()]
         base[STATE].update_one({"_id": "guard"}, {"$set": told}, upsert=True)
 
 

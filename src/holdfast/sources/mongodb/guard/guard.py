@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,8 +30,9 @@ class MongoGuard:
     def __init__(self, base: Base, place: Place) -> None:
         self._base, self._place = base, place
 
-    def plan(self, tables: Sequence[str]) -> list[str]:
+    def plan(self, tables: Sequence[str], entity: str = "") -> list[str]:
         """See Guard: commands of the shell."""
+        del entity  # noted in the guard's own state
         there = {each["name"]: str(each.get("type")) for each in self._base.list_collections()}
         for name in tables:
             if there.get(name) != "collection":
@@ -43,7 +44,7 @@ class MongoGuard:
         return ["collMod on each collection", "changeStream on the database",
                 f"find, insert, update and remove on {COLLECTION} and {STATE}"]  # fmt: skip
 
-    def install(self, tables: Sequence[str]) -> list[str]:
+    def install(self, tables: Sequence[str], entity: str = "") -> list[str]:
         """See Guard."""
         statements = self.plan(tables)
         with translating(self._place, doing="pre-images could not be switched on"):
@@ -61,11 +62,15 @@ class MongoGuard:
             progress = known or Progress(since=began)
             progress.tables = sorted({*progress.tables, *tables})
             progress.broken, progress.lost = "", 0
+            if entity:
+                progress.entities = {**(progress.entities or {}), entity: list(tables)}
             self._base[COLLECTION].create_index("shipment")
             progress.write(self._base)
         return statements
 
-    def remove(self, tables: Sequence[str] | None = None) -> list[str]:
+    def remove(
+        self, tables: Sequence[str] | None = None, *, keep: Sequence[str] = (), entity: str = ""
+    ) -> list[str]:
         """See Guard."""
         with translating(self._place, doing="the guard could not be taken down"):
             progress = Progress.read(self._base)
@@ -78,15 +83,37 @@ class MongoGuard:
                     why="they would be lost with the guard", hint="holdfast guard ship, then remove again",
                 )  # fmt: skip
             progress = Progress.read(self._base) or progress
-            gone = [name for name in progress.tables if tables is None or name in tables]
+            gone = [name for name in progress.tables if tables is None or (name in tables and name not in keep)]
+            there = set(self._base.list_collection_names())
             for name in gone:
-                self._base.command({"collMod": name, _OPTION: {"enabled": False}})
+                if name in there:
+                    self._base.command({"collMod": name, _OPTION: {"enabled": False}})
+            if progress.entities is not None:
+                progress.entities.pop(entity, None)
             progress.tables = [name for name in progress.tables if name not in gone]
             progress.write(self._base)
             if tables is None:
                 self._base.drop_collection(COLLECTION)
                 self._base.drop_collection(STATE)
         return [f'db.runCommand({{collMod: "{name}", {_OPTION}: {{enabled: false}}}})' for name in gone]
+
+    def entities(self) -> Mapping[str, tuple[str, ...]] | None:
+        """See Guard."""
+        with translating(self._place, doing="the guard's state could not be read"):
+            progress = Progress.read(self._base)
+        if progress is None or progress.entities is None:
+            return None
+        return {name: tuple(tables) for name, tables in progress.entities.items()}
+
+    def lacking(self, tables: Sequence[str]) -> list[Watched]:
+        """See Guard."""
+        with translating(self._place, doing="the guard's state could not be read"):
+            progress = Progress.read(self._base)
+        there = progress.tables if progress is not None else ()
+        return [
+            Watched(table=name, gaps=("not guarded: deletes from it are not kept",), guarded=False)
+            for name in tables if name not in there
+        ]  # fmt: skip
 
     def gather(self) -> None:
         """See Guard."""

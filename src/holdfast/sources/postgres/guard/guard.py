@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
 
 from holdfast.model.errors import TargetError
-from holdfast.sources.guarding import GuardState, Waiting
+from holdfast.sources.guarding import GuardState, Waiting, Watched
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.guard import sql
+from holdfast.sources.postgres.guard.comparing import lacking
 from holdfast.sources.postgres.guard.rows import instant
-from holdfast.sources.postgres.guard.watch import BLIND, standing, tables_named, watched
+from holdfast.sources.postgres.guard.tables import tables_named, tables_there
+from holdfast.sources.postgres.guard.watch import BLIND, standing, watched
 from holdfast.sources.postgres.names import qualified
 from holdfast.sources.postgres.refusals import scrubbed
 
@@ -37,10 +39,11 @@ class PostgresGuard:
         self._connection = connection
         self._conninfo = conninfo
 
-    def plan(self, tables: Sequence[str]) -> list[str]:
+    def plan(self, tables: Sequence[str], entity: str = "") -> list[str]:
         """See Guard."""
         found = tables_named(self._connection, tables)
-        return [*sql.CREATE, *(statement for table in found for statement in sql.triggers(table))]
+        noted = [sql.remembered(entity, tables)] if entity else []
+        return [*sql.CREATE, *(statement for table in found for statement in sql.triggers(table)), *noted]
 
     def rights(self) -> list[str]:
         """See Guard."""
@@ -50,21 +53,25 @@ class PostgresGuard:
             "TRIGGER and SELECT on each table and its partitions; their owner has them",
         ]
 
-    def install(self, tables: Sequence[str]) -> list[str]:
+    def install(self, tables: Sequence[str], entity: str = "") -> list[str]:
         """See Guard."""
-        statements = self.plan(tables)
+        statements = self.plan(tables, entity)
         self._run(statements, "the guard could not be put up", "; ".join(self.rights()))
         return statements
 
-    def remove(self, tables: Sequence[str] | None = None) -> list[str]:
+    def remove(
+        self, tables: Sequence[str] | None = None, *, keep: Sequence[str] = (), entity: str = ""
+    ) -> list[str]:
         """See Guard."""
         there = standing(self._connection)
-        wanted = set(there if tables is None else self._with_parts(tables))
+        wanted = set(there) if tables is None else self._with_parts(tables) - self._with_parts(keep)
         statements = [
             statement
-            for label, (schema, name, names) in there.items() if label in wanted
-            for statement in sql.dropped(qualified(schema, name), names)
+            for place, names in there.items() if place in wanted
+            for statement in sql.dropped(qualified(*place), names)
         ]  # fmt: skip
+        if entity and self._remembers():
+            statements.append(sql.forgotten(entity))
         if tables is None and self._installed():
             if waiting := self.state().waiting.rows:
                 raise TargetError(
@@ -87,6 +94,16 @@ class PostgresGuard:
             installed=installed, waiting=waiting, blind=BLIND,
             watched=tuple(watched(self._connection)) if installed else (),
         )  # fmt: skip
+
+    def entities(self) -> Mapping[str, tuple[str, ...]] | None:
+        """See Guard."""
+        if not self._remembers():
+            return None
+        return {name: tuple(tables) for name, tables in self._asked(f"SELECT name, tables FROM {sql.ENTITIES}")}
+
+    def lacking(self, tables: Sequence[str]) -> list[Watched]:
+        """See Guard."""
+        return list(lacking(self._connection, tables))
 
     def gather(self) -> None:
         """See Guard: the triggers did."""
@@ -112,16 +129,18 @@ class PostgresGuard:
         return self._asked(f"DELETE FROM {sql.NAME} WHERE shipment = %s", shipment).rowcount
 
     def _installed(self) -> bool:
-        row = self._connection.execute("SELECT to_regclass(%s)", (sql.NAME,)).fetchone()
+        return self._is_there(sql.NAME)
+
+    def _remembers(self) -> bool:
+        return self._is_there(sql.ENTITIES)
+
+    def _is_there(self, name: str) -> bool:
+        row = self._connection.execute("SELECT to_regclass(%s)", (name,)).fetchone()
         return row is not None and row[0] is not None
 
-    def _with_parts(self, tables: Sequence[str]) -> set[str]:
-        labels = set()
-        for table in tables_named(self._connection, tables):
-            for place in ((table.schema, table.name), *table.leaves):
-                row = self._connection.execute("SELECT format('%%I.%%I', %s::text, %s::text)", place).fetchone()
-                labels.add(row[0] if row else "")
-        return labels
+    def _with_parts(self, tables: Sequence[str]) -> set[tuple[str, str]]:
+        found = tables_there(self._connection, tables)
+        return {place for table in found for place in ((table.schema, table.name), *table.leaves)}
 
     def _asked(self, statement: str, *values: object) -> psycopg.Cursor[Any]:
         try:
@@ -151,7 +170,7 @@ class PostgresGuard:
         )  # fmt: skip
 
 
-_GRANT = f"USAGE on schema {sql.SCHEMA} and SELECT, UPDATE, DELETE on {sql.NAME}"
+_GRANT = f"USAGE on schema {sql.SCHEMA}, SELECT, UPDATE, DELETE on {sql.NAME}, and SELECT on {sql.ENTITIES}"
 _EMPTY = (
     "DO $$BEGIN IF EXISTS (SELECT FROM holdfast_guard.deleted) THEN"
     " RAISE 'rows were deleted meanwhile, and wait to be shipped'; END IF; END$$"

@@ -10,6 +10,7 @@ from holdfast.sources.postgres.names import literal, qualified, quote
 SCHEMA = "holdfast_guard"
 TABLE = "deleted"
 NAME = f"{SCHEMA}.{TABLE}"
+ENTITIES = f"{SCHEMA}.entities"
 DELETE = "holdfast_guard_delete"
 TRUNCATE = "holdfast_guard_truncate"
 
@@ -67,9 +68,15 @@ BEGIN
       SELECT FROM pg_trigger t WHERE t.tgrelid = p.relid AND t.tgname = '{TRUNCATE}' AND t.tgenabled IN ('O', 'A')))
     UNION SELECT TG_RELID WHERE NOT EXISTS (SELECT FROM pg_partition_tree(TG_RELID))
   LOOP
-    EXECUTE format($sql${_INTO}
-      SELECT {_values("$1", "truncate").replace("%", "%%")}, (gone.*)::text FROM ONLY %s AS gone$sql$,
-      leaf::regclass) USING leaf;
+    BEGIN
+      EXECUTE format($sql${_INTO}
+        SELECT {_values("$1", "truncate").replace("%", "%%")}, (gone.*)::text FROM ONLY %s AS gone$sql$,
+        leaf::regclass) USING leaf;
+    EXCEPTION WHEN insufficient_privilege THEN
+      RAISE insufficient_privilege USING
+        MESSAGE = format('what TRUNCATE takes from %s cannot be kept, so it is refused: %s', leaf::regclass, SQLERRM),
+        HINT = format('holdfast guard status; GRANT SELECT ON %s TO %I, or use DELETE', leaf::regclass, current_user);
+    END;
   END LOOP;
   RETURN NULL;
 END"""
@@ -95,6 +102,7 @@ CREATE = (
   shipment text
 )""",
     f"CREATE INDEX IF NOT EXISTS deleted_shipment ON {SCHEMA}.{TABLE} (shipment) WHERE shipment IS NOT NULL",
+    f"CREATE TABLE IF NOT EXISTS {ENTITIES} (name text PRIMARY KEY, tables text[] NOT NULL)",
     f"CREATE OR REPLACE FUNCTION {SCHEMA}.keep_statement() RETURNS trigger {_AS_OWNER} AS $keep$\n{_STATEMENT}\n$keep$",
     f"CREATE OR REPLACE FUNCTION {SCHEMA}.keep_row() RETURNS trigger {_AS_OWNER} AS $keep$\n{_ROW}\n$keep$",
     f"CREATE OR REPLACE FUNCTION {SCHEMA}.keep_all() RETURNS trigger {_AS_OWNER} AS $keep$\n{_EMPTY}\n$keep$",
@@ -135,6 +143,20 @@ def triggers(table: GuardedTable) -> Iterator[str]:
             f"CREATE OR REPLACE TRIGGER {TRUNCATE} BEFORE TRUNCATE ON {place} FOR EACH STATEMENT"
             f" EXECUTE FUNCTION {SCHEMA}.keep_all()"
         )
+
+
+def remembered(entity: str, tables: Iterable[str]) -> str:
+    """The statement that notes for what the tables are under guard."""
+    names = ", ".join(map(literal, tables))
+    return (
+        f"INSERT INTO {ENTITIES} VALUES ({literal(entity)}, ARRAY[{names}]::text[])"
+        " ON CONFLICT (name) DO UPDATE SET tables = excluded.tables"
+    )
+
+
+def forgotten(entity: str) -> str:
+    """The statement that notes that an entity is under guard no more."""
+    return f"DELETE FROM {ENTITIES} WHERE name = {literal(entity)}"
 
 
 def dropped(place: str, names: Iterable[str]) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from holdfast.model.errors import SourceError, TargetError, UsageError
@@ -39,7 +40,7 @@ class SqliteGuard:
         self._connection = connection
         self._where = printable(path)
 
-    def plan(self, tables: Sequence[str]) -> list[str]:
+    def plan(self, tables: Sequence[str], entity: str = "") -> list[str]:
         """See Guard."""
         schema = self._schema()
         shapes = [self._shape(schema, name) for name in tables]
@@ -53,23 +54,28 @@ class SqliteGuard:
                     continue
                 statements.append(_drop(known))
             statements.append(sql.trigger(shape))
-        return statements
+        return [*statements, *(sql.remembered(entity, tables) if entity else ())]
 
     def rights(self) -> list[str]:
         """See Guard."""
         return ["to write the database file"]
 
-    def install(self, tables: Sequence[str]) -> list[str]:
+    def install(self, tables: Sequence[str], entity: str = "") -> list[str]:
         """See Guard."""
         with self._writing("The guard could not be put up"):
-            statements = self.plan(tables)
+            statements = self.plan(tables, entity)
             self._run(statements)
         return statements
 
-    def remove(self, tables: Sequence[str] | None = None) -> list[str]:
+    def remove(
+        self, tables: Sequence[str] | None = None, *, keep: Sequence[str] = (), entity: str = ""
+    ) -> list[str]:
         """See Guard."""
         with self._writing("The guard could not be taken down"):
-            statements = [_drop(each) for each in self._standing() if tables is None or each.table in tables]
+            gone = None if tables is None else set(tables) - set(keep)
+            statements = [_drop(each) for each in self._standing() if gone is None or each.table in gone]
+            if self._remembers() and (entity or tables is None):
+                statements.append(sql.forgotten(entity) if tables is not None else f"DROP TABLE main.{sql.ENTITIES}")
             if tables is None and self._installed():
                 if waiting := self._waiting().rows:
                     raise TargetError(
@@ -88,6 +94,24 @@ class SqliteGuard:
             installed=installed, blind=BLIND, waiting=self._waiting() if installed else Waiting(rows=0),
             watched=tuple(Watched(table=each.table, gaps=_gaps(each, schema)) for each in self._standing()),
         )  # fmt: skip
+
+    def entities(self) -> Mapping[str, tuple[str, ...]] | None:
+        """See Guard."""
+        if not self._remembers():
+            return None
+        rows = self._asked(f"SELECT name, tables FROM main.{sql.ENTITIES} ORDER BY name")
+        return {name: tuple(json.loads(tables)) for name, tables in rows}
+
+    def lacking(self, tables: Sequence[str]) -> list[Watched]:
+        """See Guard."""
+        there, shapes = {each.table for each in self._standing()}, self._schema().shapes
+        return [
+            Watched(
+                table=name, guarded=False,
+                gaps=("not guarded: deletes from it are not kept" if name in shapes else "the table is gone",),
+            )
+            for name in tables if name not in there
+        ]  # fmt: skip
 
     def gather(self) -> None:
         """See Guard: the triggers did."""
@@ -116,7 +140,7 @@ class SqliteGuard:
 
     def _shape(self, schema: Schema, name: str) -> Shape:
         shape = schema.shapes.get(name)
-        if shape is None or name == sql.TABLE:
+        if shape is None or name in (sql.TABLE, sql.ENTITIES):
             raise UsageError(f"there is no table {name} to guard", where=self._where)
         if shape.virtual:
             raise UsageError(f"{name} is a virtual table: it takes no triggers", where=self._where)
@@ -127,6 +151,9 @@ class SqliteGuard:
 
     def _installed(self) -> bool:
         return sql.TABLE in self._schema().shapes
+
+    def _remembers(self) -> bool:
+        return sql.ENTITIES in self._schema().shapes
 
     def _waiting(self) -> Waiting:
         row = self._asked(f"SELECT count(*), min(at) FROM main.{sql.TABLE}").fetchone()

@@ -12,6 +12,7 @@ from holdfast.sources.sqlite.names import quoted
 from holdfast.sources.sqlite.records.schema import Shape
 
 TABLE = "holdfast_guard_deleted"
+ENTITIES = "holdfast_guard_entities"
 PREFIX = "holdfast_guard_on_"
 
 _FIXED = ("id", "transaction_id", "at", "table_name", "columns", "shipment")
@@ -66,6 +67,19 @@ def kept(rows: Iterable[Row]) -> Iterator[Kept]:
             transaction=together, began=together, at=str(values["at"]), by=Doer(),
             shipment=str(values["shipment"] or ""),
         )  # fmt: skip
+
+
+def remembered(entity: str, tables: Iterable[str]) -> list[str]:
+    """The statements that note for what the tables are under guard."""
+    return [
+        f"CREATE TABLE IF NOT EXISTS main.{ENTITIES} (name TEXT PRIMARY KEY, tables TEXT NOT NULL)",
+        f"INSERT OR REPLACE INTO main.{ENTITIES} VALUES ({_literal(entity)}, {_literal(_json(tables))})",
+    ]
+
+
+def forgotten(entity: str) -> str:
+    """The statement that notes that an entity is under guard no more."""
+    return f"DELETE FROM main.{ENTITIES} WHERE name = {_literal(entity)}"
 
 
 @dataclass(frozen=True, slots=True)
