@@ -106,7 +106,8 @@ def _pair(table: Table, word: str) -> tuple[str, str] | None:
 
 
 def _by_key(book: Book, table: Table, words: Sequence[str]) -> list[Asked]:
-    found, why = [], ""
+    found: list[Asked] = []
+    refused: UsageError | None = None
     for columns in dict.fromkeys((table.key, *table.unique)):
         texts = list(words) if len(columns) == len(words) else _split(words[0]) if len(words) == 1 else []
         if not columns or len(texts) != len(columns):
@@ -116,7 +117,7 @@ def _by_key(book: Book, table: Table, words: Sequence[str]) -> list[Asked]:
         except AmbiguousValue:
             raise
         except UsageError as error:
-            why = why or str(error.what)
+            refused = refused or error
             continue
         found.append(Asked(table=table, columns=columns, key=key))
     if found:
@@ -124,9 +125,13 @@ def _by_key(book: Book, table: Table, words: Sequence[str]) -> list[Asked]:
     keys = " or ".join(",".join(columns) for columns in (table.key, *table.unique) if columns)
     raise UsageError(
         f"{' '.join(words)!r} is no key of {table.name}",
-        why=why or (f"its keys: {keys}" if keys else "it has no key"),
-        hint=f"or ask by column=value; {columns_hint(table)}".rstrip("; "),
+        why=_told(refused) if refused else f"its keys: {keys}" if keys else "it has no key",
+        hint=(refused and refused.hint) or f"or ask by column=value; {columns_hint(table)}".rstrip("; "),
     )
+
+
+def _told(error: UsageError) -> str:
+    return f"{error.what}: {error.why}" if error.why else error.what
 
 
 def _is_json(word: str) -> bool:

@@ -77,6 +77,18 @@ class Book(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """Optional power of a Book: rows for readers of JSON. Where a book has it not, ``plain`` tells each value."""
+
+    def told(self, table: Table, row: Row, *, exact: bool = False) -> dict[str, Any]:
+        """Columns (or paths) with numbers, flags, lists and documents wherever nothing is lost by that.
+
+        ``exact``: so that rows that differ in any way are told differently.
+        """
+        ...
+
+
+@runtime_checkable
 class Comparing(Protocol):
     """Optional power of a Book: rows stored in the same bytes in another book of the same kind cancel unread."""
 
@@ -244,12 +256,37 @@ class Interchange(Protocol):
         """The value of a literal (None, bool, int, Decimal, str, bytes) or of a field of COPY (str)."""
         ...
 
+    def made(self, values: Mapping[str, Value]) -> Row:
+        """The row of values that ``from_cell`` or ``from_sql`` gave."""
+        ...
+
     def from_raw(self, raw: bytes) -> Row:
         """A document from its own bytes. UsageError when they are none, or rows of this kind have no such form."""
         ...
 
     def dump(self, view: SnapshotView, book: Book, format: str, tables: Sequence[Table] | None) -> Iterator[Dump]:  # noqa: A002
         """The files of ``format``; ``tables`` None: everything the snapshot holds. MissingTool, UsageError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``rows`` whole rows in the text of a format, each with its end."""
+
+    rows: int
+    data: bytes
+
+
+@runtime_checkable
+class Blockwise(Protocol):
+    """Optional power of an Interchange: stored rows become text in whole blocks, the same text as row by row."""
+
+    def csv_blocks(self, book: Book, table: Table, names: Sequence[str]) -> Iterator[Block] | None:
+        """The lines of these columns, as ``cell`` and CSV have them; None where this book cannot be read so."""
+        ...
+
+    def json_blocks(self, book: Book, table: Table) -> Iterator[Block] | None:
+        """A JSON object a line, as ``told`` has it, without computed columns; None likewise."""
         ...
 
 

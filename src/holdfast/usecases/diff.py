@@ -12,12 +12,13 @@ from typing import Any
 
 from holdfast.model.errors import UsageError
 from holdfast.model.events import PhaseEnded, PhaseStarted, Reporter, silent
-from holdfast.model.records import Difference, Row, Table
+from holdfast.model.records import Difference, Table
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.records.contrast import Contrast, Pair
 from holdfast.records.naming import table_named
 from holdfast.records.schema import SchemaDifference
+from holdfast.records.telling import told_key, told_pair
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book
@@ -191,16 +192,12 @@ def _compare(one: Book, two: Book, name: str, limit: int | None) -> TableDiff:
 
 def _told(one: Book, two: Book, pair: Pair, each: Difference) -> dict[str, Any]:
     """One difference as JSON values."""
-    book = two if each.after is not None else one
+    book, table = (two, pair.after) if each.after is not None else (one, pair.before)
+    before, after = told_pair(pair.books, pair.tables, (each.before, each.after))
     return {
         "did": each.did.value,
-        "key": {column: book.plain(value) for column, value in zip(pair.key, each.key, strict=False)},
+        "key": told_key(book, table, pair.key, each.key),
         "columns": list(each.columns),
-        "before": plain_row(one, each.before),
-        "after": plain_row(two, each.after),
+        "before": before,
+        "after": after,
     }
-
-
-def plain_row(book: Book, row: Row | None) -> dict[str, Any] | None:
-    """A row as JSON values."""
-    return None if row is None else {column: book.plain(value) for column, value in row.values.items()}

@@ -9,10 +9,11 @@ from typing import Any
 
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.events import Reporter, silent
-from holdfast.model.records import Row
+from holdfast.model.records import Row, Table
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
-from holdfast.records.naming import Asked, asked, table_named
+from holdfast.records.naming import asked, table_named
+from holdfast.records.telling import told_key, told_row
 from holdfast.records.where import parse_where
 from holdfast.records.where.choosing import chosen
 from holdfast.repository.repository import Repository, SnapshotEntry
@@ -78,28 +79,24 @@ def _look(book: Book, info: SnapshotInfo, order: FindOrder) -> FindResult:
     table = table_named(book, order.item)
     result = FindResult(snapshot=info, item=table.name, key={})
     if order.where is not None:
-        _take(book, chosen(book, table, parse_where(order.where)), order, result)
+        _take(book, table, chosen(book, table, parse_where(order.where)), order, result)
         return result
     for question in asked(book, table, order.words):
         if not result.key:
-            result.key = _told(book, question)
-        _take(book, book.find(table, question.columns, [question.key]), order, result)
+            result.key = told_key(book, table, question.columns, question.key)
+        _take(book, table, book.find(table, question.columns, [question.key]), order, result)
         if result.rows:
-            result.key = _told(book, question)
+            result.key = told_key(book, table, question.columns, question.key)
             break
     return result
 
 
-def _told(book: Book, question: Asked) -> dict[str, Any]:
-    return {column: book.plain(value) for column, value in zip(question.columns, question.key, strict=True)}
-
-
-def _take(book: Book, rows: Iterator[Row], order: FindOrder, result: FindResult) -> None:
+def _take(book: Book, table: Table, rows: Iterator[Row], order: FindOrder, result: FindResult) -> None:
     for row in rows:
         if order.limit is not None and len(result.rows) >= order.limit:
             result.more = True
             return
-        result.rows.append({column: book.plain(value) for column, value in row.values.items()})
+        result.rows.append(told_row(book, table, row))
 
 
 def _nearest(info: SnapshotInfo, entries: list[SnapshotEntry]) -> list[SnapshotEntry]:

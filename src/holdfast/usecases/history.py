@@ -14,6 +14,7 @@ from holdfast.model.records import Key, Row, Table
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.records.history import Sighting, Version, versions
 from holdfast.records.naming import asked, table_named
+from holdfast.records.telling import told_row
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book
@@ -153,7 +154,7 @@ class _Looking:
         for row in self._found(book, table, keys):
             key = row.key(table.key or tuple(row.values))
             seen.rows[key] = row
-            seen.plain[key] = {name: book.plain(value) for name, value in row.values.items()}
+            seen.plain[key] = told_row(book, table, row)
             seen.keys[key] = {name: seen.plain[key].get(name) for name in table.key}
             if len(seen.rows) > _MOST:
                 raise UsageError(f"more than {_MOST:,} rows of {table.name} are meant", hint="ask for fewer")

@@ -121,7 +121,8 @@ def _as_json(value: Any, kind: str = "") -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, Decimal):
-        return format(value.normalize() if kind == "DECIMAL(38,10)" else value, "f")
+        told = format(value, "f")
+        return told.rstrip("0").rstrip(".") if kind == "DECIMAL(38,10)" else told
     if isinstance(value, dt.date | dt.time):
         told = value.isoformat()
         return _ENDLESS.get(told[:26].removesuffix("+00:00"), told)

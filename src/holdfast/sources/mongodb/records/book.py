@@ -18,6 +18,7 @@ from holdfast.sources.mongodb import values
 from holdfast.sources.mongodb.inventory import Collection
 from holdfast.sources.mongodb.records import typing_in
 from holdfast.sources.mongodb.records.paths import values_at
+from holdfast.sources.mongodb.records.telling import told_row
 
 _LOOKED_AT = 200
 
@@ -75,6 +76,11 @@ class MongoBook(abc.ABC):
     def plain(self, value: Value) -> Any:
         """See sources.records.Book."""
         return values.plain(value)
+
+    def told(self, table: Table, row: Row, *, exact: bool = False) -> dict[str, Any]:
+        """See sources.records.Telling."""
+        del table
+        return told_row(row, exact=exact)
 
     def fingerprint(self, table: Table) -> str:
         """See sources.records.Book: documents have no columns, so key, collation, validator and unique indexes."""

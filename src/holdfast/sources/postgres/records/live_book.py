@@ -21,6 +21,7 @@ from holdfast.sources.postgres.records.live_sql import select
 from holdfast.sources.postgres.records.live_transaction import PostgresTransaction
 from holdfast.sources.postgres.records.paths import path_of
 from holdfast.sources.postgres.records.tables import fingerprint_of
+from holdfast.sources.postgres.records.telling import told_row
 from holdfast.sources.postgres.records.text import unescaped
 from holdfast.sources.postgres.refusals import translating
 from holdfast.sources.records import LiveTransaction
@@ -131,6 +132,10 @@ class PostgresLiveBook:
     def plain(self, value: Value) -> Any:
         """See Book: text stays text."""
         return value
+
+    def told(self, table: Table, row: Row, *, exact: bool = False) -> dict[str, Any]:
+        """See Telling."""
+        return told_row(table, row, exact=exact)
 
     def fingerprint(self, table: Table) -> str:
         """See Book."""

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from holdfast.model.records import Key
 from holdfast.sources.postgres.records.paths import Path, path_of, reader
+from holdfast.sources.postgres.records.spans import length
 from holdfast.sources.postgres.records.text import Form, escaped
 
 _FEW = 8
@@ -37,7 +38,8 @@ class Selector:
     def meaning(self) -> bytes:
         """Changes whenever other bytes would be compared for the same columns."""
         kinds = [self._form.types[source.place or 0] if self._form.types else "" for source in self._sources]
-        return f"{self._form.codec} {kinds}".encode("utf-8", "surrogatepass")
+        later = [source.alike.__name__ for source in self._sources if source.alike in (length, _signless)]
+        return f"{self._form.codec} {kinds}{later or ''}".encode("utf-8", "surrogatepass")
 
     @property
     def known(self) -> bool:
@@ -170,8 +172,12 @@ class _Source:
 
 def _alike(type_name: str) -> Callable[[bytes], bytes] | None:
     """How equal values of a type may be written in more than one way."""
-    if type_name.startswith("numeric"):
+    if type_name.startswith("numeric") and not type_name.endswith("[]"):
         return _number
+    if type_name.startswith("interval") and not type_name.endswith("[]"):
+        return length
+    if type_name in ("real", "double precision"):
+        return _signless
     if type_name.startswith(_PADDED):
         return bytes.rstrip if "varying" not in type_name else None
     if type_name.rpartition(".")[2] in _LETTERS_FOLDED:
@@ -187,6 +193,11 @@ def _number(text: bytes) -> bytes:
         return stripped if Decimal(text.decode()) else b"0"
     except (InvalidOperation, UnicodeDecodeError):
         return text
+
+
+def _signless(text: bytes) -> bytes:
+    """Zero has two signs and is one number."""
+    return b"0" if text == b"-0" else text
 
 
 def _folded(text: bytes) -> bytes:

@@ -8,13 +8,15 @@ from typing import Any
 from holdfast.model.records import Key, Reference, Row, Table, Value
 from holdfast.model.snapshot import Item
 from holdfast.sources.postgres.definitions_sql import split_name
-from holdfast.sources.postgres.items import KIND_EXTENSION_CONFIG, KIND_TABLE
+from holdfast.sources.postgres.items import DEFINITIONS, KIND_EXTENSION_CONFIG, KIND_TABLE
 from holdfast.sources.postgres.records.changes import changes
 from holdfast.sources.postgres.records.finding import Finder, Part
 from holdfast.sources.postgres.records.tables import TablesByName, fingerprint_of, references_of, table_of
 from holdfast.sources.postgres.records.tabular import copy_text
+from holdfast.sources.postgres.records.telling import told_row
 from holdfast.sources.postgres.records.text import Form
-from holdfast.sources.postgres.records.typed import typed
+from holdfast.sources.postgres.records.typed import typed_in_snapshot
+from holdfast.sources.postgres.records.types_defined import TypesDefined, types_defined
 from holdfast.sources.postgres.records.units import Unit, stretches
 from holdfast.sources.postgres.structure import Structure
 from holdfast.sources.records import Book, CopyText, SnapshotView
@@ -36,6 +38,7 @@ class SnapshotBook:
         self._encoding = str(view.manifest.notes.get("encoding", "UTF8"))
         self._codec = "latin-1" if self._encoding == "SQL_ASCII" else "utf-8"
         self._parts: dict[str, list[Part]] = {}
+        self._defined: TypesDefined | None = None
         self.id = view.id
         self.answers: dict[tuple[str, bytes], list[tuple[Unit, bytes]]] = {}
         self.notes = view.manifest.notes
@@ -88,6 +91,11 @@ class SnapshotBook:
             for unit, data in stretches(self._content, part.item):
                 yield from self._finder.decoded(part, unit, data)
 
+    def stored(self, part: Part) -> Iterator[tuple[bytes, Iterator[Row]]]:
+        """Whole lines as they lie there, nothing where rows lie in pieces; and the rows of them."""
+        for unit, data in stretches(self._content, part.item):
+            yield data, self._finder.decoded(part, unit, data)
+
     def find(self, table: Table, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Row]:
         """See Book."""
         unique = any(set(key) <= set(columns) for key in (table.key, *table.unique) if key)
@@ -137,12 +145,23 @@ class SnapshotBook:
         return [] if None in found else [each for each in found if each is not None]
 
     def parse(self, table: Table, column: str, text: str) -> Value:
-        """See Book."""
-        return typed(table, column, text)
+        """See Book: what only a server could read is refused."""
+        return typed_in_snapshot(table, column, text, self._types_defined)
+
+    def _types_defined(self) -> TypesDefined:
+        if self._defined is None:
+            item = self.item(DEFINITIONS)
+            segments = item.segments if item is not None else ()
+            self._defined = types_defined(block for segment in segments for block in self._content.blocks(segment))
+        return self._defined
 
     def plain(self, value: Value) -> Any:
         """See Book: text stays text."""
         return value
+
+    def told(self, table: Table, row: Row, *, exact: bool = False) -> dict[str, Any]:
+        """See Telling."""
+        return told_row(table, row, exact=exact)
 
     def fingerprint(self, table: Table) -> str:
         """See Book."""

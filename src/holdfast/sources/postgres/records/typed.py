@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import uuid
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation, localcontext
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Table, Value
-from holdfast.sources.postgres.records import canonical
+from holdfast.sources.postgres.records import canonical, spans
 from holdfast.sources.postgres.records.paths import path_of
+from holdfast.sources.postgres.records.types_defined import TypesDefined
 
 _WHOLE = {"smallint": 15, "integer": 31, "bigint": 63}
 _YES = ("t", "true", "y", "yes", "on", "1")
@@ -18,6 +21,17 @@ _FLOATS = {"real": 4, "double precision": 8}
 _TIMED = re.compile(r"(timestamp|time)(?:\((\d)\))? (with|without) time zone")
 _WHOLE_LIST = re.compile(r"\{\s*(-?\d+\s*(,\s*-?\d+\s*)*)?\}")
 _NO_DIGITS = {"nan": "NaN", "infinity": "Infinity", "inf": "Infinity", "-infinity": "-Infinity", "-inf": "-Infinity"}
+_MOMENT = re.compile(r"\d{4,}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?([+-]\d\d(:\d\d){0,2})?( BC)?")
+_CLOCK = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d(:\d\d){0,2})?")
+_TYPED_SO = (
+    ("boolean", "true or false"), ("uuid", "32 hexadecimal digits: c4ca4238-a0b9-2382-0dcc-509a6f75849b"),
+    ("numeric", "a number of no more digits than the type has"), ("real", "a number"), ("double", "a number"),
+    ("date", "2026-11-21"), ("timestamp", "2026-11-21 10:00:00, with +02 for another zone than UTC"),
+    ("time", "10:00:00, with +02 for another zone than UTC"), ("interval", "1 year 2 mons 3 days 04:05:06"),
+    ("bytea", "hexadecimal: \\x00ff"),
+)  # fmt: skip
+_ENDLESS = 200_000
+_LABELS = 30
 _DAY = re.compile(r"-?\d{4,}-\d\d-\d\d")
 
 
@@ -32,8 +46,64 @@ def typed(table: Table, column: str, text: str) -> Value:
         return text
     found = _read(kind, text)
     if found is None:
-        raise UsageError(f"'{text}' is no value of {table.name}.{column}", why=f"the column is of type {kind}")
+        raise misfit(table, column, text, kind)
     return found
+
+
+def typed_in_snapshot(table: Table, column: str, text: str, defined: Callable[[], TypesDefined]) -> Value:
+    """The same without a server: labels of enums and domains are looked up, and what cannot be read is refused.
+
+    ``defined`` is asked for types that are not PostgreSQL's own. UsageError for columns that snapshots do not hold.
+    """
+    known = next((one for one in table.columns if one.name == column), None)
+    if known is None:
+        return typed(table, column, text)
+    if known.generated:
+        raise UsageError(
+            f"{table.name}.{column} is generated, and not kept in snapshots",
+            hint="columns: " + ", ".join(one.name for one in table.columns if not one.generated),
+        )
+    kind = known.type
+    if "." in kind:
+        kind = defined().below(kind)
+        labels = defined().enums.get(kind)
+        if labels is not None and text not in labels:
+            raise _no_label(f"{table.name}.{column}", text, kind, labels)
+    found = _read(kind, text)
+    if found is None or not certain(kind, found):
+        raise misfit(table, column, text, known.type)
+    return found
+
+
+def _no_label(place: str, text: str, kind: str, labels: list[str]) -> UsageError:
+    near = difflib.get_close_matches(text, labels, n=1)
+    told = ", ".join(labels[:_LABELS]) + (" …" if len(labels) > _LABELS else "")
+    return UsageError(
+        f"'{text}' is no value of {place}",
+        why=f"the column is of the enum {kind}",
+        hint=f"did you mean '{near[0]}'? its values: {told}" if near else f"its values: {told}",
+    )
+
+
+def misfit(table: Table, column: str, text: str, kind: str) -> UsageError:
+    """What to say of a value that a column of type ``kind`` cannot hold."""
+    return UsageError(
+        f"'{text}' is no value of {table.name}.{column}", why=f"the column is of type {kind}", hint=_how(kind)
+    )
+
+
+def certain(kind: str, text: str) -> bool:
+    """Whether a value in canonical form is one for certain; False where only a server could read it."""
+    if kind.startswith("timestamp"):
+        return text in ("infinity", "-infinity") or _MOMENT.fullmatch(text) is not None
+    return not kind.startswith("time") or _CLOCK.fullmatch(text) is not None
+
+
+def _how(kind: str) -> str:
+    """How a value of the type is typed."""
+    if kind in _WHOLE:
+        return f"a whole number from {-(1 << _WHOLE[kind])} to {(1 << _WHOLE[kind]) - 1}"
+    return next((told for name, told in _TYPED_SO if kind.startswith(name)), "")
 
 
 def fits(kind: str, text: str) -> bool:
@@ -49,15 +119,17 @@ def _read(kind: str, text: str) -> str | None:
         return "t" if text.lower() in _YES else "f" if text.lower() in _NO else None
     if kind == "uuid":
         return _uuid(text)
-    if kind.startswith("numeric"):
+    if kind.startswith("numeric") and not kind.endswith("[]"):
         return _numeric(kind, text)
     if kind == "date":
         return canonical.day(text) or (text if _is_odd_day(text) else None)
     if (timed := _TIMED.fullmatch(kind)) is not None:
         places = 6 if timed[2] is None else int(timed[2])
         if timed[1] == "time":
-            return text if timed[3] == "with" else canonical.clock(text, places)
+            return spans.zoned_clock(text, places) if timed[3] == "with" else canonical.clock(text, places)
         return canonical.moment(text, zoned=timed[3] == "with", places=places)
+    if kind.startswith("interval") and not kind.endswith("[]"):
+        return spans.interval(text)
     if kind in _FLOATS:
         return canonical.floating(text, _FLOATS[kind])
     if kind == "bytea":
@@ -97,7 +169,12 @@ def _numeric(kind: str, text: str) -> str | None:
         number = Decimal(text.strip())
     except InvalidOperation:
         return None
-    digits = re.search(r",\s*(\d+)\)", kind)
+    digits = re.search(r"\((\d+),\s*(-?\d+)\)", kind)
     if digits and number.is_finite():
-        number = round(number, int(digits[1]))
-    return format(number, "f")
+        if number and number.adjusted() >= _ENDLESS:
+            return None
+        with localcontext(prec=_ENDLESS):
+            number = round(number, int(digits[2]))
+        if number and number.adjusted() >= int(digits[1]) - int(digits[2]):
+            return None
+    return format(number, "f") if number.is_finite() and abs(number.adjusted()) < _ENDLESS else None

@@ -73,6 +73,11 @@ class SqliteBook(abc.ABC):
         """See sources.records.Book."""
         return values.plain(value)
 
+    def told(self, table: Table, row: Row, *, exact: bool = False) -> dict[str, Any]:
+        """See sources.records.Telling: values have their own types here, and are always exact."""
+        del table, exact
+        return {name: values.told(value) for name, value in row.values.items()}
+
     def fingerprint(self, table: Table) -> str:
         """See sources.records.Book."""
         return fingerprint(self.shape(table))

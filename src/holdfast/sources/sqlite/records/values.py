@@ -13,6 +13,8 @@ from holdfast.sources.sqlite.records.schema import Shape
 
 _BLOB = re.compile(r"x'((?:[0-9a-f]{2})*)'", re.IGNORECASE)
 _LARGEST = 1 << 63
+_KEPT = 1 << 53
+_BROKEN = re.compile("[\udc80-\udcff]")
 
 
 def affinity(declared: str) -> str:
@@ -52,6 +54,18 @@ def plain(value: Value) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return value
+
+
+def told(value: Value) -> Any:
+    """For readers of JSON, without loss: extended JSON for what they could not keep or tell apart."""
+    if isinstance(value, int) and abs(value) > _KEPT:
+        return {"$numberLong": str(value)}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$numberDouble": "Infinity" if value > 0 else "-Infinity"}
+    if isinstance(value, str) and _BROKEN.search(value):
+        data = value.encode("utf-8", "surrogateescape")
+        return {"$text": {"base64": base64.b64encode(data).decode()}}
+    return plain(value)
 
 
 def _number(text: str) -> int | float | None:
