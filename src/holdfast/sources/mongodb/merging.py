@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from bson.raw_bson import RawBSONDocument
-from pymongo import DeleteOne, ReplaceOne
-from pymongo.errors import BulkWriteError
 
 from holdfast.model.snapshot import Item
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.documents import elements, only
 from holdfast.sources.mongodb.inventory import listed
-from holdfast.sources.mongodb.loading import Loaded, give_back_zero_timestamps, insert, nonzero
+from holdfast.sources.mongodb.loading import Loaded, insert
 from holdfast.sources.mongodb.place import Base
 from holdfast.sources.mongodb.saved import Saved, batched
-from holdfast.sources.mongodb.values import RAW, identity, look, raw_document
+from holdfast.sources.mongodb.swapping import Pair, by_ids, key_of, swap
+from holdfast.sources.mongodb.values import RAW
 
 _AT_ONCE = 1000
 _BATCH = 10_000
@@ -27,13 +27,13 @@ _WORTH_READING = 10
 class Mode:
     """``write`` False only counts. ``overwrite`` what differs, ``exact`` also delete what the snapshot has not.
 
-    ``spared``: identities of documents that others wrote to meanwhile, which are left as they are.
+    ``others``: identities of documents that others have written to until now, which are left as they are.
     """
 
     write: bool
     overwrite: bool = False
     exact: bool = False
-    spared: frozenset[bytes] = frozenset()
+    others: Callable[[], AbstractSet[bytes]] = frozenset
 
 
 @dataclass(slots=True)
@@ -77,10 +77,10 @@ def _merge_ranges(base: Base, saved: Saved, item: Item, merged: Merged) -> None:
     lower = b""
     for batch, following in _with_next(batched(saved.documents(item))):
         upper = only(following[0], b"_id") if following else b""
-        living = {_key(document): document for document in _between(base, item.label, lower, upper)}
+        living = {key_of(document): document for document in _between(base, item.label, lower, upper)}
         _merge_batch(base, item.label, batch, living, merged)
         if merged.mode.exact:
-            _delete(base, item.label, [living[key] for key in living.keys() - set(map(_key, batch))], merged)
+            _delete(base, item.label, [living[key] for key in living.keys() - set(map(key_of, batch))], merged)
         lower = upper
     if merged.mode.exact and not item.rows:
         _delete(base, item.label, list(_between(base, item.label, b"", b"")), merged)
@@ -90,66 +90,53 @@ def _merge_looked_up(base: Base, saved: Saved, item: Item, merged: Merged) -> No
     """Few documents, or documents in an order of their own: each is asked for by its key."""
     kept: set[bytes] = set()
     for batch in batched(saved.documents(item)):
-        living = {_key(document): document for document in _by_ids(base, item.label, batch)}
+        living = {key_of(document): document for document in _looked_up(base, item.label, batch)}
         _merge_batch(base, item.label, batch, living, merged)
         if merged.mode.exact:
-            kept.update(map(_key, batch))
+            kept.update(map(key_of, batch))
     if merged.mode.exact:
         found = listed(base, {"find": item.label, "projection": {"_id": 1}})
-        _delete(base, item.label, [document for document in found if _key(document) not in kept], merged)
+        extra = [document for document in found if key_of(document) not in kept]
+        for at in range(0, len(extra), _AT_ONCE):
+            _delete(base, item.label, by_ids(base, item.label, extra[at : at + _AT_ONCE]), merged)
 
 
 def _merge_batch(base: Base, name: str, batch: list[bytes], living: dict[bytes, bytes], merged: Merged) -> None:
     mode = merged.mode
-    wanted = {key: document for document in batch if (key := _key(document)) not in mode.spared}
-    merged.spared += len(batch) - len(wanted)
+    wanted = {key_of(document): document for document in batch}
     missing = [document for key, document in wanted.items() if key not in living]
     differing = [(living[key], document) for key, document in wanted.items() if living.get(key, document) != document]
-    merged.create += len(missing)
     merged.unchanged += len(wanted) - len(missing) - len(differing)
-    if mode.overwrite or mode.exact:
-        merged.change += len(differing)
-        if mode.write and differing:
-            _replace(base, name, differing, merged.loaded)
-    else:
-        merged.differing += len(differing)
-    if mode.write and missing:
-        insert(base, name, missing, merged.loaded)
+    replaced = differing if mode.overwrite or mode.exact else []
+    merged.differing += len(differing) - len(replaced)
+    if mode.write and (missing or replaced):
+        missing, replaced = _not_of_others(missing, replaced, merged)
+    merged.create += len(missing)
+    merged.change += len(replaced)
+    if mode.write:
+        merged.spared += swap(base, name, replaced, merged.loaded)
+        if missing:
+            insert(base, name, missing, merged.loaded)
 
 
 def _delete(base: Base, name: str, extra: list[bytes], merged: Merged) -> None:
-    mode = merged.mode
-    spared = [document for document in extra if _key(document) in mode.spared] if mode.spared else []
-    merged.spared += len(spared)
-    extra = [document for document in extra if document not in spared] if spared else extra
-    merged.delete += len(extra)
-    for at in range(0, len(extra) if mode.write else 0, _AT_ONCE):
-        gone = [DeleteOne({"_id": RawBSONDocument(each, RAW)["_id"]}) for each in extra[at : at + _AT_ONCE]]
-        base[name].bulk_write(gone, ordered=False)
+    pairs = [(document, b"") for document in extra]
+    if merged.mode.write and pairs:
+        _, pairs = _not_of_others([], pairs, merged)
+    merged.delete += len(pairs)
+    if merged.mode.write:
+        merged.spared += swap(base, name, pairs, merged.loaded)
 
 
-def _replace(base: Base, name: str, pairs: list[tuple[bytes, bytes]], loaded: Loaded) -> None:
-    """Put other documents in the place of living ones; an ``_id`` of another type needs the old one gone."""
-    requests: list[ReplaceOne[RawBSONDocument] | DeleteOne] = []
-    again, held_back = [], []
-    for living, document in pairs:
-        key = RawBSONDocument(living, RAW)["_id"]
-        if only(living, b"_id") != only(document, b"_id"):
-            requests.append(DeleteOne({"_id": key}))
-            again.append(document)
-            continue
-        altered, names = nonzero(document)
-        requests.append(ReplaceOne({"_id": key}, raw_document(altered)))
-        if names:
-            held_back.append((altered, names))
-    try:
-        base[name].bulk_write(requests, ordered=False, bypass_document_validation=True)
-    except BulkWriteError as error:
-        failures = error.details.get("writeErrors", [])
-        loaded.add(0, 0, [str(each.get("errmsg", "refused")) for each in failures])
-    if again:
-        insert(base, name, again, loaded)
-    give_back_zero_timestamps(base, name, held_back)
+def _not_of_others(missing: list[bytes], pairs: list[Pair], merged: Merged) -> tuple[list[bytes], list[Pair]]:
+    """Asked after the living were read: whatever was written by then is known, later writes no longer fit a pair."""
+    others = merged.mode.others()
+    if not others:
+        return missing, pairs
+    left = [document for document in missing if key_of(document) not in others]
+    pairs_left = [pair for pair in pairs if key_of(pair[0]) not in others]
+    merged.spared += len(missing) - len(left) + len(pairs) - len(pairs_left)
+    return left, pairs_left
 
 
 def _merge_measurements(base: Base, saved: Saved, item: Item, merged: Merged) -> None:
@@ -177,10 +164,9 @@ def sorted_fields(document: bytes) -> bytes:
                            for kind, name, start, end in elements(document)))  # fmt: skip
 
 
-def _by_ids(base: Base, name: str, batch: list[bytes]) -> Iterator[bytes]:
+def _looked_up(base: Base, name: str, batch: list[bytes]) -> Iterator[bytes]:
     for at in range(0, len(batch), _AT_ONCE):
-        keys = [RawBSONDocument(each, RAW)["_id"] for each in batch[at : at + _AT_ONCE]]
-        yield from listed(base, {"find": name, "filter": {"_id": {"$in": keys}}})
+        yield from by_ids(base, name, batch[at : at + _AT_ONCE])
 
 
 def _between(base: Base, name: str, lower: bytes, upper: bytes) -> Iterator[bytes]:
@@ -199,12 +185,3 @@ def _with_next(batches: Iterator[list[bytes]]) -> Iterator[tuple[list[bytes], li
         held = batch
     if held:
         yield held, []
-
-
-def identities_of(keys: Iterable[bytes]) -> frozenset[bytes]:
-    """What ``Mode.spared`` wants, out of ``{_id}`` documents."""
-    return frozenset(map(_key, keys))
-
-
-def _key(document: bytes) -> bytes:
-    return identity(look(only(document, b"_id")).get("_id"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -17,7 +17,8 @@ from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb import making
 from holdfast.sources.mongodb.inventory import Collection, views_in_order
 from holdfast.sources.mongodb.loading import Loaded, insert
-from holdfast.sources.mongodb.merging import Merged, Mode, identities_of, merge
+from holdfast.sources.mongodb.meanwhile import Meanwhile
+from holdfast.sources.mongodb.merging import Merged, Mode, merge
 from holdfast.sources.mongodb.place import Base
 from holdfast.sources.mongodb.saved import Overlay, Saved, batched
 from holdfast.sources.mongodb.values import RAW
@@ -28,7 +29,7 @@ _PHASE = "restore"
 
 @dataclass(slots=True, kw_only=True)
 class Restoring:
-    """One restore into one database. ``written``: keys of documents that others wrote to since the plan was held.
+    """One restore into one database. ``meanwhile``: what others write since the plan was held.
 
     ``compared``: what ``--verify=content`` found in collections made anew."""
 
@@ -36,7 +37,7 @@ class Restoring:
     saved: Saved
     request: RestoreRequest
     living: dict[str, Collection]
-    written: Mapping[str, set[bytes]] = field(default_factory=dict)
+    meanwhile: Meanwhile | None = None
     compared: list[ItemResult] = field(default_factory=list)
 
     def run(self, plan: RestorePlan) -> list[ItemResult]:
@@ -61,8 +62,8 @@ class Restoring:
             yield _result(step, "ok", "removed")
         else:
             item = self.saved.items[step.label]
-            spared = identities_of(self.written.get(step.label, ()))
-            mode = Mode(write=True, overwrite=self.request.overwrite, exact=self.request.exact, spared=spared)
+            others = self.meanwhile.written_to(step.label) if self.meanwhile is not None else frozenset
+            mode = Mode(write=True, overwrite=self.request.overwrite, exact=self.request.exact, others=others)
             merged = merge(self.base, self.saved, item, mode)
             there = frozenset(str(RawBSONDocument(raw, RAW)["name"]) for raw in self.living[step.label].indexes)
             problems = self._missing_indexes(step.label, there)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,8 +15,8 @@ from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, Manifest, RestoreRequest, Source
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.inventory import Choice, Collection, matches, read_collections
+from holdfast.sources.mongodb.meanwhile import Meanwhile
 from holdfast.sources.mongodb.merging import Mode, merge
-from holdfast.sources.mongodb.overtaken import Follower
 from holdfast.sources.mongodb.place import Base, Place
 from holdfast.sources.mongodb.refusals import translated, translating
 from holdfast.sources.mongodb.restoring import Restoring
@@ -45,7 +44,7 @@ class MongoTarget:
         self._source, self._request, self._source_at = source, request, source_at
         self._place = self._chosen()
         self._compared: list[ItemResult] = []
-        self._follower: Follower | None = None
+        self._meanwhile: Meanwhile | None = None
 
     def _chosen(self) -> Place:
         to, source = self._request.to, self._source
@@ -143,19 +142,16 @@ class MongoTarget:
 
     @contextmanager
     def hold(self, plan: RestorePlan) -> Iterator[None]:
-        """MongoDB locks no collection for anybody: what others write from now on is followed, and spared by ``apply``.
-
-        On a single server, which tells nobody what is written, there is nothing that could be followed.
-        """
-        names = {step.label for step in plan.touched()}
+        """MongoDB locks no collection for anybody: what others write from now on is noticed (``meanwhile``)."""
+        touched = _kinds(plan)
         with ExitStack() as stack:
-            if names:
+            if touched:
                 client = stack.enter_context(self._place.client(TargetError))
-                with contextlib.suppress(PyMongoError):
-                    self._follower = Follower(self._place.base(client), names.__contains__)
-                    stack.callback(self._follower.close)
+                with translating(self._place, doing=_READING, kind=TargetError):
+                    self._meanwhile = Meanwhile.begun(self._place.base(client), touched)
+                stack.callback(self._meanwhile.close)
             yield
-            self._follower = None
+            self._meanwhile = None
 
     def touched_source(self, plan: RestorePlan) -> tuple[Source, tuple[str, ...]] | None:
         """The target's collections that exist and are about to change."""
@@ -174,19 +170,16 @@ class MongoTarget:
         with aim.place.client(TargetError) as client:
             base = aim.place.base(client)
             try:
+                if self._meanwhile is not None:
+                    self._meanwhile.refuse_unheard(_kinds(plan))
                 run = Restoring(
-                    base=base, saved=saved, request=self._request, living=aim.living, written=self._written(plan)
+                    base=base, saved=saved, request=self._request, living=aim.living, meanwhile=self._meanwhile
                 )
                 results = run.run(plan)
             except PyMongoError as error:
                 raise translated(error, aim.place, doing="the restore stopped", kind=TargetError) from error
         self._compared = run.compared
         return results
-
-    def _written(self, plan: RestorePlan) -> dict[str, set[bytes]]:
-        if self._follower is None:
-            return {}
-        return self._follower.written_so_far({step.label for step in plan.touched()})
 
     def verify(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
         """What was made anew was compared before anything in it could expire; the rest is read back now."""
@@ -200,6 +193,12 @@ class MongoTarget:
                     found = shortfall(base, saved, item, overwrite=request.overwrite, exact=request.exact)
                     results.append(_compared(step, found))
         return results
+
+
+def _kinds(plan: RestorePlan) -> dict[str, str]:
+    """Kinds of the collections whose documents are about to change, by name."""
+    changing = (Action.ADD, Action.OVERWRITE, Action.REPLACE)
+    return {step.label: step.kind for step in plan.steps if step.action in changing}
 
 
 def beside(database: str, label: str) -> str:

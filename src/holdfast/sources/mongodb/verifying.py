@@ -24,9 +24,14 @@ def fingerprint(found: Iterable[bytes], form: Callable[[bytes], bytes]) -> tuple
     return count, total % _WRAP
 
 
+def form_of(kind: str) -> Callable[[bytes], bytes]:
+    """What is compared of a document: of a measurement the order of its fields means nothing."""
+    return sorted_fields if kind == kinds.KIND_TIMESERIES else bytes
+
+
 def difference(base: Base, saved: Saved, item: Item) -> str:
     """What is not the same in a collection that was made anew; "" when everything is."""
-    form = sorted_fields if item.kind == kinds.KIND_TIMESERIES else bytes
+    form = form_of(item.kind)
     wanted = fingerprint(saved.documents(item), form)
     found = fingerprint(listed(base, {"find": item.label}), form)
     if wanted[0] != found[0]:
