@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from holdfast.exchange.records import BadFile, Form, Origin, Record
 
 LARGEST_ROW = 64 << 20
 _PLAIN = re.compile(r'[^",\r\n]*')
 _QUOTED = re.compile(r'"((?:[^"]|"")*+)"')
-_MUST_QUOTE = re.compile(r'[",\r\n]|\A\Z|\A\\\.\Z|\A\s|\s\Z')
 _MOST_COLUMNS = 2000
-
-
-def line(cells: Iterable[str | None]) -> str:
-    """One row, with its end."""
-    return ",".join(["" if cell is None else _written(cell) for cell in cells]) + "\r\n"
-
-
-def _written(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if _MUST_QUOTE.search(cell) else cell
 
 
 class CsvReader:
@@ -53,11 +43,11 @@ class CsvReader:
     def _header(self, row: list[str | None] | None) -> tuple[str, ...]:
         if row is None:
             raise BadFile("the file is empty", where=self.place(), hint="its first line must name the columns")
-        names = [name.strip() if name else "" for name in row]
+        names = [name or "" for name in row]
         if len(names) > _MOST_COLUMNS:
             raise BadFile(f"the first line names {len(names):,} columns", where=self.place(), hint="is this CSV?")
-        if "" in names:
-            raise BadFile(f"column {names.index('') + 1} has no name", where=self.place())
+        if None in row:
+            raise BadFile(f"column {row.index(None) + 1} has no name", where=self.place())
         if twice := [name for name in names if names.count(name) > 1]:
             raise BadFile(f"two columns are called {twice[0]!r}", where=self.place())
         if any("\0" in name for name in names):

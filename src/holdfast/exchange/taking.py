@@ -130,6 +130,9 @@ class Taker:
         if record.form is Form.JSON:
             return self._interchange.taken(table, values)
         convert = self._interchange.from_cell if record.form is Form.CELLS else self._interchange.from_sql
+        if self._interchange.documents:  # a field without text is one that the document has not
+            found = {name: convert(table, name, one) for name, one in values.items() if one is not None}
+            return self._interchange.made(found)
         return Row({name: None if one is None else convert(table, name, one) for name, one in values.items()})
 
     def _named(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,7 +169,7 @@ class Taker:
 
 
 def _loosely(name: str) -> str:
-    return name.replace("_", "").casefold()
+    return name.strip().replace("_", "").casefold()
 
 
 def _compare(origin: Origin, counts: Mapping[str, int]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from holdfast.exchange import csv_text
+from holdfast.model import csv_cells
 from holdfast.model.records import Row, Table
-from holdfast.sources.records import Book, Interchange
+from holdfast.sources.records import Block, Blockwise, Book, Interchange
 
 _BLOCK = 256 << 10
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -41,6 +41,21 @@ class Contents:
             count += 1
         self.counts[table.name] = count
 
+    def stored(self, table: Table, made: Callable[[Blockwise], Iterator[Block] | None]) -> Iterator[bytes] | None:
+        """All rows of one table as whole blocks of text, counted; None where they must be made one by one."""
+        apart = self.root is not None and self.root[0].name == table.name
+        if self.rows is not None or apart or not isinstance(self.interchange, Blockwise):
+            return None
+        found = made(self.interchange)
+        return None if found is None else self._counted(table, found)
+
+    def _counted(self, table: Table, found: Iterator[Block]) -> Iterator[bytes]:
+        count = 0
+        for block in found:
+            yield block.data
+            count += block.rows
+        self.counts[table.name] = count
+
 
 def blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Small parts joined to blocks worth writing."""
@@ -57,24 +72,35 @@ def csv_of(contents: Contents, table: Table) -> Iterator[bytes]:
     """One table: a line of names, then the rows."""
     names = _names(contents, table)
     cell = contents.interchange.cell
-    yield csv_text.line(names).encode("utf-8", "backslashreplace")
+    yield csv_cells.line(names).encode("utf-8", "backslashreplace")
+    if (found := contents.stored(table, lambda by: by.csv_blocks(contents.book, table, names))) is not None:
+        yield from found
+        return
     for row in contents.of(table):
-        cells = [cell(table, name, row.values.get(name)) for name in names]
-        yield csv_text.line(cells).encode("utf-8", "backslashreplace")
+        cells = [cell(table, name, row.values[name]) if name in row.values else None for name in names]
+        yield csv_cells.line(cells).encode("utf-8", "backslashreplace")
 
 
 def _names(contents: Contents, table: Table) -> list[str]:
-    """The columns; documents are read once for all fields that any of them has."""
+    """The columns; documents are read once for all fields that any of them has, and the types in each."""
     if table.columns and not contents.interchange.documents:
         return [column.name for column in table.columns if not column.generated]
     found = dict.fromkeys(table.key)
-    for row in contents.of(table):
-        found.update(dict.fromkeys(row.values))
+
+    def named() -> Iterator[Row]:
+        for row in contents.of(table):
+            found.update(dict.fromkeys(row.values))
+            yield row
+
+    contents.interchange.by_example(table, named())
     return list(found)
 
 
 def jsonl_of(contents: Contents, table: Table) -> Iterator[bytes]:
     """One table: one JSON object a line."""
+    if (found := contents.stored(table, lambda by: by.json_blocks(contents.book, table))) is not None:
+        yield from found
+        return
     for row in _told(contents, table):
         yield row + b"\n"
 
@@ -102,11 +128,16 @@ def _head(facts: Mapping[str, Any]) -> bytes:
 def _tables(contents: Contents) -> Iterator[bytes]:
     for number, table in enumerate(contents.tables):
         yield (b",\n" if number else b"\n") + _ENCODER.encode(table.name) + b": ["
-        first = True
-        for row in _told(contents, table):
-            yield (b"\n" if first else b",\n") + row
-            first = False
+        yield from _elements(contents, table)
         yield b"]"
+
+
+def _elements(contents: Contents, table: Table) -> Iterator[bytes]:
+    """The rows of one table as an array has them; no row has a line end in itself."""
+    before = b"\n"
+    for lines in jsonl_of(contents, table):
+        yield before + lines[:-1].replace(b"\n", b",\n")
+        before = b",\n"
 
 
 def _told(contents: Contents, table: Table) -> Iterator[bytes]:

@@ -155,3 +155,44 @@ def test_half_a_file_is_refused(
     with pytest.raises(BadFile, match="no BSON"):
         imported(repository, source, path)
     assert len(repository.snapshots()) == 1
+
+
+AWKWARD: dict[str, list[dict[str, Any]]] = {
+    "ids": [{"_id": ObjectId("65a000000000000000000009"), "v": "x"}],
+    "numbers": [{"_id": 1, "v": bson.Int64(5)}, {"_id": 2, "v": bson.decimal128.Decimal128("1.10")},
+                {"_id": 3, "v": 1}],
+    "texts": [{"_id": 1, "v": "a"}, {"_id": 2, "v": "{"}, {"_id": 3, "v": '{"$oid":"65a000000000000000000009"}'},
+              {"_id": 4, "v": ""}, {"_id": 5, "v": "null"}, {"_id": 6, "v": None}, {"_id": 7}, {"_id": 8, "v": "a;b"}],
+    "mixed": [{"_id": 1, "v": "5"}, {"_id": 2, "v": 5}, {"_id": 3, "v": ["a ", "b"]}, {"_id": 4, "v": ["a", "b"]},
+              {"_id": 5, "v": "a;b"}, {"_id": 6, "v": True}, {"_id": 7, "v": WHEN}, {"_id": 8, "v": WHEN.isoformat()}],
+    "days": [{"_id": 1, "v": datetime(1, 1, 1, tzinfo=UTC)}, {"_id": 2, "v": WHEN}],
+    "bytes": [{"_id": 1, "v": bson.Binary(b"x", 0x80)}, {"_id": 2, "v": b"y"},
+              {"_id": 3, "v": bson.Code("f()", {"a": 1})}],
+    "like extended": [{"_id": 1, "x": {"$oid": "d"}}, {"_id": 2, "x": {"$numberDecimal": "x"}},
+                      {"_id": 3, "x": {"$binary": 1}}, {"_id": 4, "x": {"$timestamp": 1}}, {"_id": 5, "": " "}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in AWKWARD if name != "like extended"])
+@pytest.mark.usefixtures("cheap")
+def test_cells_of_documents_come_back_with_their_types(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path, name: str
+) -> None:
+    """Texts that look like something else, types beside each other, fields that are null and fields that are not."""
+    server, database_name = database
+    server.fill(database_name, name, AWKWARD[name])
+    source = MongoSource(server.url(database_name))
+    entry = taken(repository, source)
+    export(repository, ExportOrder(entry=entry, source=source, format="csv", to=tmp_path / "out"))
+    imported(repository, source, tmp_path / "out")
+    assert raws(repository, repository.snapshots()[-1], source) == raws(repository, entry, source)
+
+
+@pytest.mark.parametrize("document", AWKWARD["like extended"])
+def test_fields_named_like_extended_json_do_not_stop_an_export(document: dict[str, Any]) -> None:
+    """Such a document is told by its bytes."""
+    import msgspec
+
+    raw, table, interchange = bson.encode(document), Table(name="c", key=("_id",)), MongoInterchange()
+    told = json.loads(msgspec.json.encode(interchange.told(table, row_of(raw))))
+    assert interchange.taken(table, told).raw == raw

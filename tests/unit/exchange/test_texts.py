@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.exchange import naming
-from holdfast.exchange.csv_text import CsvReader, line
+from holdfast.exchange.csv_text import CsvReader
 from holdfast.exchange.json_stream import JsonStream
 from holdfast.exchange.reading import instant, instant_of_id
 from holdfast.exchange.records import BadFile, Origin
 from holdfast.exchange.sql_text import SqlReader
+from holdfast.model.csv_cells import line
 from holdfast.model.errors import UsageError
 
 LETTERS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

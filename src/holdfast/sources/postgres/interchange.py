@@ -12,9 +12,11 @@ import msgspec
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Row, Table, Value
+from holdfast.sources.postgres.interchange_blocks import Singles, TableText
 from holdfast.sources.postgres.records import arrays
+from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 from holdfast.sources.postgres.records.typed import typed
-from holdfast.sources.records import Book, Dump, SnapshotView
+from holdfast.sources.records import Block, Book, Dump, SnapshotView
 
 _WHOLE = ("smallint", "integer", "bigint")
 _NUMBERS = ("numeric", "real", "double precision")
@@ -84,6 +86,10 @@ class PostgresInterchange:
             return typed(table, column, str(literal))
         return _text(literal)
 
+    def made(self, values: Mapping[str, Value]) -> Row:
+        """See Interchange."""
+        return Row(values)
+
     def from_raw(self, raw: bytes) -> Row:
         """See Interchange."""
         del raw
@@ -101,6 +107,24 @@ class PostgresInterchange:
         from holdfast.sources.postgres.archive_script import script_from
 
         yield Dump(name="", blocks=script_from(archive.blocks(), self._environ, version=archive.reader_version))
+
+    def csv_blocks(self, book: Book, table: Table, names: Sequence[str]) -> Iterator[Block] | None:
+        """See Blockwise."""
+        found = self._blocks(book, table)
+        return None if found is None else found.csv(names)
+
+    def json_blocks(self, book: Book, table: Table) -> Iterator[Block] | None:
+        """See Blockwise."""
+        found = self._blocks(book, table)
+        return None if found is None else found.json()
+
+    def _blocks(self, book: Book, table: Table) -> TableText | None:
+        types = self._types_of(table)
+        singles = Singles(
+            cell=lambda name, value: self.cell(table, name, value),
+            told=lambda name, value: _told(str(value), types.get(name, "")),
+        )
+        return TableText(book=book, table=table, singles=singles) if isinstance(book, SnapshotBook) else None
 
     def _types_of(self, table: Table) -> dict[str, str]:
         if table.name not in self._types:
@@ -124,7 +148,7 @@ def _told(value: str, kind: str) -> Any:
 
 def _raw_document(value: str, kind: str) -> Any:
     """JSON as it is, where reading it back gives the same text; else the text itself, marked."""
-    verbatim = value.lstrip().startswith(('{"' + _VERBATIM, "null"))
+    verbatim = value.lstrip().startswith(('{"' + _VERBATIM, "null")) or "\n" in value or "\r" in value
     if kind == "json":
         try:
             verbatim = verbatim or _dumped(_loaded(value)) != value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections.abc import Collection as AbstractCollection
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,8 +14,8 @@ from urllib.parse import quote
 
 import bson
 import msgspec
-from bson import DatetimeMS, Int64, ObjectId
-from bson.json_util import CANONICAL_JSON_OPTIONS, JSONMode, JSONOptions, default, dumps, object_hook
+from bson import ObjectId
+from bson.json_util import CANONICAL_JSON_OPTIONS, dumps, loads
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Key, Row, Table, Value
@@ -24,17 +23,12 @@ from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.inventory import Collection
 from holdfast.sources.mongodb.records import typing_in
 from holdfast.sources.mongodb.records.book import MongoBook, raw_of_row, row_of
-from holdfast.sources.mongodb.values import LOOKING
+from holdfast.sources.mongodb.records.telling import NOT_READ, READING, VERBATIM, kept, read, told, written
 from holdfast.sources.records import Book, Dump, SnapshotView
 
-_READING = JSONOptions(
-    json_mode=JSONMode.CANONICAL, tz_aware=True, datetime_conversion=LOOKING.datetime_conversion,
-    uuid_representation=LOOKING.uuid_representation,
-)  # fmt: skip
-_VERBATIM = "$bson"
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
-_PLAIN_WORD = re.compile(r"[^\s;{}\[\]\"][^;]*")
-_EPOCH, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_PLAIN_WORD = re.compile(r"(?!(?:null|true|false)\Z)[^\s;{}\[\]\"](?:[^;]*[^\s;])?")
+_EXTENDED = ("{", "[", '"')
 _SAMPLES = 20
 _SAFE = "$&+=:@"
 
@@ -48,14 +42,17 @@ class MongoInterchange:
     def __init__(self) -> None:
         self._types: dict[str, dict[str, set[type]]] = {}
         self._samples: dict[str, dict[str, list[Any]]] = {}
+        self._kinds: dict[str, dict[str, set[type]]] = {}
 
     def by_example(self, table: Table, rows: Iterable[Row]) -> None:
         """See Interchange: where these hold ObjectIds or dates, so do texts that look like them."""
         types = self._types.setdefault(table.name, {})
         samples = self._samples.setdefault(table.name, {})
+        kinds_there = self._kinds.setdefault(table.name, {})
         for row in rows:
             _note_types("", row.values, types)
             for name, value in row.values.items():
+                kinds_there.setdefault(name, set()).add(type(value))
                 if len(samples.setdefault(name, [])) < _SAMPLES:
                     samples[name].append(value)
 
@@ -68,45 +65,50 @@ class MongoInterchange:
         """See Interchange: relaxed where JSON's own types are certain; bytes where no reader would keep a document."""
         del table
         raw = raw_of_row(row)
-        found = _told(bson.decode(raw, LOOKING))
-        try:
-            if _written(_reread(found)) == raw:
-                return found  # type: ignore[no-any-return]
-        except (UsageError, ValueError, TypeError):
-            pass
-        return {_VERBATIM: base64.b64encode(raw).decode()}
+        found = kept(raw)
+        return {VERBATIM: base64.b64encode(raw).decode()} if found is None else found
 
     def taken(self, table: Table, values: Mapping[str, Any]) -> Row:
         """See Interchange."""
-        if len(values) == 1 and isinstance(values.get(_VERBATIM), str):
+        if len(values) == 1 and isinstance(values.get(VERBATIM), str):
             try:
-                return self.from_raw(base64.b64decode(values[_VERBATIM], validate=True))
+                return self.from_raw(base64.b64decode(values[VERBATIM], validate=True))
             except binascii.Error as error:
                 raise UsageError("this is no base64", where=table.name, why=str(error)) from error
         types = self._types.get(table.name, {})
         try:
-            return row_of(_written(_typed("", _read(values), types)))
-        except (ValueError, TypeError, OverflowError, bson.errors.BSONError) as error:
+            return row_of(written(_typed("", read(values), types)))
+        except NOT_READ as error:
             raise UsageError("this is no document of MongoDB", where=table.name, why=str(error)) from error
 
     def cell(self, table: Table, column: str, value: Value) -> str | None:
-        """See Interchange."""
-        del table, column
-        if value is None or isinstance(value, str):
-            return value
-        if isinstance(value, ObjectId):
+        """See Interchange: as people write it where that is read back; in a field of several types, extended JSON."""
+        mixed = bool(self._kinds.get(table.name, {}).get(column, set()) - {type(value), type(None)})
+        if value is None:
+            return "null"
+        if type(value) is str:
+            return _quoted(value) if _reads_otherwise(value, mixed=mixed) else value
+        if isinstance(value, ObjectId) and not mixed:
             return str(value)
-        if isinstance(value, datetime):
-            return str(_told(value).get("$date"))
-        if isinstance(value, list) and value and all(isinstance(v, str) and _PLAIN_WORD.fullmatch(v) for v in value):
+        if isinstance(value, datetime) and not mixed and isinstance(moment := told(value).get("$date"), str):
+            return moment
+        if isinstance(value, list) and value and all(type(v) is str and _PLAIN_WORD.fullmatch(v) for v in value):
             return ";".join(value)
-        return msgspec.json.encode(_told(value)).decode()
+        return dumps(value, json_options=READING) if mixed else msgspec.json.encode(told(value)).decode()
 
     def from_cell(self, table: Table, column: str, text: str) -> Value:
         """See Interchange: by the types of the values that are there already."""
+        if text == "null":
+            return None
+        if text.startswith(_EXTENDED):
+            return _extended(text, column)
+        kinds_there = self._kinds.get(table.name, {}).get(column, set())
+        if text in ("true", "false") and bool in kinds_there:
+            return text == "true"
         seen = self._samples.get(table.name, {}).get(column, [])
-        if any(isinstance(each, list) for each in seen) and not text.startswith("["):
-            return _typed(column, [each.strip() for each in text.split(";")], self._types[table.name])  # type: ignore[no-any-return]
+        if any(issubclass(kind, list) for kind in kinds_there):
+            listed: Value = _typed(column, [each.strip() for each in text.split(";")], self._types[table.name])
+            return listed
         found: Value = typing_in.parse(text, column, seen)
         return found
 
@@ -115,6 +117,10 @@ class MongoInterchange:
         if isinstance(literal, str):
             return self.from_cell(table, column, literal)
         return float(literal) if isinstance(literal, Decimal) else literal
+
+    def made(self, values: Mapping[str, Value]) -> Row:
+        """See Interchange."""
+        return row_of(written(values))
 
     def from_raw(self, raw: bytes) -> Row:
         """See Interchange."""
@@ -166,50 +172,22 @@ def _metadata(name: str, definition: Collection | None) -> bytes:
     return dumps(told, json_options=CANONICAL_JSON_OPTIONS).encode()
 
 
-def _told(value: Any) -> Any:
-    if value is None or isinstance(value, bool) or type(value) in (str, int):
-        return value
-    if type(value) is dict or (isinstance(value, Mapping) and not hasattr(value, "as_doc")):
-        return {name: _told(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_told(each) for each in value]
-    if isinstance(value, Int64):
-        return {"$numberLong": str(int(value))}
-    if isinstance(value, float):
-        return value if math.isfinite(value) else default(value, CANONICAL_JSON_OPTIONS)
-    if isinstance(value, datetime) and _EPOCH <= value < _LAST:
-        return {"$date": value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
-    if isinstance(value, datetime | DatetimeMS):
-        number = int(value) if isinstance(value, DatetimeMS) else round((value - _EPOCH).total_seconds() * 1000)
-        return {"$date": {"$numberLong": str(number)}}
-    return _read_back(default(value, _READING))
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
-def _read_back(found: Any) -> Any:
-    """What json_util leaves inside (the scope of code, the id of a reference) told likewise."""
-    return {name: _told(each) for name, each in found.items()} if isinstance(found, Mapping) else found
+def _reads_otherwise(text: str, *, mixed: bool) -> bool:
+    """Whether a reader of the cell would take the text for something else."""
+    if text in ("", "null") or text.startswith(_EXTENDED):
+        return True
+    return mixed and (";" in text or len(typing_in.readings(text, None)) > 1)
 
 
-def _reread(found: Any) -> Any:
-    """As it would come out of a file: a float as its digits."""
-    if isinstance(found, float):
-        return found
-    return _read(found)
-
-
-def _read(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        found = {name: _read(each) for name, each in value.items()}
-        return object_hook(found, _READING) if next(iter(found), "").startswith("$") else found
-    if isinstance(value, list):
-        return [_read(each) for each in value]
-    return float(value) if isinstance(value, Decimal) else value
-
-
-def _written(document: Any) -> bytes:
-    if not isinstance(document, Mapping):
-        raise UsageError("this is no document")
-    return bson.encode(document, codec_options=LOOKING)
+def _extended(text: str, column: str) -> Any:
+    try:
+        return loads(text, json_options=READING)
+    except NOT_READ as error:
+        raise UsageError(f"this is no extended JSON: {text[:80]}", where=column, why=str(error)) from error
 
 
 def _note_types(path: str, value: Any, types: dict[str, set[type]]) -> None:

@@ -76,6 +76,10 @@ class SqliteInterchange:
             return int(literal == "t")
         return self.from_cell(table, column, literal)
 
+    def made(self, values: Mapping[str, Value]) -> Row:
+        """See Interchange."""
+        return Row(values)
+
     def from_raw(self, raw: bytes) -> Row:
         """See Interchange."""
         del raw
