@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from holdfast.entities.asking import Find
 from holdfast.entities.closure import Closure, Identity, Member
 from holdfast.entities.declared import Declaration
 from holdfast.entities.graph import Edge
@@ -12,7 +13,6 @@ from holdfast.entities.inventing import text_like
 from holdfast.entities.naming import split_column
 from holdfast.entities.ordering import is_path, spoken
 from holdfast.entities.paths import base_of, keys_at, with_replaced
-from holdfast.entities.restoring import Find
 from holdfast.model.errors import TargetError, UsageError
 from holdfast.model.records import Key, Row, Table, Value
 

@@ -61,7 +61,8 @@ def _holders(changes: Sequence[Difference], unique: tuple[str, ...]) -> list[Dif
 
 
 def _touches(change: Difference, unique: tuple[str, ...]) -> bool:
-    return change.did is not Did.CHANGED or bool({name.partition(".")[0] for name in unique} & set(change.columns))
+    bases = {name.partition(".")[0].removesuffix("[]") for name in unique}
+    return change.did is not Did.CHANGED or bool(bases & set(change.columns))
 
 
 def _give_way(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from holdfast.entities.asking import Find, rows_by_key
 from holdfast.entities.closure import Closure, Identity, Member
 from holdfast.entities.graph import Edge, Graph
 from holdfast.entities.paths import keys_at, with_replaced
 from holdfast.model.records import Key, Row, Table
+from holdfast.model.sameness import typed
 
 Matches = dict[Identity, dict[tuple[str, ...], Key]]
 """Shared rows that are there under another key: for each set of columns referred to, the key they have now."""
-
-Find = Callable[[Table, tuple[str, ...], Collection[Key]], Iterator[Row]]
 
 
 def match_shared(
@@ -30,9 +30,10 @@ def match_shared(
                 living = now.get(member.identity)
                 if member.identity not in found and (living is None or living.key(unique) != member.row.key(unique)):
                     by_natural.update(dict.fromkeys(keys_at(member.row, unique), member))
-            for row in find(table, unique, list(by_natural)) if by_natural else ():
-                if (match := by_natural.get(row.key(unique))) is not None:
-                    found[match.identity] = _keys_of(closure.graph, name, row)
+            there = rows_by_key(find, table, unique, list(by_natural))
+            for natural, match in by_natural.items():
+                if rows := there.get(typed(natural)):
+                    found[match.identity] = _keys_of(closure.graph, name, rows[0])
     return found
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from holdfast.entities.closure import Closure, Identity, Member, UserReference
+from holdfast.entities.asking import Find, rows_by_key
+from holdfast.entities.clashes import clashes
+from holdfast.entities.closure import Closure, Identity, Member
 from holdfast.entities.graph import Edge
 from holdfast.entities.matching import Matches, match_shared, named_by, remapped
-from holdfast.entities.ordering import is_path
-from holdfast.entities.paths import keys_at
 from holdfast.entities.relinking import pointing, relinked
-from holdfast.entities.strangers import another_row, is_somebody_else
+from holdfast.entities.strangers import another_row
+from holdfast.entities.users import users_now
 from holdfast.model.records import Did, Difference, Key, Row, Table, Value
 from holdfast.model.sameness import typed
-
-Find = Callable[[Table, tuple[str, ...], Collection[Key]], Iterator[Row]]
 
 CREATE, UPDATE, UNCHANGED, SKIP, BLOCKED = "create", "update", "unchanged", "skip", "blocked"
 
@@ -76,11 +75,15 @@ class _Planner:
             return self._done
         self._load()
         self._matches = match_shared(self._closure, self._tables, self._find, self._now)
-        nulled = self._users()
-        for member in self._chosen():
+        chosen = self._chosen()
+        users = users_now(self._closure, chosen, self._tables, self._find, self._wishes.users)
+        self._done.warnings += users.warnings
+        self._done.refusals += users.refusals
+        nulled = users.columns
+        for member in chosen:
             self._one(member, nulled.get(member.identity, {}))
         self._parents()
-        self._clashes()
+        self._done.refusals += clashes(self._done.changes, self._tables, self._find)
         self._linked()
         return self._done
 
@@ -122,10 +125,7 @@ class _Planner:
                 continue
             columns = table.key or tuple(column for column in members[0].row.values if column not in self._lost(name))
             same = partial(typed, exact=not table.key)
-            keys = {same(key := member.row.key(columns)): key for member in members}
-            seen: dict[Key, list[Row]] = {}
-            for row in self._find(table, columns, list(keys.values())):
-                seen.setdefault(same(row.key(columns)), []).append(row)
+            seen = rows_by_key(self._find, table, columns, [member.row.key(columns) for member in members], same)
             for member in members:
                 if rows := seen.get(same(member.row.key(columns))):
                     self._now[member.identity] = rows[0] if table.key else rows.pop()
@@ -181,70 +181,6 @@ class _Planner:
 
     # -- what rows of the entity need
 
-    def _users(self) -> dict[Identity, dict[str, Value]]:
-        """Columns to name the user's new id, or to be NULL because the user is gone; refused where that cannot be."""
-        found: dict[Identity, dict[str, Value]] = {}
-        if self._wishes.users == "keep":
-            return found
-        chosen = {member.identity for member in self._chosen()}
-        needed = [each for each in self._closure.users if each.member.identity in chosen]
-        for each, now in self._missing_users(needed):
-            reference = each.edge.reference
-            row = f"{each.member.table} {_key(each.member)}"
-            missing = f"{reference.to} {','.join(map(str, each.key))}"
-            table, inside = self._tables.get(reference.to), any(map(is_path, reference.columns))
-            same = self._by_natural_key(table, each) if table is not None and not inside else None
-            if same is not None:
-                found.setdefault(each.member.identity, {}).update(zip(reference.columns, same, strict=True))
-                new = ",".join(map(str, same))
-                self._done.warnings.append(f"{row}: {missing} is {reference.to} {new} now, and is named so")
-                continue
-            gone = "is gone" if now is None or table is None or each.row is None else (
-                another_row(table, each.row, now) or "is somebody else now"
-            )  # fmt: skip
-            if now is not None and inside:
-                self._done.warnings.append(f"{row}: {gone}")
-            elif self._wishes.users == "refuse" or not self._may_be_null(each):
-                who = "who is gone" if now is None else gone
-                self._refuse(f"{row} names {missing}, {who} ({reference.columns[0]}); bring that row back first")
-            else:
-                found.setdefault(each.member.identity, {}).update(dict.fromkeys(reference.columns))
-                because = f"{missing} is gone" if now is None else gone
-                self._done.warnings.append(f"{row}: {reference.columns[0]} becomes NULL, because {because}")
-        return found
-
-    def _by_natural_key(self, table: Table, each: UserReference) -> Key | None:
-        """What a user who came back under another id is referred to with now."""
-        for unique in table.unique if each.row is not None else ():
-            if unique == each.edge.reference.to_columns or each.row is None:
-                continue
-            keys = keys_at(each.row, unique)
-            row = next(iter(self._find(table, unique, keys)), None) if keys else None
-            if row is not None and None not in (new := row.key(each.edge.reference.to_columns)):
-                return new
-        return None
-
-    def _missing_users(self, needed: Sequence[UserReference]) -> Iterator[tuple[UserReference, Row | None]]:
-        """Those who are gone, and those whose id somebody else has now, with that row."""
-        by_edge: dict[tuple[str, tuple[str, ...]], list[UserReference]] = {}
-        for each in needed:
-            by_edge.setdefault((each.edge.reference.to, each.edge.reference.to_columns), []).append(each)
-        for (name, columns), group in by_edge.items():
-            table = self._tables.get(name)
-            keys = {typed(each.key): each.key for each in group}
-            rows = self._find(table, columns, list(keys.values())) if table is not None else ()
-            there = {typed(row.key(columns)): row for row in rows}
-            for each in group:
-                now = there.get(typed(each.key))
-                if now is None or (table and each.row and is_somebody_else(table, each.row, now)):
-                    yield each, now
-
-    def _may_be_null(self, each: UserReference) -> bool:
-        columns = self._tables[each.member.table].columns
-        nullable = {column.name for column in columns if column.nullable}
-        names = each.edge.reference.columns
-        return not any(is_path(name) for name in names) and (not columns or nullable.issuperset(names))
-
     def _parents(self) -> None:
         """Rows that written rows name: there, or made again when that is allowed; and what those need in turn."""
         waiting = list(self._written.values())
@@ -273,33 +209,6 @@ class _Planner:
                         self._tell_gone(other.table)
                     self._change(other, None, self._wanted(other, self._tables[other.table], {}), "needed")
                     waiting.append(other)
-
-    def _clashes(self) -> None:
-        """Unique values that somebody else has taken."""
-        by_table: dict[str, list[Difference]] = {}
-        for change in self._done.changes:
-            by_table.setdefault(change.table, []).append(change)
-        for name, changes in by_table.items():
-            table = self._tables[name]
-            for unique in table.unique:
-                self._clash(table, unique, changes)
-
-    def _clash(self, table: Table, unique: tuple[str, ...], changes: Sequence[Difference]) -> None:
-        wanted: dict[Key, Difference] = {}
-        for change in changes:
-            assert change.after is not None  # noqa: S101 - restoring only adds and changes
-            if change.before is None or any(column in change.columns for column in unique):
-                for key in keys_at(change.after, unique):
-                    wanted[key] = change
-        if not wanted or not table.key:
-            return
-        ours = {change.key for change in changes if change.before is not None and set(change.columns) & set(unique)}
-        for row in self._find(table, unique, list(wanted)):
-            taken = [key for key in keys_at(row, unique) if key in wanted]
-            if taken and row.key(table.key) != wanted[taken[0]].key and row.key(table.key) not in ours:
-                value = ", ".join(f"{column}={each}" for column, each in zip(unique, taken[0], strict=True))
-                other, mine = ",".join(map(str, row.key(table.key))), ",".join(map(str, wanted[taken[0]].key))
-                self._refuse(f"{table.name} {mine} cannot come back: {value} belongs to {table.name} {other} now")
 
     # -- rows outside that pointed at the entity
 

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from holdfast.entities.applying import Applied, apply, require_nothing_else, require_order
+from holdfast.entities.asking import Find
 from holdfast.entities.closure import Closure
 from holdfast.entities.naming import table_named
-from holdfast.entities.restoring import Decision, Find, Wishes, decide
+from holdfast.entities.restoring import Decision, Wishes, decide
 from holdfast.model.errors import TargetError
 from holdfast.model.ids import new_id
 from holdfast.model.records import Did, Key, Row, Table

@@ -90,16 +90,17 @@ def _sqlite(path: Path) -> Iterator[tuple[Source, Any]]:
 
 
 @contextlib.contextmanager
-def _postgres() -> Iterator[tuple[Source, Any]]:
-    server = shared_server("16")
+def _postgres(version: str) -> Iterator[tuple[Source, Any]]:
+    server = shared_server(version)
     with fresh_database(server) as name:
         yield PostgresSource(server.url(name)), lambda: server.connect(name)
 
 
 @contextlib.contextmanager
 def small_site(kind: str, room: Path, path: Path, statements: Sequence[str] = ()) -> Iterator[SmallSite]:
-    """An application of ``kind`` with a repository beside it."""
-    place = _sqlite(path / "app.db") if kind == "sqlite" else _postgres()
+    """An application of ``kind`` ("sqlite", "postgres", "postgres 15") with a repository beside it."""
+    kind, _, version = kind.partition(" ")
+    place = _sqlite(path / "app.db") if kind == "sqlite" else _postgres(version or "16")
     with World(room).create().opened("client") as repository, place as (source, connect):
         site = SmallSite(kind=kind, source=source, connect=connect, repository=repository)
         site.run(*statements)

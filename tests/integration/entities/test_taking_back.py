@@ -10,9 +10,9 @@ from holdfast.model.errors import TargetError
 
 _EVENTS = (
     "CREATE TABLE events (id INTEGER PRIMARY KEY, title TEXT)",
-    "CREATE TABLE halls (id INTEGER PRIMARY KEY, name TEXT,"
-    " shown INTEGER REFERENCES events (id) ON DELETE SET NULL,"
-    " fallback INTEGER DEFAULT 9 REFERENCES events (id) ON DELETE SET DEFAULT)",
+    """CREATE TABLE halls (id INTEGER PRIMARY KEY, name TEXT,
+    shown INTEGER REFERENCES events (id) ON DELETE SET NULL,
+    fallback INTEGER DEFAULT 9 REFERENCES events (id) ON DELETE SET DEFAULT)""",
     "INSERT INTO events VALUES (1, 'fair'), (9, 'none')",
 )
 
@@ -25,7 +25,7 @@ def test_references_lost_to_a_forced_undo_come_back_with_its_undo(small: SmallSi
     run = small.restore().run
     small.run("INSERT INTO halls VALUES (1, 'a', 1, 1), (2, 'b', NULL, 1), (3, 'c', 1, 9)")
     before = small.state("events", "halls")
-    with pytest.raises(TargetError, match="refers to it and would lose that|of others"):
+    with pytest.raises(TargetError, match="rows of others"):
         small.take_back(run)
     assert small.state("events", "halls") == before
     taken = small.take_back(run, force=True)
@@ -63,6 +63,7 @@ def test_rows_left_at_their_default_name_the_entity_again(small: SmallSite) -> N
     assert any("refers to another row now" in step.reason for step in result.decision.steps)
 
 
+_EVENT = "CREATE TABLE events (id INTEGER PRIMARY KEY)"
 _UNIQUE = "CREATE TABLE seats (id INTEGER PRIMARY KEY, event INTEGER NOT NULL REFERENCES events (id) ON DELETE CASCADE,"
 
 
@@ -72,7 +73,7 @@ _UNIQUE = "CREATE TABLE seats (id INTEGER PRIMARY KEY, event INTEGER NOT NULL RE
 )
 def test_rows_that_swapped_a_unique_value_get_their_own_again(small: SmallSite, columns: str) -> None:  # noqa: F811
     """Previewed, written, taken back, and that too; in a ring of three and in a chain."""
-    small.run("CREATE TABLE events (id INTEGER PRIMARY KEY)", f"{_UNIQUE} {columns})", "INSERT INTO events VALUES (1)")
+    small.run(_EVENT, f"{_UNIQUE} {columns})", "INSERT INTO events VALUES (1)")
     small.run(*(f"INSERT INTO seats VALUES ({n}, 1, '{n}')" for n in range(1, 6)))
     before = small.state("seats")
     small.save()
@@ -90,9 +91,9 @@ def test_rows_that_swapped_a_unique_value_get_their_own_again(small: SmallSite, 
 
 
 def test_a_swap_that_nothing_can_open_is_refused_in_the_preview(small: SmallSite) -> None:  # noqa: F811
-    """A day that may not be NULL cannot be given up for a moment; nothing is changed."""
+    """A truth that may not be NULL cannot be given up for a moment; nothing is changed."""
     kind = "BOOLEAN NOT NULL UNIQUE"
-    small.run("CREATE TABLE events (id INTEGER PRIMARY KEY)", f"{_UNIQUE} place {kind})", "INSERT INTO events VALUES (1)")
+    small.run(_EVENT, f"{_UNIQUE} place {kind})", "INSERT INTO events VALUES (1)")
     if small.kind == "sqlite":
         pytest.skip("not proven: SQLite has no type whose values cannot be made")
     small.run("INSERT INTO seats VALUES (1, 1, true), (2, 1, false)")
@@ -111,7 +112,7 @@ def test_rows_that_triggers_add_are_told_or_refused(small: SmallSite) -> None:  
     """Elsewhere they are told; where rows of the entity stand, the restore would not be what was."""
     if small.kind == "sqlite":
         pytest.skip("not proven: triggers are written otherwise in SQLite; the counts are the same")
-    small.run("CREATE TABLE events (id INTEGER PRIMARY KEY)", "CREATE TABLE audit (id SERIAL PRIMARY KEY, event INTEGER)",
+    small.run(_EVENT, "CREATE TABLE audit (id SERIAL PRIMARY KEY, event INTEGER)",
               f"{_UNIQUE} place TEXT)", "INSERT INTO events VALUES (1)", "INSERT INTO seats VALUES (1, 1, 'a')")
     small.save()
     small.run("DELETE FROM events",

@@ -84,7 +84,7 @@ def test_what_would_be_deleted_along_is_named() -> None:
     application.data["events"] = [{"id": 7, "main": None}]
     application.data["venues"] = [{"id": 9, "event": 7}]
     gone = Difference(table="events", did=Did.REMOVED, key=(7,), before=Row({"id": 7, "main": None}))
-    with pytest.raises(TargetError, match="1 of venues"), application.transaction() as transaction:  # noqa: PT012
+    with pytest.raises(TargetError, match="1 of venues"), application.transaction() as transaction:
         require_nothing_else(transaction, apply(application, transaction, [gone]))
     assert len(application.data["venues"]) == 1
 

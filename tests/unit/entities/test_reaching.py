@@ -36,6 +36,6 @@ def test_rows_of_others_that_lose_their_reference_are_told_before() -> None:
             table="notes", did=Did.CHANGED, key=(8,), before=Row({"id": 8, "e": 1}), after=Row({"id": 8, "e": 2})
         ),
     ]
-    told = reached_too(book, book.find, changes)
+    told = [each.told for each in reached_too(book, book.find, changes)]
     assert [each.split(" ", 2)[:2] for each in told] == [["notes", "7"], ["promos", "5"], ["ch", "4"], ["g", "6"]]
     assert "becomes NULL" in told[0] and "its default" in told[1] and "deleted along" in told[2]

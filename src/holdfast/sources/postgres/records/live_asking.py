@@ -15,6 +15,11 @@ from holdfast.sources.postgres.refusals import translating
 
 # no such operator, or a value that the type does not take
 _NOT_SO = (psycopg.errors.UndefinedFunction, psycopg.DataError, psycopg.errors.IndeterminateDatatype)
+_EQUALITY = (
+    b"SELECT 'OPERATOR(' || quote_ident(n.nspname) || '.=)' FROM pg_catalog.pg_operator o"
+    b" JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = '=' AND n.nspname <> 'pg_catalog'"
+    b" AND o.oprleft = pg_catalog.to_regtype(%s) AND o.oprright = o.oprleft"
+)
 
 
 class Asking:
@@ -23,6 +28,7 @@ class Asking:
     def __init__(self, connection: Connection, conninfo: Conninfo) -> None:
         self._connection = connection
         self._conninfo = conninfo
+        self._operators: dict[str, str] = {}
 
     def find(
         self, table: LiveTable, columns: tuple[str, ...], wanted: Collection[Key], *, lock: bool = False
@@ -41,9 +47,19 @@ class Asking:
         self, table: LiveTable, columns: tuple[str, ...], keys: list[Key], *, lock: bool
     ) -> list[bytes]:
         with translating(self._conninfo, doing=f"rows of {table.schema}.{table.name} could not be read"):
+            equality = self._equality(table, columns)
             try:
                 with self._connection.transaction():
-                    return [self.copied(select(table, one, lock=lock)) for one in conditions(table, columns, keys)]
+                    asked = conditions(table, columns, keys, equality=equality)
+                    return [self.copied(select(table, one, lock=lock)) for one in asked]
             except _NOT_SO:
                 asked = conditions(table, columns, keys, as_text=True)
                 return [self.copied(select(table, one, lock=lock)) for one in asked]
+
+    def _equality(self, table: LiveTable, columns: tuple[str, ...]) -> dict[str, str]:
+        """The operator of each type that brought one along (citext), which no search path of ours would find."""
+        kinds = {table.columns[name].base for name in columns if name in table.columns}
+        for kind in sorted(kind for kind in kinds if "." in kind and kind not in self._operators):
+            row = self._connection.execute(_EQUALITY, [kind]).fetchone()
+            self._operators[kind] = str(row[0]) if row else ""
+        return {kind: found for kind in kinds if (found := self._operators.get(kind))}

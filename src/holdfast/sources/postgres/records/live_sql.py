@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Key, Value
@@ -33,18 +34,20 @@ def select(table: LiveTable, where: str = "", *, lock: bool = False) -> str:
 
 
 def conditions(
-    table: LiveTable, columns: Sequence[str], wanted: Collection[Key], *, as_text: bool = False
-) -> Iterator[str]:
+    table: LiveTable, columns: Sequence[str], wanted: Collection[Key], *, as_text: bool = False,
+    equality: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[str]:  # fmt: skip
     """``WHERE`` clauses that together mean every row whose ``columns`` are one of ``wanted``, none of them twice.
 
-    ``as_text``: values are compared as they are written, for types that know no equality.
+    ``as_text``: values are compared as they are written, for types that know no equality. ``equality``: by type, the
+    operator that compares it, where that is none of the server's own.
     """
     sides = [_side(table, name, place) for place, name in enumerate(columns)]
     keys = [key for key in wanted if len(key) == len(sides)]
     keys = [key for key in keys if as_text or all(map(_fits, sides, key))]
     whole = [key for key in keys if None not in key]
     if whole:
-        yield _where(sides, whole, "=", as_text=as_text)
+        yield _where(sides, whole, "=", as_text=as_text, equality=equality)
     if len(whole) < len(keys):
         yield _where(sides, [key for key in keys if None in key], "IS NOT DISTINCT FROM", as_text=as_text)
 
@@ -66,13 +69,20 @@ def _fits(side: _Side, value: Value) -> bool:
     return value is None or fits(side.kind, str(value))
 
 
-def _where(sides: Sequence[_Side], keys: Sequence[Key], operator: str, *, as_text: bool) -> str:
+def _where(
+    sides: Sequence[_Side], keys: Sequence[Key], operator: str, *, as_text: bool,
+    equality: Mapping[str, str] = MappingProxyType({}),
+) -> str:  # fmt: skip
     given = values([[key[place] for key in keys] for place in range(len(sides))])
     left = [f"CASE WHEN {side.value} IS DISTINCT FROM NULL THEN concat({side.value}) END" if as_text else side.value
             for side in sides]
     right = [f"u.c{place}" if as_text else f"u.c{place}::{side.cast}" for place, side in enumerate(sides)]
     if len(sides) == 1 and operator != "=":
         test = f"{sides[0].value} IS NULL AND {sides[0].value} IS NOT DISTINCT FROM NULL"
+    elif not as_text and any(side.kind in equality for side in sides):
+        operators = [equality.get(side.kind, "=") for side in sides]
+        each = " AND ".join(f"{one} {own} {other}" for one, own, other in zip(left, operators, right, strict=True))
+        test = f"EXISTS (SELECT FROM {given} WHERE {each})"
     elif operator == "=":
         test = f"({', '.join(left)}) IN (SELECT {', '.join(right)} FROM {given})"
     else:

@@ -1,0 +1,69 @@
+"""What a database calls the same is the same, however it is written: letters, numbers, collations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.faults.world import cheap, room  # noqa: F401
+from tests.integration.entities.small_sites import small_site
+
+from holdfast.model.errors import TargetError
+
+_NO_CASE = "CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+_KINDS = [
+    ("sqlite", "TEXT COLLATE NOCASE", (), "Fair", "fAIR"),
+    ("sqlite", "NUMERIC", (), "1", "1.0"),
+    ("postgres 15", "text COLLATE no_case", (_NO_CASE,), "Fair", "fAIR"),
+    ("postgres", "numeric", (), "1", "1.00"),
+    ("postgres", "numeric", (), "NaN", "nan"),
+    ("postgres 15", "citext", ("CREATE EXTENSION citext",), "Fair", "fAIR"),
+]
+
+
+@pytest.mark.parametrize(("kind", "column", "before", "one", "other"), _KINDS)
+def test_a_value_that_the_database_calls_taken_is_named(
+    kind: str, column: str, before: tuple[str, ...], one: str, other: str, room: Path, cheap: None, tmp_path: Path,  # noqa: F811
+) -> None:  # fmt: skip
+    """Before anything is written, in the preview already."""
+    del cheap
+    with small_site(kind, room, tmp_path) as site:
+        site.run(*before, f"CREATE TABLE events (id INTEGER PRIMARY KEY, slug {column} UNIQUE)",
+                 f"INSERT INTO events VALUES (1, '{one}')")  # fmt: skip
+        site.save()
+        site.run("DELETE FROM events", f"INSERT INTO events VALUES (2, '{other}')")
+        now = site.state("events")
+        refused = site.restore(dry_run=True).decision.refusals
+        assert len(refused) == 1 and "belongs to" in refused[0] and refused[0].endswith("events 2 now")
+        with pytest.raises(TargetError, match="belongs to"):
+            site.restore()
+        assert site.state("events") == now
+
+
+@pytest.mark.parametrize(("kind", "column", "before", "one", "other"), _KINDS[:1] + _KINDS[2:4] + _KINDS[5:])
+def test_rows_that_name_one_another_in_other_letters_come_back(
+    kind: str, column: str, before: tuple[str, ...], one: str, other: str, room: Path, cheap: None, tmp_path: Path,  # noqa: F811
+) -> None:  # fmt: skip
+    """A child names its parent as the database allows it; both are found, ordered, and restored."""
+    del cheap
+    with small_site(kind, room, tmp_path) as site:
+        site.run(
+            *before,
+            f"CREATE TABLE events (id {column} PRIMARY KEY, part_of {column} REFERENCES events (id) ON DELETE CASCADE)",
+            f"CREATE TABLE notes (id INTEGER PRIMARY KEY, event {column} NOT NULL REFERENCES events (id)"
+            " ON DELETE CASCADE)",
+            f"INSERT INTO events VALUES ('{one}', NULL), ('2', '{other}')",
+            f"INSERT INTO notes VALUES (1, '{one}'), (2, '{other}')",
+        )
+        state = site.state("events", "notes")
+        site.save(one)
+        site.save_all()
+        site.run("DELETE FROM events")
+        assert site.rows("SELECT * FROM notes") == []
+        result = site.restore(one)
+        assert result.decision.warnings == []
+        assert site.state("events", "notes") == state
+        run = site.take_back(result.run).run
+        assert site.rows("SELECT * FROM notes") == []
+        site.take_back(run)
+        assert site.state("events", "notes") == state
