@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from holdfast.model.records import Row
+from holdfast.model.records import Key, Row, Table
 from holdfast.sources.records import Book
 
 
@@ -158,15 +158,42 @@ class Joined(Book, Protocol):
     What was found in it, nobody else changes until it ends.
     """
 
-    def deleted(self) -> Mapping[str, int]:
-        """Rows deleted by table since this began, cascades and triggers included; none after it was rolled back.
+    def affected(self) -> AbstractContextManager[Mapping[str, tuple[int, int, int]]]:
+        """Rows inserted, updated, deleted by table since this began, cascades and triggers included, and at least: what
+        was rolled back to a savepoint may be among them. Nothing after it was rolled back as a whole.
 
-        TargetError when nobody can tell: it was committed, or rolled back and another one begun.
+        What deferred triggers do only at the commit has been done as long as the context lasts, so ``find`` sees it;
+        afterwards it waits for the commit as before. TargetError when nobody can tell: it was committed, or rolled
+        back and another one begun, or would be refused at the commit.
+        """
+        ...
+
+    def gone(self, table: Table) -> Iterator[Key]:
+        """Rows this transaction deleted, or gave another key, and that are not there now: by key, else by all columns.
+
+        Within ``affected``. Rows that only this transaction ever saw may be left out.
         """
         ...
 
     def idle(self) -> bool:
         """Whether the connection is known to be in no transaction any more."""
+        ...
+
+
+@runtime_checkable
+class Signing(Protocol):
+    """Power of a LiveTransaction: what the guard keeps of its deletes can be told apart from everything else."""
+
+    def settle(self) -> None:
+        """Have done now what the database would do only at the commit. TargetError when it refuses."""
+        ...
+
+    def signature(self) -> tuple[str, str]:
+        """``Kept.transaction`` and ``Kept.began`` of all it deletes from now on, once it is signed."""
+        ...
+
+    def sign(self) -> None:
+        """After the last delete."""
         ...
 
 

@@ -19,8 +19,9 @@ from holdfast.model.records import Did, Difference, Reference, Row
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
-from holdfast.sources.guarding import Joining
-from holdfast.sources.records import Book, LiveBook, LiveTransaction
+from holdfast.sources.guarding import Joining, Signing
+from holdfast.sources.records import Book, LiveBook
+from holdfast.usecases.delete_proof import image, require_captured, require_equal, touched
 from holdfast.usecases.entity_backup import EntityBackupOrder, keep
 from holdfast.usecases.entity_clone import Within
 from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, missing_live, root_of
@@ -48,7 +49,8 @@ class EntityDeleteOrder:
 class EntityDeleteResult:
     """``deleted`` by table, as the database counted; ``unlinked``: rows outside that refer to it no more.
 
-    ``snapshot`` None after a dry run. ``blocked``: why it would be refused.
+    ``touched``: rows of other tables that triggers of the application changed meanwhile; what they were is not
+    captured. ``snapshot`` None after a dry run. ``blocked``: why it would be refused.
     """
 
     run: str
@@ -56,6 +58,7 @@ class EntityDeleteResult:
     dry_run: bool
     deleted: Mapping[str, int] = field(default_factory=dict)
     unlinked: Mapping[str, int] = field(default_factory=dict)
+    touched: Mapping[str, int] = field(default_factory=dict)
     blocked: tuple[str, ...] = ()
     snapshot: SnapshotInfo | None = None
     seconds: float = 0.0
@@ -103,7 +106,7 @@ def deleting(repository: Repository, order: EntityDeleteOrder, connection: Any) 
         captured = capture(repository, order, book, find_whole(repository, order.subject, book))
         try:
             yield captured
-            _require_captured(book, captured.closure, book.deleted())
+            require_captured(book, captured.closure)
         finally:
             # while the transaction lasts nobody knows how it ends, whatever was raised
             if book.idle():
@@ -119,11 +122,18 @@ def find_whole(repository: Repository, subject: Subject, rows: Rows) -> Closure:
     return closure_in(rows, graph, subject, root, whole=True)
 
 
-def capture(repository: Repository, order: EntityDeleteOrder, book: Book, closure: Closure) -> Captured:
-    """Store a closure and read it back out of the repository. Whatever is raised means: do not delete."""
+def capture(
+    repository: Repository, order: EntityDeleteOrder, book: Book, closure: Closure,
+    signature: tuple[str, str] | None = None,
+) -> Captured:  # fmt: skip
+    """Store a closure and read it back out of the repository. Whatever is raised means: do not delete.
+
+    ``signature``: how a guard will know the delete, so that the trash tells it once.
+    """
+    known = dict(zip(("transaction", "began"), signature or (), strict=False))
     saving = EntityBackupOrder(
         subject=order.subject, trigger=TRIGGER, created_by=order.created_by, config=order.config, run=order.run,
-        more={"deleted": {"by": order.created_by, "run": order.run}},
+        more={"deleted": {"by": order.created_by, "run": order.run, **known}},
     )  # fmt: skip
     info = keep(repository, saving, book, closure).snapshot
     try:
@@ -150,10 +160,10 @@ def drop_if_whole(repository: Repository, source: Source, captured: Captured) ->
             table = book.tables.get(name)
             if table is None:
                 return
-            wanted = Counter(_image(member.row) for member in members)
+            wanted = Counter(image(member.row) for member in members)
             columns = table.key or tuple(members[0].row.values)
             keys = [member.row.key(columns) for member in members]
-            if wanted - Counter(_image(row) for row in book.find(table, columns, keys)):
+            if wanted - Counter(image(row) for row in book.find(table, columns, keys)):
                 return
         repository.forget([captured.snapshot.id])
 
@@ -187,10 +197,16 @@ def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook,
                     f"other rows refer to {order.subject.spoken}, so it cannot be deleted", where=result.target,
                     why="; ".join(blocked[:_NAMED]), hint="nothing was deleted; --force makes them refer to nothing",
                 )  # fmt: skip
-            captured = capture(repository, order, live, closure)
+            signing = transaction if isinstance(transaction, Signing) else None
+            captured = capture(repository, order, live, closure, signing.signature() if signing else None)
             changes = [*_unlinking(closure, force=order.force), *_removing(closure)]
             apply(live, transaction, changes)
-            result.deleted = _require_equal(transaction, closure)
+            if signing:
+                signing.settle()
+            result.deleted = require_equal(live, transaction, closure)
+            result.touched = touched(transaction, closure, result.unlinked)
+            if signing:
+                signing.sign()
             result.snapshot = captured.snapshot
     except BaseException:
         # a commit that failed may have happened: what was captured is kept then
@@ -204,18 +220,13 @@ def _verify(repository: Repository, source: Source, info: SnapshotInfo, closure:
     entry = next(each for each in repository.snapshots() if each.info.id == info.id)
     with open_book(repository, entry, source) as book:
         for name, members in closure.by_table().items():
-            wanted = Counter(_image(member.row) for member in members)
-            found = Counter(_image(row) for row in book.rows(book.tables[name]))
+            wanted = Counter(image(member.row) for member in members)
+            found = Counter(image(row) for row in book.rows(book.tables[name]))
             if wanted != found:
                 raise Damaged(
                     f"snapshot {short(info.id)} does not hold {name} as it was read, so nothing was deleted",
                     where=info.source, hint="holdfast check",
                 )  # fmt: skip
-
-
-def _image(row: Row) -> tuple[object, ...]:
-    """Types count: 1 and 1.0 are two values."""
-    return (row.raw, *sorted((name, type(value).__name__, repr(value)) for name, value in row.values.items()))
 
 
 def _linked(closure: Closure) -> Iterator[tuple[Member, Reference]]:
@@ -260,53 +271,3 @@ def _removing(closure: Closure) -> Iterator[Difference]:
     for member in closure.members.values():
         if member.role == "owned":
             yield Difference(table=member.table, did=Did.REMOVED, key=member.identity[1], before=member.row)
-
-
-def _require_equal(transaction: LiveTransaction, closure: Closure) -> dict[str, int]:
-    """What the database deleted, by table. TargetError unless it is what was captured."""
-    meant = closure.counts("owned")
-    gone = {name: told[2] for name, told in transaction.affected().items() if told[2]}
-    if gone != meant:
-        names = sorted({*gone, *meant})
-        told = ", ".join(
-            f"{name}: {meant.get(name, 0)} captured, {gone.get(name, 0)} deleted"
-            for name in names if gone.get(name, 0) != meant.get(name, 0)
-        )  # fmt: skip
-        raise TargetError(
-            "the database deletes other rows than were captured, so nothing was deleted", why=told,
-            hint="a cascade or a trigger reaches rows that are not owned: holdfast entity map shows the edges;"
-            " declare what is missing as owned",
-        )  # fmt: skip
-    links = Counter(member.table for member in closure.members.values() if member.role == "linked")
-    emptying = {each.table for each in closure_references(closure) if each.on_delete in ("set null", "set default")}
-    for name in emptying - set(meant):
-        updated = transaction.affected().get(name, (0, 0, 0))[1]
-        if updated > links[name]:
-            raise TargetError(
-                f"the database empties references in {updated} rows of {name}, and {links[name]} were captured",
-                where=name, hint="nothing was deleted; the rows came meanwhile, try again", retryable=True,
-            )  # fmt: skip
-    return gone
-
-
-def _require_captured(book: Book, closure: Closure, gone: Mapping[str, int]) -> None:
-    """TargetError when rows were deleted that are not among those captured."""
-    captured = closure.by_table("owned")
-    for name, number in gone.items():
-        members = captured.get(name, [])
-        there = 0
-        if members:
-            table = book.tables[name]
-            columns = table.key or tuple(members[0].row.values)
-            there = sum(1 for _ in book.find(table, columns, [member.row.key(columns) for member in members]))
-        if number > len(members) - there:
-            raise TargetError(
-                f"{number} rows of {name} were deleted, and only {len(members) - there} of them were captured",
-                where=name, why="a cascade, a trigger or a statement reached rows that do not belong to the entity",
-                hint="roll back; holdfast entity map shows what belongs to it",
-            )  # fmt: skip
-
-
-def closure_references(closure: Closure) -> Iterator[Reference]:
-    """The references the graph is made of."""
-    return (edge.reference for edge in closure.graph.edges)

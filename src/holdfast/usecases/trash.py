@@ -74,6 +74,7 @@ def trash(repository: Repository, order: TrashOrder) -> list[Discarded]:
                 found[identity] = replace(found[identity], there=True)
         except HoldfastError as error:
             order.report(Warned(source=name, text=f"what waits in its guard is not known: {error.what}"))
+    _once(found, repository)
     all_ = [_with_restored(each, back.get(each.id, ())) for each in found.values()]
     return sorted(all_, key=lambda each: (each.at, each.id), reverse=True)
 
@@ -132,6 +133,18 @@ def _entity(entry: SnapshotEntry) -> Iterator[Discarded]:
         by=Doer(user=more["deleted"].get("by") or "", application="holdfast"), tables=told["rows"],
         snapshots=(entry.info.id,), entity=(told["name"], ",".join(told["key"])), title=told.get("title"),
     )  # fmt: skip
+
+
+def _once(found: dict[str, Discarded], repository: Repository) -> None:
+    """What holdfast deleted and a guard kept too is told as the entity it was, not as rows besides."""
+    for entry in repository.snapshots():
+        deleted, told = (entry.info.more or {}).get("deleted") or {}, found.get(entry.info.id)
+        if told is None or "transaction" not in deleted:
+            continue
+        twin = trash_id(entry.info.source, deleted["transaction"], deleted["began"])
+        rows = found[twin].tables if twin in found else {}
+        if rows and all(number <= told.tables.get(table, 0) for table, number in rows.items()):
+            del found[twin]
 
 
 def _there(name: str, source: Source, repository: Repository) -> Iterator[str]:

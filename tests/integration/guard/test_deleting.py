@@ -161,7 +161,7 @@ def test_another_row_than_the_captured_one_is_noticed(world: World, application:
     before = application.rows()
     order = EntityDeleteOrder(subject=application.subject())
     with world.opened() as repository, application.connected() as connection:
-        with pytest.raises(TargetError, match="only 0 of them were captured"), deleting(repository, order, connection):
+        with pytest.raises(TargetError, match="that had not been captured"), deleting(repository, order, connection):
             connection.execute("DELETE FROM events WHERE id = 3")
         connection.rollback()
         with deleting(repository, order, connection):

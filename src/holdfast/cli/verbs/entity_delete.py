@@ -58,7 +58,8 @@ def delete(face: Face, name: str, key: str, at: str | None, force: bool, limit_r
             result = deleting.entity_delete(app.repository, order)
     face.document(
         {"run": result.run, "entity": name, "key": key, "target": result.target, "dry_run": result.dry_run,
-         "deleted": dict(result.deleted), "unlinked": dict(result.unlinked), "blocked": list(result.blocked),
+         "deleted": dict(result.deleted), "unlinked": dict(result.unlinked), "touched": dict(result.touched),
+         "blocked": list(result.blocked),
          "snapshot": result.snapshot.id if result.snapshot else None, "seconds": result.seconds}
     )  # fmt: skip
     _tell(face, result, subject.spoken)
@@ -69,6 +70,8 @@ def _tell(face: Face, result: deleting.EntityDeleteResult, spoken: str) -> None:
     done = "would be deleted" if result.snapshot is None else "deleted"
     face.lines(f"{words.count(number):>8} {table} {done}" for table, number in result.deleted.items())
     face.lines(f"{words.count(number):>8} {table} refer to it no more" for table, number in result.unlinked.items())
+    for table, number in result.touched.items():
+        face.line(f"{words.count(number):>8} {table} changed by triggers; what they were is not captured", "yellow")
     for text in result.blocked:
         face.line(f"forbidden: {text}", "red")
     if result.snapshot is not None:

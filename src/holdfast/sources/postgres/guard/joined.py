@@ -15,11 +15,12 @@ from holdfast.model.records import Key, Reference, Row, Table, Value
 from holdfast.sources.postgres.connection import SETTINGS, connect
 from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.records.live_asking import Asking
-from holdfast.sources.postgres.records.live_catalog import LiveCatalog, read_catalog
+from holdfast.sources.postgres.records.live_catalog import LiveCatalog, LiveTable, read_catalog
 from holdfast.sources.postgres.records.live_counting import Counting
 from holdfast.sources.postgres.records.live_sql import select
 from holdfast.sources.postgres.records.tables import fingerprint_of
 from holdfast.sources.postgres.records.typed import typed
+from holdfast.sources.postgres.refusals import scrubbed
 
 _SAME = (
     b"SELECT d.oid::int8, extract(epoch from pg_catalog.pg_postmaster_start_time())::text"
@@ -27,6 +28,10 @@ _SAME = (
 )
 ANOTHER = "the transaction was rolled back, and what another one deletes was not captured"
 ROLL_BACK = "roll back, and capture again: one transaction for each with block"
+_AT_ONCE = 5_000
+_DEFERRED = (
+    b"SELECT 1 FROM pg_catalog.pg_trigger WHERE tgdeferrable AND NOT tgisinternal AND tgenabled IN ('O', 'A') LIMIT 1"
+)
 _NOW = "SELECT " + ", ".join(f"pg_catalog.current_setting('{name}')" for name, _ in SETTINGS)
 _SET = "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', %s, true)" for name, _ in SETTINGS)
 
@@ -35,12 +40,12 @@ class PostgresJoined:
     """See sources.guarding.Joined."""
 
     def __init__(self, connection: psycopg.Connection[Any], conninfo: Conninfo) -> None:
-        self._connection = connection
+        self._connection, self._conninfo = connection, conninfo
         self._catalog: LiveCatalog = read_catalog(connection)
         self._asking = Asking(connection, conninfo)
         self._counting = Counting(connection, self._catalog)
         self._counting.check()
-        self._before = self._counted()
+        self._before = self._counting.told()
         self._number = 0
 
     @property
@@ -88,8 +93,63 @@ class PostgresJoined:
         """See Book."""
         return fingerprint_of(table)
 
-    def deleted(self) -> Mapping[str, int]:
+    @contextmanager
+    def affected(self) -> Iterator[Mapping[str, tuple[int, int, int]]]:
         """See Joined."""
+        if self._over():
+            yield {}
+            return
+        with self._deferred_done(), canonical(self._connection):
+            found = {}
+            for name, now in self._counting.told().items():
+                before = self._before.get(name, (0, 0, 0))
+                found[name] = (now[0] - before[0], now[1] - before[1], now[2] - before[2])
+            yield {name: counts for name, counts in found.items() if any(counts)}
+
+    def gone(self, table: Table) -> Iterator[Key]:
+        """See Joined. Others still see a row that was deleted here; the server has noted on it who did something."""
+        living, columns = self._catalog.living[table.name], table.key or tuple(column.name for column in table.columns)
+        keys = [row.key(columns) for row in living.form.rows(self._touched(living))]
+        for at in range(0, len(keys), _AT_ONCE):
+            some = keys[at : at + _AT_ONCE]
+            there = {row.key(columns) for row in self._asking.find(living, columns, some)}
+            yield from (key for key in some if key not in there)
+
+    def _touched(self, living: LiveTable) -> bytes:
+        """Rows, as they are committed, that somebody deleted, changed or locked."""
+        other = connect(self._conninfo)
+        try:
+            other.execute("SET lock_timeout = '10s'")
+            return Asking(other, self._conninfo).copied(select(living, " WHERE t.xmax <> 0"))
+        except psycopg.errors.UndefinedTable:
+            return b""  # made in this transaction
+        except psycopg.Error as error:
+            raise TargetError(
+                f"rows of {living.schema}.{living.name} cannot be compared with what was captured",
+                where=self._conninfo.url, why=scrubbed(str(error), self._conninfo), hint=ROLL_BACK,
+            ) from error  # fmt: skip
+        finally:
+            other.close()
+
+    @contextmanager
+    def _deferred_done(self) -> Iterator[None]:
+        """In a savepoint that is taken back: constraint triggers of the application's may delete at the commit only."""
+        if not self._connection.execute(_DEFERRED).fetchone():
+            yield
+            return
+        with self._connection.transaction(force_rollback=True):
+            try:
+                self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            except psycopg.Error as error:
+                raise TargetError(
+                    "the database would refuse to commit this, so what its deferred triggers delete is not known",
+                    where=self._conninfo.url, why=scrubbed(error.diag.message_primary or str(error), self._conninfo),
+                    hint="roll back; leave the with block with every constraint satisfied",
+                ) from error  # fmt: skip
+            yield
+
+    def _over(self) -> bool:
+        """Whether it was rolled back as a whole. TargetError when nobody can tell what was deleted."""
         idle = self.idle()
         ended = self._ended()
         if idle:
@@ -100,12 +160,10 @@ class PostgresJoined:
                 hint="commit after the with block; what was captured is kept in the repository",
             )
         if ended and idle:
-            return {}
+            return True
         if ended:
             raise TargetError(ANOTHER, hint=ROLL_BACK)
-        with canonical(self._connection):
-            now = self._counted()
-        return {name: more for name, count in now.items() if (more := count - self._before.get(name, 0))}
+        return False
 
     def idle(self) -> bool:
         """See Joined."""
@@ -124,9 +182,6 @@ class PostgresJoined:
                 {"n": self._number},
             ).fetchone()
         return str(row[0]) if row else ""
-
-    def _counted(self) -> dict[str, int]:
-        return {name: counts[2] for name, counts in self._counting.told().items()}
 
 
 @contextmanager

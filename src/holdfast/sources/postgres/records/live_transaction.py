@@ -6,6 +6,7 @@ import itertools
 import re
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import psycopg
@@ -28,6 +29,7 @@ _LINE = re.compile(r"COPY .*, line (\d+)", re.DOTALL)
 # the application's own triggers may name its tables without schema; what is read must not depend on that
 _THEIR_PATH = "SET LOCAL search_path TO DEFAULT"
 _OUR_PATH = "SET LOCAL search_path TO ''"
+_SIGNATURE = "SELECT txid_current()::text, transaction_timestamp()::text"
 _HINTS = {
     "23505": "a row with that key is there already: skip it, overwrite it, or choose another key",
     "23503": "write the row it refers to first, or together with it with constraints deferred",
@@ -117,6 +119,25 @@ class PostgresTransaction:
     def affected(self) -> Mapping[str, tuple[int, int, int]]:
         """See LiveTransaction. Rows of partitions count for the partitioned table."""
         return self._counting.told()
+
+    def settle(self) -> None:
+        """See sources.guarding.Signing: deferred constraints and triggers."""
+        try:
+            self._connection.execute(_THEIR_PATH)
+            self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            self._connection.execute(_OUR_PATH)
+        except psycopg.Error as error:
+            raise self._failed("the transaction could not be committed", error) from error
+
+    def signature(self) -> tuple[str, str]:
+        """See sources.guarding.Signing."""
+        row = self._connection.execute(_SIGNATURE).fetchone()
+        assert row is not None  # noqa: S101 - one row always
+        began = datetime.fromisoformat(row[1]).astimezone(UTC)
+        return row[0], began.isoformat().replace("+00:00", "Z")
+
+    def sign(self) -> None:
+        """See sources.guarding.Signing: the guard's triggers note the transaction themselves."""
 
     def _run(self, batch: Batch) -> int:
         try:

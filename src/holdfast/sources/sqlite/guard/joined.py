@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from holdfast.model.errors import SourceError, TargetError, UsageError
-from holdfast.sources.sqlite.names import printable
+from holdfast.model.records import Key, Table
+from holdfast.sources.sqlite.names import printable, quoted
 from holdfast.sources.sqlite.records.asking import Statement
 from holdfast.sources.sqlite.records.book import SqliteBook
 from holdfast.sources.sqlite.records.counting import Counting
 from holdfast.sources.sqlite.records.schema import Unreadable, read_schema
 
 _COUNTS = "holdfast_affected"
+_GONE = "holdfast_gone"
 _COUNTING = f"SELECT 1 FROM temp.sqlite_schema WHERE name = '{_COUNTS}'"
 _COUNTERS = (
     "SELECT name FROM temp.sqlite_schema WHERE type = 'trigger'"
@@ -32,8 +34,12 @@ class SqliteJoined(SqliteBook):
         encoding = next(self.run(Statement("PRAGMA encoding")))[0]
         super().__init__(read_schema(lambda sql: self.run(Statement(sql))), encoding)
         self._counting = Counting(connection, self.schema.shapes)
+        self._keys = {
+            name: shape.table.key or shape.names for name, shape in self.schema.shapes.items() if not shape.virtual
+        }
         with _plain(connection):
             self._counting.start()
+            self._note_what_goes()
 
     def run(self, statement: Statement) -> Iterator[tuple[Any, ...]]:
         """See SqliteBook."""
@@ -46,8 +52,21 @@ class SqliteJoined(SqliteBook):
                 raise SourceError("The database cannot be read", where=self._where, why=str(error)) from error
         yield from rows
 
-    def deleted(self) -> Mapping[str, int]:
-        """See Joined."""
+    @contextlib.contextmanager
+    def affected(self) -> Iterator[Mapping[str, tuple[int, int, int]]]:
+        """See Joined; nothing is put off until the commit here but the check of foreign keys."""
+        yield self._counted()
+
+    def gone(self, table: Table) -> Iterator[Key]:
+        """See Joined. A trigger noted each; rows the transaction itself had made are among them."""
+        columns = self._keys[table.name]
+        names = ", ".join(f"k{number}" for number in range(len(columns)))
+        number = list(self._keys).index(table.name)
+        keys: list[Key] = list(self.run(Statement(f"SELECT {names} FROM temp.{_GONE} WHERE number = {number}")))
+        there = {row.key(columns) for row in self.find(table, columns, set(keys))}
+        yield from (key for key in keys if key not in there)
+
+    def _counted(self) -> Mapping[str, tuple[int, int, int]]:
         with _plain(self._connection):
             if not self._connection.execute(_COUNTING).fetchall():  # rolled back
                 if not self.idle():
@@ -56,7 +75,7 @@ class SqliteJoined(SqliteBook):
                         where=self._where, hint="roll back, and capture again: one transaction for each with block",
                     )  # fmt: skip
                 return {}
-            return {name: counts[2] for name, counts in self._counting.told().items() if counts[2]}
+            return self._counting.told()
 
     def idle(self) -> bool:
         """See Joined."""
@@ -68,6 +87,20 @@ class SqliteJoined(SqliteBook):
             for (name,) in self._connection.execute(_COUNTERS).fetchall():
                 self._connection.execute(f"DROP TRIGGER temp.{name}")
             self._connection.execute(f"DROP TABLE temp.{_COUNTS}")
+            self._connection.execute(f"DROP TABLE temp.{_GONE}")
+
+    def _note_what_goes(self) -> None:
+        width = max((len(columns) for columns in self._keys.values()), default=0)
+        names = [f"k{number}" for number in range(width)]
+        run = self._connection.execute
+        run(f"CREATE TEMP TABLE {_GONE} ({', '.join(['number INTEGER', *names])})")
+        for number, (name, columns) in enumerate(self._keys.items()):
+            into = ", ".join(["number", *names[: len(columns)]])
+            old = ", ".join([str(number), *(f"OLD.{quoted(column)}" for column in columns)])
+            run(
+                f"CREATE TEMP TRIGGER holdfast_deleted_key_{number} AFTER DELETE ON main.{quoted(name)} BEGIN"
+                f" INSERT INTO {_GONE} ({into}) VALUES ({old}); END"
+            )
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from holdfast.sources.sqlite.records.writing import named, statement_of
 
 _LARGEST = (1 << 63) - 1
 _NAMED = 5
+_KEPT = "holdfast_guard_deleted"
 _LOOKED_AT = 10_000
 _SEQUENCES = "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'"
 
@@ -38,6 +39,7 @@ class SqliteTransaction:
         self._counting = Counting(connection, book.schema.shapes)
         self._given: dict[tuple[str, str], int] = {}
         self._virtual: dict[str, list[int]] = {}
+        self._signed, self._kept_before = "", 0
 
     def __enter__(self) -> SqliteTransaction:
         try:
@@ -119,6 +121,23 @@ class SqliteTransaction:
         """See sources.records.LiveTransaction. What a REPLACE within the application's triggers removes is not seen."""
         virtual = {name: (each[0], each[1], each[2]) for name, each in self._virtual.items()}
         return {**virtual, **self._counting.told()}
+
+    def settle(self) -> None:
+        """See sources.guarding.Signing: nothing is put off here but the check of foreign keys."""
+
+    def signature(self) -> tuple[str, str]:
+        """See sources.guarding.Signing: a name of its own, which the guard's rows get in the end."""
+        self._signed = f"holdfast-{uuid.uuid4().hex}"
+        if _KEPT in self._book.schema.shapes:
+            found = self._connection.execute(f"SELECT coalesce(max(id), 0) FROM main.{_KEPT}").fetchone()
+            self._kept_before = int(found[0])
+        return self._signed, self._signed
+
+    def sign(self) -> None:
+        """See sources.guarding.Signing."""
+        if _KEPT in self._book.schema.shapes:
+            asked = f"UPDATE main.{_KEPT} SET transaction_id = ? WHERE id > ?"
+            self._connection.execute(asked, (self._signed, self._kept_before))
 
     # -- writing
 

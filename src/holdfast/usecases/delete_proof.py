@@ -1,0 +1,115 @@
+"""Prove that a database deleted what was captured, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from holdfast.entities.closure import Closure, Member
+from holdfast.model.errors import TargetError
+from holdfast.model.records import Reference, Row, Table
+from holdfast.sources.guarding import Joined
+from holdfast.sources.records import Book, LiveTransaction
+
+_NAMED = 5
+
+
+def require_equal(book: Book, transaction: LiveTransaction, closure: Closure) -> dict[str, int]:
+    """What the database deleted, by table. TargetError unless it is what was captured."""
+    meant = closure.counts("owned")
+    gone = {name: told[2] for name, told in transaction.affected().items() if told[2]}
+    if gone != meant:
+        names = sorted({*gone, *meant})
+        told = ", ".join(
+            f"{name}: {meant.get(name, 0)} captured, {gone.get(name, 0)} deleted"
+            for name in names if gone.get(name, 0) != meant.get(name, 0)
+        )  # fmt: skip
+        raise TargetError(
+            "the database deletes other rows than were captured, so nothing was deleted", why=told,
+            hint="a cascade or a trigger reaches rows that are not owned: holdfast entity map shows the edges;"
+            " declare what is missing as owned",
+        )  # fmt: skip
+    for name, members in closure.by_table("owned").items():
+        _require_gone(transaction, book.tables[name], members)
+    links = Counter(member.table for member in closure.members.values() if member.role == "linked")
+    emptying = {each.table for each in closure_references(closure) if each.on_delete in ("set null", "set default")}
+    for name in emptying - set(meant):
+        updated = transaction.affected().get(name, (0, 0, 0))[1]
+        if updated > links[name]:
+            raise TargetError(
+                f"the database empties references in {updated} rows of {name}, and {links[name]} were captured",
+                where=name, hint="nothing was deleted; the rows came meanwhile, try again", retryable=True,
+            )  # fmt: skip
+    return gone
+
+
+def touched(transaction: LiveTransaction, closure: Closure, unlinked: Mapping[str, int]) -> dict[str, int]:
+    """Rows by table that were changed beside the delete, in tables that hold no row of the entity."""
+    owned = closure.counts("owned")
+    found = {}
+    for name, (_, updated, _) in transaction.affected().items():
+        if name not in owned and updated > unlinked.get(name, 0):
+            found[name] = updated - unlinked.get(name, 0)
+    return found
+
+
+def require_captured(book: Joined, closure: Closure) -> None:
+    """TargetError when rows were deleted that are not among those captured: compared row by row."""
+    captured = closure.by_table("owned")
+    with book.affected() as counts:
+        for name, (_, updated, deleted) in counts.items():
+            if deleted:
+                _require_among(book, name, captured.get(name, []), (updated, deleted))
+
+
+def image(row: Row) -> tuple[object, ...]:
+    """Types count: 1 and 1.0 are two values."""
+    return (row.raw, *sorted((name, type(value).__name__, repr(value)) for name, value in row.values.items()))
+
+
+def closure_references(closure: Closure) -> Iterator[Reference]:
+    """The references the graph is made of."""
+    return (edge.reference for edge in closure.graph.edges)
+
+
+def _require_gone(transaction: LiveTransaction, table: Table, members: Sequence[Member]) -> None:
+    """TargetError for a captured row that is there: another one was deleted in its place, or a trigger kept it."""
+    if not table.key:
+        return
+    keys = [member.row.key(table.key) for member in members]
+    if there := [row.key(table.key) for row in transaction.find(table, table.key, keys)]:
+        raise TargetError(
+            f"{len(there)} rows of {table.name} that were to be deleted are there still, so nothing was deleted",
+            where=table.name, why="a trigger of the application keeps or replaces them: " + _spoken(there),
+        )  # fmt: skip
+
+
+def _require_among(book: Joined, name: str, members: Sequence[Member], counts: tuple[int, int]) -> None:
+    updated, deleted = counts
+    table = book.tables.get(name)
+    missing, lost = 0, Counter[tuple[object, ...]]()
+    if table is not None:
+        columns = table.key or tuple(column.name for column in table.columns)
+        keys = [member.row.key(columns) for member in members]
+        missing = len(keys) - (sum(1 for _ in book.find(table, columns, keys)) if keys else 0)
+        # a row that is missing was deleted, unless something gave it another key
+        if deleted == missing and not updated:
+            return
+        lost = Counter(book.gone(table)) - Counter(keys)
+        if not lost and (table.key or deleted <= missing):
+            return
+    number = lost.total() or deleted - missing
+    done = "were deleted"
+    if updated and table is not None:
+        done = "were deleted or got another key" if table.key else "were deleted or changed, which no key tells apart,"
+    raise TargetError(
+        f"{number} rows of {name} {done} that had not been captured", where=name,
+        why="a cascade, a trigger or a statement reached rows that do not belong to the entity"
+        + (f": {_spoken(list(lost))}" if lost else ""),
+        hint="roll back; holdfast entity map shows what belongs to it",
+    )  # fmt: skip
+
+
+def _spoken(keys: Sequence[tuple[object, ...]]) -> str:
+    told = ["(" + ", ".join(map(str, key)) + ")" for key in keys[:_NAMED]]
+    return ", ".join(told) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
