@@ -10,11 +10,13 @@ from holdfast.model.errors import SourceError
 from holdfast.model.events import Warned
 from holdfast.model.snapshot import Notes, Segment
 from holdfast.sources.base import CaptureNotes, CaptureRequest, Cut, Piece, PieceResult
+from holdfast.sources.mongodb import gaps
 from holdfast.sources.mongodb import items as kinds
+from holdfast.sources.mongodb.expiry import Paused, paused
 from holdfast.sources.mongodb.inventory import Choice, Collection, identities, read_access
 from holdfast.sources.mongodb.overtaken import Changes, Follower
 from holdfast.sources.mongodb.place import Base, Place
-from holdfast.sources.mongodb.point import NONE, SNAPSHOT, TRANSACTION, Point, Server
+from holdfast.sources.mongodb.point import SNAPSHOT, Point, Server
 from holdfast.sources.mongodb.ranges import ranges_of
 from holdfast.sources.mongodb.reading import Lane, Work
 from holdfast.sources.mongodb.refusals import translating
@@ -36,6 +38,7 @@ class MongoCapture:
         self._warnings: list[str] = []
         self._not_protected: list[str] = []
         self._changes: Changes | None = None
+        self._still: list[Paused] = []
         self._lock = Lock()
         self._unfinished = 0
 
@@ -91,9 +94,9 @@ class MongoCapture:
 
     def finish(self) -> CaptureNotes:
         """What was listed must still be the same collections, unless the point itself held them."""
-        if self._point.mode != SNAPSHOT:
-            with translating(self._place, doing="the collections could not be looked at"):
-                self._refuse_others()
+        with translating(self._place, doing="the collections could not be looked at"):
+            self._refuse_others()
+            self._still = paused(self._base)
         self._tell_of_the_point()
         notes = self.opening_notes()
         if self._changes is not None and self._changes.time is not None:
@@ -137,6 +140,8 @@ class MongoCapture:
     def _refuse_others(self) -> None:
         before = {each.identity for each in self._collections}
         now = identities(self._base, self._choice)
+        if self._point.mode == SNAPSHOT:  # what is new since is not in the point; what is gone was read, or was not
+            before, now = (before - now, set()) if self._server.forgets_dropped else (set(), set())
         if before != now:
             names = sorted({name for name, _ in before ^ now})
             raise SourceError(
@@ -145,15 +150,11 @@ class MongoCapture:
             )  # fmt: skip
 
     def _tell_of_the_point(self) -> None:
-        data = [each for each in self._collections if each.kind in kinds.DATA_KINDS]
-        if self._point.mode == NONE and data:
-            self._warn(
-                "no consistent point: this server is no replica set (or has neither snapshot reads nor a change stream"
-                " for this user), so what was written during the backup may be in it in part"
-            )
-        capped = [each.name for each in data if each.capped]
-        if capped and self._point.mode in (SNAPSHOT, TRANSACTION):
-            self._warn(f"capped collections cannot be read as of a point, they are a moment later: {', '.join(capped)}")
+        for text in gaps.nearly(self._point.mode, self._collections):
+            self._warn(text)
+        for text, command in gaps.stands_still(self._place.database, self._still):
+            self._warn(f"{text}, or: {command}")
+        self._not_protected += gaps.not_protected(self._server, self._collections)
         if self._changes is not None and not self._changes.settled:
             self._warn("documents were changing faster than they could be read again: the newest may be moments apart")
 

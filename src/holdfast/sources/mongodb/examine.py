@@ -9,6 +9,8 @@ from pymongo.errors import PyMongoError
 from holdfast.model.errors import HoldfastError
 from holdfast.sources.base import Finding
 from holdfast.sources.mongodb import items as kinds
+from holdfast.sources.mongodb.expiry import paused
+from holdfast.sources.mongodb.gaps import stands_still
 from holdfast.sources.mongodb.inventory import Choice, read_access, read_collections
 from holdfast.sources.mongodb.overtaken import Follower
 from holdfast.sources.mongodb.place import Base, Client, Place
@@ -41,7 +43,7 @@ def examine(place: Place, choice: Choice) -> list[Finding]:
 
 def _findings(place: Place, client: Client, choice: Choice) -> Iterator[Finding]:
     base, server = place.base(client), server_of(client)
-    old = int(server.version.partition(".")[0] or 0) < _OLDEST if server.version[:1].isdigit() else False
+    old = 0 < server.major < _OLDEST
     yield Finding(
         level="warn" if old else "ok", what=f"MongoDB {server.version} at {place.hosts} answers",
         mend="upgrade to MongoDB 5 or later" if old else "",
@@ -52,6 +54,8 @@ def _findings(place: Place, client: Client, choice: Choice) -> Iterator[Finding]
         yield Finding(level="warn", what=f"the database {place.database} is empty", mend="is its name right?")
     for each in data:
         base.command({"find": each.name, "limit": 1, "singleBatch": True})
+    for what, mend in stands_still(place.database, paused(base)):
+        yield Finding(level="warn", what=what, mend=mend)
     size = sum(each.size for each in data)
     yield Finding(level="ok", what=f"all {len(data)} collections can be read, {size >> 20} MiB of documents")
     name = data[0].name if data else None

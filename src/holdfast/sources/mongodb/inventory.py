@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,12 +15,14 @@ from pymongo.errors import OperationFailure
 
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.documents import batch, documents
+from holdfast.sources.mongodb.expiry import Paused, paused, with_expiry
 from holdfast.sources.mongodb.place import Base
 from holdfast.sources.mongodb.values import RAW, look, raw_document, raw_of
 
 _HIDDEN = ("system.", "enxcol_.")
 _KINDS = {"collection": kinds.KIND_COLLECTION, "timeseries": kinds.KIND_TIMESERIES, "view": kinds.KIND_VIEW}
 _NO_SUCH = 26
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,7 @@ class Choice:
 
     def takes(self, name: str) -> bool:
         """Whether a collection of that name is part of it."""
-        if name in (kinds.JOURNAL, kinds.UNFINISHED) or name.startswith(_HIDDEN):
+        if name in kinds.OWN or name.startswith(_HIDDEN):
             return name == "system.js" and not self.collections and not self.only
         return (
             (not self.collections or matches(self.collections, name))
@@ -113,11 +116,11 @@ def matches(patterns: Iterable[str], name: str) -> bool:
 
 def read_collections(base: Base, choice: Choice, *, sizes: bool = True) -> list[Collection]:
     """Everything chosen, sorted by name. PyMongoError as the driver raises it."""
-    found = []
-    for raw in listed(base, {"listCollections": 1}):
-        entry = _of(raw, [])
-        if choice.takes(entry.name):
-            found.append(_complete(base, raw, entry, sizes=sizes))
+    entries = [_of(raw, []) for raw in listed(base, {"listCollections": 1})]
+    still = paused(base) if any(entry.name == kinds.RESTORING for entry in entries) else []
+    chosen = [entry for entry in entries if choice.takes(entry.name)]
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
+        found = list(pool.map(lambda entry: _complete(base, entry, still, sizes=sizes), chosen))
     return sorted(found, key=lambda each: each.item)
 
 
@@ -195,7 +198,7 @@ def _of(raw: bytes, indexes: list[bytes]) -> Collection:
     return Collection(name=decoded["name"], kind=kind, raw=raw, indexes=tuple(indexes), decoded=decoded)
 
 
-def _complete(base: Base, raw: bytes, entry: Collection, *, sizes: bool) -> Collection:
+def _complete(base: Base, entry: Collection, still: list[Paused], *, sizes: bool) -> Collection:
     indexes: list[bytes] = []
     size = count = 0
     if entry.kind != kinds.KIND_VIEW:
@@ -206,8 +209,10 @@ def _complete(base: Base, raw: bytes, entry: Collection, *, sizes: bool) -> Coll
                 raise
     if sizes and entry.kind != kinds.KIND_VIEW:
         size, count = _estimated(base, entry.name)
+    mine = [each for each in still if each.collection == entry.name]
+    raw, specs = with_expiry(entry.raw, tuple(indexes), mine)
     return Collection(
-        name=entry.name, kind=entry.kind, raw=raw, indexes=tuple(indexes), size=size, count=count, decoded=entry.decoded
+        name=entry.name, kind=entry.kind, raw=raw, indexes=specs, size=size, count=count, decoded=look(raw)
     )
 
 

@@ -45,3 +45,9 @@ JOURNAL = "holdfast_journal"
 
 UNFINISHED = "holdfast_unfinished_restore"
 """A collection that stands in a database until a restore into it is complete."""
+
+RESTORING = "holdfast_restoring"
+"""A collection that stands in a database while a restore writes into what lives there: who does, and how long
+documents lived where expiry stands still meanwhile; never part of a snapshot."""
+
+OWN = (JOURNAL, UNFINISHED, RESTORING)

@@ -33,6 +33,7 @@ _BYTES_A_SECOND = 40 << 20
 _USUAL_WINDOW = 300
 _LONG_AGO = Timestamp(1, 1)
 _DOCUMENTS_A_BATCH = 20_000
+_REMEMBERS_DROPPED = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,17 @@ class Server:
     replicated: bool
     sharded: bool
     name: str = ""
+
+    @property
+    def major(self) -> int:
+        """The first number of its version, 0 when it tells none."""
+        first = self.version.partition(".")[0]
+        return int(first) if first.isdigit() else 0
+
+    @property
+    def forgets_dropped(self) -> bool:
+        """Whether a dropped collection reads as empty, also as of a time when it was there."""
+        return self.major < _REMEMBERS_DROPPED
 
 
 def server_of(client: Client) -> Server:

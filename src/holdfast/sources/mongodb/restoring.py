@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from bson.raw_bson import RawBSONDocument
@@ -19,19 +20,21 @@ from holdfast.sources.mongodb.inventory import Collection, views_in_order
 from holdfast.sources.mongodb.loading import Loaded, insert
 from holdfast.sources.mongodb.meanwhile import Meanwhile
 from holdfast.sources.mongodb.merging import Merged, Mode, merge
+from holdfast.sources.mongodb.pausing import alone, expires, outlived, pause
 from holdfast.sources.mongodb.place import Base
 from holdfast.sources.mongodb.saved import Overlay, Saved, batched
 from holdfast.sources.mongodb.values import RAW
-from holdfast.sources.mongodb.verifying import difference
+from holdfast.sources.mongodb.verifying import difference, shortfall
 
 _PHASE = "restore"
+_WRITING = (Action.ADD, Action.OVERWRITE, Action.REPLACE)
 
 
 @dataclass(slots=True, kw_only=True)
 class Restoring:
     """One restore into one database. ``meanwhile``: what others write since the plan was held.
 
-    ``compared``: what ``--verify=content`` found in collections made anew."""
+    ``compared``: what ``--verify=content`` found in collections made anew, and in those whose documents expire."""
 
     base: Base
     saved: Saved
@@ -39,18 +42,25 @@ class Restoring:
     living: dict[str, Collection]
     meanwhile: Meanwhile | None = None
     compared: list[ItemResult] = field(default_factory=list)
+    _told: dict[str, list[str]] = field(default_factory=dict)
 
     def run(self, plan: RestorePlan) -> list[ItemResult]:
         """One result per step. PyMongoError when the server goes away."""
         report, label = self.request.report, self.base.name
         report(PhaseStarted(source=label, phase=_PHASE, total=sum(step.size for step in plan.steps)))
+        with alone(self.base, self.request.label) if self.living else nullcontext():
+            results = self._run(plan)
+        report(PhaseEnded(source=label, phase=_PHASE))
+        return results
+
+    def _run(self, plan: RestorePlan) -> list[ItemResult]:
         by_action: dict[bool, list[RestoreStep]] = {True: [], False: []}
         for step in plan.steps:
             by_action[step.action is Action.CREATE].append(step)
+        written = [step.label for step in by_action[False] if step.action in _WRITING]
+        self._told = pause(self.base, (self.living[name] for name in written))
         results = [result for step in by_action[False] for result in self._on_existing(step)]
-        results += self._create(by_action[True], marked=not self.living)
-        report(PhaseEnded(source=label, phase=_PHASE))
-        return results
+        return results + self._create(by_action[True], marked=not self.living)
 
     # -- what exists
 
@@ -68,7 +78,18 @@ class Restoring:
             there = frozenset(str(RawBSONDocument(raw, RAW)["name"]) for raw in self.living[step.label].indexes)
             problems = self._missing_indexes(step.label, there)
             self._advance(item.size)
-            yield _merged(step, merged, problems)
+            yield _merged(step, merged, problems, self._before_expiry(step, item))
+
+    def _before_expiry(self, step: RestoreStep, item: Item) -> list[str]:
+        """Documents that go by age are compared while they cannot, and it is told how many are about to."""
+        living, request = self.living[step.label], self.request
+        if not expires(living):
+            return []
+        if request.verify == "content":
+            found = shortfall(self.base, self.saved, item, overwrite=request.overwrite, exact=request.exact)
+            self.compared.append(_result(step, "failed" if found else "ok", found))
+        told, count = self._told.get(step.label, []), outlived(self.base, living)
+        return [*told, f"{count:,} are older than they may get here and expire now"] if count else told
 
     def _missing_indexes(self, name: str, there: frozenset[str]) -> list[str]:
         definition = self.saved.definitions.get(name)
@@ -86,7 +107,8 @@ class Restoring:
         if not steps:
             return []
         if marked:
-            self.base[kinds.UNFINISHED].insert_one(_mark(self.request.label))  # type: ignore[arg-type]
+            mark = _mark(self.request.label)
+            self.base[kinds.UNFINISHED].replace_one({"_id": mark["_id"]}, mark, upsert=True)
         chosen = [step for step in steps if step.kind in kinds.DATA_KINDS]
         outcomes = {step.label: Made(step=step) for step in chosen}
         for made in outcomes.values():
@@ -215,7 +237,7 @@ class Made:
         )
 
 
-def _merged(step: RestoreStep, merged: Merged, problems: list[str]) -> ItemResult:
+def _merged(step: RestoreStep, merged: Merged, problems: list[str], others: list[str]) -> ItemResult:
     told = [f"{amount:,} {what}" for what, amount in merged.counts().items() if amount]
     if merged.differing:
         told.append(f"{merged.differing:,} differ and are left")
@@ -227,7 +249,7 @@ def _merged(step: RestoreStep, merged: Merged, problems: list[str]) -> ItemResul
     status = "failed" if failures else "incomplete" if merged.spared else "ok"
     return ItemResult(
         name=step.label, action=step.action.value, rows=step.rows, status=status,
-        detail="; ".join([*failures, *told]),
+        detail="; ".join([*failures, *told, *others]),
     )  # fmt: skip
 
 

@@ -182,14 +182,15 @@ class MongoTarget:
         return results
 
     def verify(self, plan: RestorePlan, manifest: Manifest, content: Content) -> list[ItemResult]:
-        """What was made anew was compared before anything in it could expire; the rest is read back now."""
+        """What was made anew, or expires, was compared before anything in it could; the rest is read back now."""
         saved, aim, request = Saved(manifest, content, self._request.only), _aim_of(plan), self._request
         results = list(self._compared)
+        done = {result.name for result in results}
         with aim.place.client(TargetError) as client, translating(aim.place, doing=_READING, kind=TargetError):
             base = aim.place.base(client)
             for step in plan.steps:
                 item = saved.items.get(step.label)
-                if item is not None and step.action in (Action.ADD, Action.OVERWRITE, Action.REPLACE):
+                if item is not None and step.label in _kinds(plan) and step.label not in done:
                     found = shortfall(base, saved, item, overwrite=request.overwrite, exact=request.exact)
                     results.append(_compared(step, found))
         return results

@@ -6,9 +6,7 @@ half done. Others see the writes as they happen: that cannot be helped without t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -20,16 +18,15 @@ from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.documents import only
 from holdfast.sources.mongodb.inventory import listed
 from holdfast.sources.mongodb.loading import Loaded, insert
+from holdfast.sources.mongodb.owner import is_dead, myself
 from holdfast.sources.mongodb.place import Base, Place
 from holdfast.sources.mongodb.records.book import raw_of_row
 from holdfast.sources.mongodb.records.transaction import Transaction
 from holdfast.sources.mongodb.saved import batched
 from holdfast.sources.mongodb.values import RAW, look, raw_document, raw_of
 from holdfast.sources.records import Write
-from holdfast.system import clock
 
 _ENTRY = 200
-_LONG = timedelta(days=1)
 
 
 class Journaled(Transaction):
@@ -59,7 +56,7 @@ class Journaled(Transaction):
 
     def _entry(self, journal: Any, table: str, keys: list[bytes], documents: list[bytes]) -> None:
         entry = {
-            "_id": {"run": self._run, "number": self._number}, "collection": table, "owner": _myself(),
+            "_id": {"run": self._run, "number": self._number}, "collection": table, "owner": myself(),
             "keys": [raw_document(key) for key in keys],
             "documents": [raw_document(document) for document in documents],
         }  # fmt: skip
@@ -78,22 +75,10 @@ class Journaled(Transaction):
 def roll_back_left_over(base: Base) -> int:
     """Put back what a killed process left half done; how many of them. What living ones are at is left to them."""
     entries = [look(raw) for raw in listed(base, {"find": kinds.JOURNAL, "projection": {"owner": 1}})]
-    dead = {entry["_id"]["run"] for entry in entries if _is_dead(entry["_id"]["run"], entry["owner"])}
+    dead = {entry["_id"]["run"] for entry in entries if is_dead(entry["owner"], entry["_id"]["run"].generation_time)}
     for run in sorted(dead, reverse=True):
         _take_back(base, run)
     return len(dead)
-
-
-def _myself() -> dict[str, Any]:
-    pid = os.getpid()
-    return {"host": clock.host(), "boot": clock.boot(), "pid": pid, "started": clock.process_started(pid)}
-
-
-def _is_dead(run: ObjectId, owner: Mapping[str, Any]) -> bool:
-    """On this machine it is known; of another one a day without an end is death."""
-    if owner["host"] != clock.host():
-        return clock.now() - run.generation_time > _LONG
-    return bool(owner["boot"] != clock.boot() or owner["started"] != clock.process_started(owner["pid"]))
 
 
 def _take_back(base: Base, run: ObjectId) -> None:
