@@ -107,8 +107,20 @@ class _Planner:
             known = {column.name for column in table.columns}
             gone = {column for member in members for column in member.row.values} - known if known else set()
             self._gone_columns[name] = gone
+            if members[0].role == "owned":
+                self._check_new(table, members)
             if gone and any(member.role == "owned" for member in members):
                 self._tell_gone(name)
+
+    def _check_new(self, table: Table, members: Sequence[Member]) -> None:
+        """Columns that came later, and that rows of then have nothing for."""
+        held = {column for member in members for column in member.row.values}
+        for column in table.columns:
+            filled = column.nullable or column.generated or column.default or column.name in table.sequences
+            if column.name not in held and not filled:
+                self._refuse(
+                    f"column {table.name}.{column.name} came later, may not be NULL and has no default; give it one"
+                )
 
     def _tell_gone(self, table: str) -> None:
         """Columns that a row to be written has no place for any more."""

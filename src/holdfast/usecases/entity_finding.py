@@ -13,6 +13,7 @@ from holdfast.entities.closure import Closure, Limits, Rows, closure_of
 from holdfast.entities.declared import Declaration
 from holdfast.entities.graph import Graph, graph_of
 from holdfast.entities.naming import require_column
+from holdfast.entities.saved import SpelledAlike
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import short
@@ -219,7 +220,27 @@ def closure_saved(repository: Repository, book: Book, subject: Subject, entry: S
     root = root_of(book, graph, subject)
     if root is None:
         raise missing_live(repository, subject)
-    return closure_in(book, graph, subject, root, whole=not entry.info.partial)
+    whole = not entry.info.partial
+    found = closure_in(book, graph, subject, root, whole=whole)
+    if not whole and left_out(entry, found):
+        found = max(found, closure_in(SpelledAlike(book), graph, subject, root, whole=False), key=_owned)
+    return found
+
+
+def left_out(entry: SnapshotEntry, closure: Closure) -> list[str]:
+    """In words, rows that an entity's own snapshot holds and that do not belong to it by what is declared now."""
+    told = (entry.info.more or {}).get("entity") or {}
+    counts = closure.counts("owned")
+    return [
+        f"snapshot {short(entry.info.id)} holds {number} rows of {table}, and by what is declared now "
+        f"{counts.get(table, 0)} of them belong to it: the others stay where they are"
+        for table, number in (told.get("rows") or {}).items()
+        if counts.get(table, 0) < number
+    ]
+
+
+def _owned(closure: Closure) -> int:
+    return sum(closure.counts("owned").values())
 
 
 def missing_live(repository: Repository, subject: Subject) -> UsageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from holdfast.model.ids import new_id
 from holdfast.model.records import Did, Key, Row, Table
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.records import LiveBook, LiveTransaction
-from holdfast.usecases.entity_finding import Subject, choose, closure_saved, title_of
+from holdfast.usecases.entity_finding import Subject, choose, closure_saved, left_out, title_of
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
 
@@ -62,8 +63,10 @@ class EntityRestoreResult:
 
 
 def entity_restore(repository: Repository, order: EntityRestoreOrder) -> EntityRestoreResult:
-    """Do it, or with ``dry_run`` tell what would be done. TargetError with reasons when it must not be; then nothing
-    was changed."""
+    """Do it, or with ``dry_run`` try it, take it back, and tell what would be done.
+
+    TargetError with reasons when it must not be; then nothing was changed.
+    """
     started = time.monotonic()
     subject = order.subject
     entry = choose(repository, subject, order.from_)
@@ -73,6 +76,7 @@ def entity_restore(repository: Repository, order: EntityRestoreOrder) -> EntityR
     wishes = replace(order.wishes, only=only)
     with open_live(subject.source) as live:
         result = _carry_out(repository, order, entry, live, closure, wishes)
+    result.decision.warnings += left_out(entry, closure)
     result.title = title_of(closure.root.row, subject)
     result.seconds = round(time.monotonic() - started, 3)
     return result
@@ -94,8 +98,10 @@ def _carry_out(
         result.decision = decide(closure, live.tables, live.find, wishes)
         try:
             require_order(live, result.decision.changes)
+            if result.decision.changes and not result.decision.refusals and closure.graph.root.columns:
+                _try(live, result.decision)
         except TargetError as error:
-            result.decision.refusals.append(f"{error.what}; {error.why or error.hint}")
+            result.decision.refusals.append("; ".join(filter(None, (error.what, error.why or error.hint))))
         return result
     with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
         result.decision = decide(closure, live.tables, locking(transaction), wishes)
@@ -106,6 +112,20 @@ def _carry_out(
             result.decision.warnings += require_nothing_else(transaction, result.applied)
             result.undo = protect_rows(repository, _protection(order, live, result.applied)).id
     return result
+
+
+class _Tried(Exception):
+    """Ends the transaction of a dry run."""
+
+
+def _try(live: LiveBook, decision: Decision) -> None:
+    """Write it and take it back: only the database knows all that it refuses. Documents are not tried, because not
+    every server of theirs takes back."""
+    with contextlib.suppress(_Tried), live.transaction() as transaction:
+        applied = apply(live, transaction, decision.changes)
+        require_only_ours(transaction, applied)
+        decision.warnings += require_nothing_else(transaction, applied)
+        raise _Tried
 
 
 def _protection(order: EntityRestoreOrder, live: LiveBook, applied: Applied) -> Protection:

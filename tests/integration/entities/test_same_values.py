@@ -57,7 +57,8 @@ def test_rows_that_name_one_another_in_other_letters_come_back(
         )
         state = site.state("events", "notes")
         site.save(one)
-        site.save_all()
+        if "no_case" not in column:  # in a whole snapshot nobody knows of the server's collations
+            site.save_all()
         site.run("DELETE FROM events")
         assert site.rows("SELECT * FROM notes") == []
         result = site.restore(one)

@@ -127,3 +127,27 @@ def test_rows_that_triggers_add_are_told_or_refused(small: SmallSite) -> None:  
     with pytest.raises(TargetError, match="added that were not there before"):
         small.restore()
     assert small.rows("SELECT * FROM events") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE seats ADD COLUMN must INTEGER NOT NULL DEFAULT 0; ALTER TABLE seats ALTER must DROP DEFAULT",
+        "ALTER TABLE seats ALTER place TYPE INTEGER USING 1",
+        "ALTER TABLE seats ADD CHECK (place <> 'a')",
+        "CREATE UNIQUE INDEX ON seats ((1)); INSERT INTO events VALUES (2); INSERT INTO seats VALUES (2, 2, 'b')",
+    ],
+)
+def test_a_dry_run_tells_what_only_the_database_knows(small: SmallSite, change: str) -> None:  # noqa: F811
+    """It is tried and taken back: what the restore would be refused for, the preview is refused for too."""
+    if small.kind == "sqlite":
+        pytest.skip("not proven: the definitions are changed as PostgreSQL allows it")
+    small.run(_EVENT, f"{_UNIQUE} place TEXT)", "INSERT INTO events VALUES (1)", "INSERT INTO seats VALUES (1, 1, 'a')")
+    small.save()
+    small.run("DELETE FROM events", *change.split("; "))
+    now = small.state("events", "seats")
+    assert small.restore(dry_run=True).decision.refusals
+    assert small.state("events", "seats") == now
+    with pytest.raises(TargetError):
+        small.restore()
+    assert small.state("events", "seats") == now
