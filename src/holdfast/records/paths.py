@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 
@@ -25,7 +26,7 @@ def _opened(value: Any) -> Any:
     """JSON text as what it says; anything else as it is."""
     if isinstance(value, str) and value[:1] in "{[" and value:
         try:
-            return json.loads(value)
+            return json.loads(value, parse_float=Decimal)
         except (ValueError, RecursionError):
             return value
     return value

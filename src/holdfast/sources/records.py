@@ -88,6 +88,30 @@ class Telling(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One comparison: ``values`` gives what a row has in a column (None: NULL), comparable with ``wanted``."""
+
+    values: Callable[[Row], Iterable[Any]]
+    wanted: Any
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """Optional power of a Book: conditions judged as the database would, where values do not compare as they are."""
+
+    def judged(self, table: Table, name: str, text: str, *, ordered: bool) -> Judged | None:
+        """For a column or path and a typed value; None: the values compare by themselves.
+
+        UsageError when the column cannot hold the value, or (``ordered``) when nobody but the server knows its order.
+        """
+        ...
+
+    def elements(self, table: Table, name: str) -> Callable[[Row], Iterable[Value]] | None:
+        """What a path into a column that is an array leads to; None: paths lead into JSON."""
+        ...
+
+
 @runtime_checkable
 class Comparing(Protocol):
     """Optional power of a Book: rows stored in the same bytes in another book of the same kind cancel unread."""

@@ -24,7 +24,7 @@ from holdfast.records.where.expression import (
     Not,
     OneOf,
 )
-from holdfast.sources.records import Book
+from holdfast.sources.records import Book, Judging
 
 Truth = bool | None
 Test = Callable[[Row], Truth]
@@ -47,9 +47,10 @@ def compiled(book: Book, table: Table, expression: Expression) -> Test:
             return _not(compiled(book, table, part))
         case IsNull(column):
             name = known(table, column)
-            return lambda row: all(value is None for value in values_at(row.values, name))
+            values = _values(book, table, name)
+            return lambda row: all(value is None for value in values(row))
         case Like(column, pattern):
-            return _like(book, known(table, column), pattern)
+            return _like(book, table, known(table, column), pattern)
         case OneOf(column, values):
             return _any([_compare(book, table, Compare(column, "=", value)) for value in values])
         case Compare():
@@ -99,12 +100,17 @@ def _is_text(table: Table, name: str) -> bool:
 def _compare(book: Book, table: Table, comparison: Compare) -> Test:
     column, literal, sign = comparison.column, comparison.value, comparison.sign
     name = known(table, column)
+    judged = _judged(book, table, comparison)
+    if judged is not None:
+        return judged
     is_path = not any(each.name == name for each in table.columns) and bool(table.columns)
-    number = _number(literal.text) if literal.kind != "truth" else None
+    number = _number(literal.text) if literal.kind != "truth" and not (is_path and literal.kind == "text") else None
     number = None if number is not None and number.is_nan() else number
     numeric = declared(table, name).startswith(_NUMBERS)
     if is_path:
-        wanted: list[Value] = [literal.text == "true" if literal.kind == "truth" else literal.text]
+        wanted: list[Value] = [] if number is not None and literal.kind == "number" else [
+            literal.text == "true" if literal.kind == "truth" else literal.text
+        ]
     elif numeric and number is not None and sign not in ("=", "<>"):
         wanted = []  # compared as a number, which need not be one the column can hold
     else:
@@ -116,7 +122,10 @@ def _compare(book: Book, table: Table, comparison: Compare) -> Test:
         if number is not None and not isinstance(value, bool) and (numeric or not isinstance(value, str)):
             mine = _number(value)
             if mine is not None:
-                return _signed(sign, mine, number)
+                # a float means what its digits are read as, not every digit of its power of two
+                return _signed(sign, mine, _number(float(number)) or number if isinstance(value, float) else number)
+        if is_path and literal.kind == "text" and not isinstance(value, bool):
+            value = str(value)
         if sign in ("=", "<>"):
             return (value in wanted) is (sign == "=")
         told = next((each for each in wanted if type(each) is type(value)), None)
@@ -130,6 +139,28 @@ def _compare(book: Book, table: Table, comparison: Compare) -> Test:
     return lambda row: _any_of(one(value) for value in values_at(row.values, name))
 
 
+def _judged(book: Book, table: Table, comparison: Compare) -> Test | None:
+    """As the database itself compares, where the book knows how."""
+    if not isinstance(book, Judging):
+        return None
+    literal, sign = comparison.value, comparison.sign
+    ordered = sign not in ("=", "<>")
+    try:
+        found = book.judged(table, comparison.column.name, literal.text, ordered=ordered)
+    except UsageError as error:
+        error.where = error.where or f"character {literal.at + 1} of the condition"
+        raise
+    if found is None:
+        return None
+
+    def one(value: Any) -> Truth:
+        if value is None:
+            return None
+        return bool(_SIGNS[sign](value, found.wanted)) if ordered else (value == found.wanted) is (sign == "=")
+
+    return lambda row: _any_of(one(value) for value in found.values(row))
+
+
 def _signed(sign: str, one: Decimal, two: Decimal) -> bool:
     if sign in ("=", "<>"):
         return (one == two) is (sign == "=")
@@ -141,12 +172,12 @@ def _number(value: Any) -> Decimal | None:
     if isinstance(value, bool | bytes) or value is None:
         return None
     try:
-        return Decimal(value) if isinstance(value, int | float | Decimal) else Decimal(str(value))
+        return Decimal(value) if isinstance(value, int | Decimal) else Decimal(str(value))
     except (InvalidOperation, ValueError):
         return None
 
 
-def _like(book: Book, name: str, pattern: Literal) -> Test:
+def _like(book: Book, table: Table, name: str, pattern: Literal) -> Test:
     parts = []
     for escaped, wild, plain, lone in _LIKE.findall(pattern.text):
         parts.append({"%": ".*", "_": "."}[wild] if wild else re.escape(escaped or plain or lone))
@@ -156,7 +187,22 @@ def _like(book: Book, name: str, pattern: Literal) -> Test:
         told = book.plain(value)
         return None if told is None else matches(told if isinstance(told, str) else str(told)) is not None
 
-    return lambda row: _any_of(one(value) for value in values_at(row.values, name))
+    values = _values(book, table, name)
+    return lambda row: _any_of(one(value) for value in values(row))
+
+
+def _values(book: Book, table: Table, name: str) -> Callable[[Row], Iterable[Any]]:
+    """What rows have at a column or path."""
+    if any(each.name == name and each.generated for each in table.columns):
+        return lambda row: (_kept(row, table, name),)
+    found = book.elements(table, name) if isinstance(book, Judging) else None
+    return found or (lambda row: values_at(row.values, name))
+
+
+def _kept(row: Row, table: Table, name: str) -> Any:
+    if name not in row.values:
+        raise UsageError(f"{table.name}.{name} is generated, and not kept in snapshots", hint=columns_hint(table))
+    return row.values[name]
 
 
 def _any_of(truths: Iterable[Truth]) -> Truth:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from holdfast.model.records import Key, Reference, Row, Table, Value
@@ -11,6 +11,7 @@ from holdfast.sources.postgres.definitions_sql import split_name
 from holdfast.sources.postgres.items import DEFINITIONS, KIND_EXTENSION_CONFIG, KIND_TABLE
 from holdfast.sources.postgres.records.changes import changes
 from holdfast.sources.postgres.records.finding import Finder, Part
+from holdfast.sources.postgres.records.judging import elements_of, judged
 from holdfast.sources.postgres.records.tables import TablesByName, fingerprint_of, references_of, table_of
 from holdfast.sources.postgres.records.tabular import copy_text
 from holdfast.sources.postgres.records.telling import told_row
@@ -19,7 +20,7 @@ from holdfast.sources.postgres.records.typed import typed_in_snapshot
 from holdfast.sources.postgres.records.types_defined import TypesDefined, types_defined
 from holdfast.sources.postgres.records.units import Unit, stretches
 from holdfast.sources.postgres.structure import Structure
-from holdfast.sources.records import Book, CopyText, SnapshotView
+from holdfast.sources.records import Book, CopyText, Judged, SnapshotView
 
 _KEPT = 16 << 20
 
@@ -147,6 +148,14 @@ class SnapshotBook:
     def parse(self, table: Table, column: str, text: str) -> Value:
         """See Book: what only a server could read is refused."""
         return typed_in_snapshot(table, column, text, self._types_defined)
+
+    def judged(self, table: Table, name: str, text: str, *, ordered: bool) -> Judged | None:
+        """See Judging."""
+        return judged(table, name, text, self._types_defined, ordered=ordered)
+
+    def elements(self, table: Table, name: str) -> Callable[[Row], Iterable[Value]] | None:
+        """See Judging."""
+        return elements_of(table, name)
 
     def _types_defined(self) -> TypesDefined:
         if self._defined is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import uuid
 from collections.abc import Callable
@@ -23,7 +24,19 @@ _WHOLE_LIST = re.compile(r"\{\s*(-?\d+\s*(,\s*-?\d+\s*)*)?\}")
 _NO_DIGITS = {"nan": "NaN", "infinity": "Infinity", "inf": "Infinity", "-infinity": "-Infinity", "-inf": "-Infinity"}
 _MOMENT = re.compile(r"\d{4,}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?([+-]\d\d(:\d\d){0,2})?( BC)?")
 _CLOCK = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d(:\d\d){0,2})?")
+_BOUND = r"-?\d*"
+_STRICT = {
+    "money": re.compile(r"-?\D{0,3}\d{1,3}(,\d{3})*\.\d\d\D{0,3}"),
+    "int4range": re.compile(rf"empty|[\[(]{_BOUND},{_BOUND}\)"),
+    "int8range": re.compile(rf"empty|[\[(]{_BOUND},{_BOUND}\)"),
+    "daterange": re.compile(r"empty|[\[(][^,]*,[^,]*\)"),
+}  # fmt: skip
+"""Types of which only the form that PostgreSQL itself writes is taken: another might mean the same and not be found."""
 _TYPED_SO = (
+    ("money", "as PostgreSQL writes it: $1,234.50"), ("int4range", "as PostgreSQL writes it: [1,5)"),
+    ("int8range", "as PostgreSQL writes it: [1,5)"),
+    ("daterange", "as PostgreSQL writes it: [2026-01-01,2026-02-01)"), ("inet", "10.0.0.1 or 10.0.0.0/8"),
+    ("cidr", "10.0.0.0/8"),
     ("boolean", "true or false"), ("uuid", "32 hexadecimal digits: c4ca4238-a0b9-2382-0dcc-509a6f75849b"),
     ("numeric", "a number of no more digits than the type has"), ("real", "a number"), ("double", "a number"),
     ("date", "2026-11-21"), ("timestamp", "2026-11-21 10:00:00, with +02 for another zone than UTC"),
@@ -33,6 +46,10 @@ _TYPED_SO = (
 _ENDLESS = 200_000
 _LABELS = 30
 _DAY = re.compile(r"-?\d{4,}-\d\d-\d\d")
+
+
+Defined = Callable[[], TypesDefined]
+"""Tells, when asked, what types the database defined itself."""
 
 
 def typed(table: Table, column: str, text: str) -> Value:
@@ -46,11 +63,19 @@ def typed(table: Table, column: str, text: str) -> Value:
         return text
     found = _read(kind, text)
     if found is None:
-        raise misfit(table, column, text, kind)
+        raise misfit(f"{table.name}.{column}", text, kind)
     return found
 
 
-def typed_in_snapshot(table: Table, column: str, text: str, defined: Callable[[], TypesDefined]) -> Value:
+def read_as(kind: str, text: str, place: str) -> str:
+    """``text`` as a type writes it. UsageError when the type cannot hold it."""
+    found = _read(kind, text)
+    if found is None:
+        raise misfit(place, text, kind)
+    return found
+
+
+def typed_in_snapshot(table: Table, column: str, text: str, defined: Defined) -> Value:
     """The same without a server: labels of enums and domains are looked up, and what cannot be read is refused.
 
     ``defined`` is asked for types that are not PostgreSQL's own. UsageError for columns that snapshots do not hold.
@@ -71,7 +96,7 @@ def typed_in_snapshot(table: Table, column: str, text: str, defined: Callable[[]
             raise _no_label(f"{table.name}.{column}", text, kind, labels)
     found = _read(kind, text)
     if found is None or not certain(kind, found):
-        raise misfit(table, column, text, known.type)
+        raise misfit(f"{table.name}.{column}", text, known.type)
     return found
 
 
@@ -85,10 +110,10 @@ def _no_label(place: str, text: str, kind: str, labels: list[str]) -> UsageError
     )
 
 
-def misfit(table: Table, column: str, text: str, kind: str) -> UsageError:
+def misfit(place: str, text: str, kind: str) -> UsageError:
     """What to say of a value that a column of type ``kind`` cannot hold."""
     return UsageError(
-        f"'{text}' is no value of {table.name}.{column}", why=f"the column is of type {kind}", hint=_how(kind)
+        f"'{text}' is no value of {place}", why=f"the column is of type {kind}", hint=_how(kind)
     )
 
 
@@ -134,11 +159,25 @@ def _read(kind: str, text: str) -> str | None:
         return canonical.floating(text, _FLOATS[kind])
     if kind == "bytea":
         return canonical.binary(text)
+    if kind in ("inet", "cidr"):
+        return _address(text, kind)
+    if kind in _STRICT:
+        return text if _STRICT[kind].fullmatch(text) else None
     if kind.removesuffix("[]") in _WHOLE and _WHOLE_LIST.fullmatch(text):
         return re.sub(r"\s", "", text)
     if kind.startswith("character(") and kind[10:-1].isdigit():
         return text.ljust(int(kind[10:-1]))
     return text
+
+
+def _address(text: str, kind: str) -> str | None:
+    """A host of inet has no length; every network of cidr has one."""
+    try:
+        found = ipaddress.ip_interface(text.strip())
+    except ValueError:
+        return None
+    whole = found.network.prefixlen == found.max_prefixlen and kind == "inet"
+    return str(found.ip) if whole else found.with_prefixlen
 
 
 def _is_odd_day(text: str) -> bool:
