@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from bson import ObjectId, Timestamp
+from bson import ObjectId, Timestamp, encode
 from bson.raw_bson import RawBSONDocument
 from tests.integration.mongodb.corpus import NOT_FOR_THE_TEST_SERVER, everything
 from tests.integration.mongodb.shelves import MemoryShelf, view
@@ -306,11 +306,13 @@ def test_a_journal_that_was_ended_is_not_taken_back() -> None:
     server, name = standalone(), fresh()
     server.fill(name, "events", events(3))
     run = ObjectId()
-    entry = {"collection": "events", "owner": {"host": clock.host(), "boot": "", "pid": 0, "started": ""}}
+    before = encode({"_id": 1, "title": "before"})
+    owner = {"host": clock.host(), "boot": "", "pid": 0, "started": ""}
+    entry = {"collection": "events", "verb": "update", "marks": None, "owner": owner}
     with server.database(name) as base:
         base[kinds.JOURNAL].insert_many([
-            {"_id": {"run": run, "number": 0}, "keys": [{"_id": 1}], "documents": [], "done": True, **entry},
-            {"_id": {"run": run, "number": 1}, "keys": [], "documents": [{"_id": 1, "title": "before"}], **entry},
+            {"_id": {"run": run, "number": 0}, "key": {"_id": 2}, "was": [], "done": True, **entry},
+            {"_id": {"run": run, "number": 1}, "key": {"_id": 1}, "was": [before], **entry},
         ])  # fmt: skip
         with MongoSource(server.url(name)).open_live():
             assert base.events.find_one({"_id": 1})["title"] == "event 1"

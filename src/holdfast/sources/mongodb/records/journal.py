@@ -1,7 +1,7 @@
 """Writes to a server without transactions: what was there before is written down first, and put back on any failure.
 
-The journal is a collection of the same database. Whoever opens the database next puts back what a killed process left
-half done. Others see the writes as they happen: that cannot be helped without transactions.
+The journal is a collection of the same database, one entry a document. Whoever opens the database next puts back what
+a killed process left half done. Others see the writes as they happen: that cannot be helped without transactions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bson import ObjectId
+import bson
+from bson import Binary, ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo.write_concern import WriteConcern
 
@@ -17,16 +18,18 @@ from holdfast.model.records import Table
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.documents import only
 from holdfast.sources.mongodb.inventory import listed
-from holdfast.sources.mongodb.loading import Loaded, insert
 from holdfast.sources.mongodb.owner import is_dead, myself
 from holdfast.sources.mongodb.place import Base, Place
 from holdfast.sources.mongodb.records.book import raw_of_row
+from holdfast.sources.mongodb.records.putting_back import Noted, marks_of, put_back, try_again
 from holdfast.sources.mongodb.records.transaction import Transaction
 from holdfast.sources.mongodb.saved import batched
-from holdfast.sources.mongodb.values import RAW, look, raw_document, raw_of
+from holdfast.sources.mongodb.swapping import key_of
+from holdfast.sources.mongodb.values import RAW, look, raw_document
 from holdfast.sources.records import Write
 
-_ENTRY = 200
+_AT_ONCE = 200
+_PART = 8 << 20  # of a document that would not fit into an entry
 
 
 class Journaled(Transaction):
@@ -38,33 +41,35 @@ class Journaled(Transaction):
         self._number = 0
 
     def before(self, table: str, writes: Sequence[Write]) -> None:
-        """Write down what these documents are now, and that others are not there."""
-        keys = [only(raw_of_row(write.row), b"_id") for write in writes]
+        """Write down what these documents are now, or that they are not there, and what they are to become."""
         journal = self._base.get_collection(kinds.JOURNAL, write_concern=WriteConcern(w=1, j=True))
-        for at in range(0, len(keys), _ENTRY):
-            some = keys[at : at + _ENTRY]
-            ids = [RawBSONDocument(key, RAW)["_id"] for key in some]
-            found = listed(self._base, {"find": table, "filter": {"_id": {"$in": ids}}})
-            self._note(journal, table, some, found)
+        for at in range(0, len(writes), _AT_ONCE):
+            some = writes[at : at + _AT_ONCE]
+            ids = [RawBSONDocument(only(raw_of_row(write.row), b"_id"), RAW)["_id"] for write in some]
+            there = {key_of(raw): raw for raw in listed(self._base, {"find": table, "filter": {"_id": {"$in": ids}}})}
+            for batch in batched(entry for write in some for entry in self._entries(table, write, there)):
+                journal.insert_many(list(map(raw_document, batch)), ordered=True)
 
-    def _note(self, journal: Any, table: str, keys: list[bytes], found: Iterator[bytes]) -> None:
-        """Entries small enough for one document each: the keys first, then what has to come back."""
-        self._entry(journal, table, keys, [])
-        for batch in batched(found):
-            for document in batch:
-                self._entry(journal, table, [], [document])
-
-    def _entry(self, journal: Any, table: str, keys: list[bytes], documents: list[bytes]) -> None:
+    def _entries(self, table: str, write: Write, there: Mapping[bytes, bytes]) -> Iterator[bytes]:
+        raw = raw_of_row(write.row)
+        was = there.get(key_of(raw), b"")
+        whole = write.verb == "insert" or (write.verb == "update" and not write.columns)
         entry = {
-            "_id": {"run": self._run, "number": self._number}, "collection": table, "owner": myself(),
-            "keys": [raw_document(key) for key in keys],
-            "documents": [raw_document(document) for document in documents],
+            "collection": table, "owner": myself(), "verb": write.verb, "key": raw_document(only(was or raw, b"_id")),
+            "marks": marks_of(raw) if whole else None,
         }  # fmt: skip
+        parts = [was[at : at + _PART] for at in range(0, len(was), _PART)]
+        yield self._entry({**entry, "was": [Binary(part) for part in parts[:1]]})
+        for part in parts[1:]:
+            yield self._entry({"owner": entry["owner"], "part": Binary(part)})
+
+    def _entry(self, entry: dict[str, Any]) -> bytes:
+        numbered = {"_id": {"run": self._run, "number": self._number}, **entry}
         self._number += 1
-        journal.insert_one(entry)
+        return bson.encode(numbered, codec_options=RAW)
 
     def take_back(self) -> None:
-        """Put everything back as it was."""
+        """Put everything back as it was. TargetError names what could not be, which stays in the journal."""
         _take_back(self._base, self._run)
 
     def end(self) -> None:
@@ -74,8 +79,11 @@ class Journaled(Transaction):
 
 def roll_back_left_over(base: Base) -> int:
     """Put back what a killed process left half done; how many of them. What living ones are at is left to them."""
-    entries = [look(raw) for raw in listed(base, {"find": kinds.JOURNAL, "projection": {"owner": 1}})]
+    found = [look(raw) for raw in listed(base, {"find": kinds.JOURNAL, "projection": {"owner": 1}})]
+    entries = [each for each in found if "run" in each["_id"]]
     dead = {entry["_id"]["run"] for entry in entries if is_dead(entry["owner"], entry["_id"]["run"].generation_time)}
+    if len(entries) < len(found):
+        try_again(base)
     for run in sorted(dead, reverse=True):
         _take_back(base, run)
     return len(dead)
@@ -83,19 +91,21 @@ def roll_back_left_over(base: Base) -> int:
 
 def _take_back(base: Base, run: ObjectId) -> None:
     """Backwards, and each step may be done again: whoever is killed here is finished by the next."""
-    found = [RawBSONDocument(raw, RAW) for raw in listed(base, {"find": kinds.JOURNAL, "filter": {"_id.run": run}})]
-    found.sort(key=lambda each: each["_id"]["number"])
-    groups: list[tuple[str, list[Any], list[bytes]]] = []
-    for entry in found if found and not found[0].get("done") else ():
-        if entry["keys"]:
-            groups.append((str(entry["collection"]), [key["_id"] for key in entry["keys"]], []))
+    noted: list[Noted] = []
+    command = {"find": kinds.JOURNAL, "filter": {"_id.run": run}, "sort": {"_id": 1}}
+    for raw in listed(base, command):
+        entry = RawBSONDocument(raw, RAW)
+        if entry.get("done"):
+            noted.clear()
+            break
+        if "part" in entry:
+            noted[-1].was += bytes(entry["part"])
         else:
-            groups[-1][2].extend(raw_of(document) for document in entry["documents"])
-    for name, keys, documents in reversed(groups):
-        base[name].delete_many({"_id": {"$in": keys}})
-        for batch in batched(iter(documents)):
-            insert(base, name, batch, Loaded())
+            noted.append(Noted.of(entry))
+    refused = put_back(base, list(reversed(noted)))
     _forget(base, run)
+    if refused is not None:
+        raise refused
 
 
 def _forget(base: Base, run: ObjectId) -> None:
