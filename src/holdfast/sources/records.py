@@ -89,6 +89,14 @@ class Telling(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """A value as it stands in a condition; ``quoted``: in quotes, so that it is a text where that matters."""
+
+    text: str
+    quoted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """One comparison: ``values`` gives what a row has in a column (None: NULL), comparable with ``wanted``."""
 
@@ -100,7 +108,7 @@ class Judged:
 class Judging(Protocol):
     """Optional power of a Book: conditions judged as the database would, where values do not compare as they are."""
 
-    def judged(self, table: Table, name: str, text: str, *, ordered: bool) -> Judged | None:
+    def judged(self, table: Table, name: str, typed: Typed, *, ordered: bool) -> Judged | None:
         """For a column or path and a typed value; None: the values compare by themselves.
 
         UsageError when the column cannot hold the value, or (``ordered``) when nobody but the server knows its order.
@@ -311,6 +319,36 @@ class Blockwise(Protocol):
 
     def json_blocks(self, book: Book, table: Table) -> Iterator[Block] | None:
         """A JSON object a line, as ``told`` has it, without computed columns; None likewise."""
+        ...
+
+
+@runtime_checkable
+class Linewise(Protocol):
+    """Optional power of an Interchange: fields of many rows become the lines a snapshot holds, without a row between.
+
+    ``names``: our column of each field, None leaves it out. None is returned where anything in it must be read row by
+    row: what is unusual, and what is wrong.
+    """
+
+    def lines_of_copy(self, table: Table, names: Sequence[str | None], text: str) -> str | None:
+        """Of whole lines as COPY has them."""
+        ...
+
+    def lines_of_cells(self, table: Table, names: Sequence[str | None], cells: Sequence[Sequence[str]]) -> str | None:
+        """Of cells column by column, as ``from_cell`` reads them; "" is NULL."""
+        ...
+
+    def rows_of_lines(self, table: Table, lines: str) -> Iterator[Row]:
+        """The rows that lines mean."""
+        ...
+
+
+@runtime_checkable
+class Lined(Protocol):
+    """Optional power of a sequence of rows: many of them are such lines already."""
+
+    def stretches(self) -> Iterator[tuple[int, str] | Row]:
+        """(number of rows, their lines), or a single row; in order."""
         ...
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.integration.postgres.records.looking import view
@@ -14,6 +17,7 @@ from holdfast.records.where import parse_where
 from holdfast.records.where.choosing import chosen
 from holdfast.sources.postgres import PostgresSource
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
+from holdfast.sources.sqlite.source import SqliteSource
 
 TABLE = """
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
@@ -80,3 +84,25 @@ def test_what_cannot_be_told_is_refused_with_a_hint(book: SnapshotBook, conditio
         _chosen(book, condition)
     told = f"{refused.value.what} {refused.value.why} {refused.value.hint}"
     assert re.search(REFUSED[condition], told), told
+
+
+SQLITE = (
+    "a = '5'", "a = 5", "a > 4", "i > 5", "i = 7", "i = '7'", "name = 'n7'", "name < 'o'", "name <> 'N7'", "t = 5",
+    "t = '5'", "r = 1.1", "r > 1", "r = 0.3", "s = 'x'",
+)  # fmt: skip
+
+
+def test_conditions_on_sqlite_choose_what_it_chooses(tmp_path: Path) -> None:
+    """Affinity of columns, storage classes in their order, collations, numbers that no decimal hits."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.executescript(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a, i INT, name TEXT UNIQUE COLLATE NOCASE, t TEXT, r REAL,"
+            " s TEXT COLLATE RTRIM);"
+            "INSERT INTO t VALUES (1, '5', 'abc', 'N7', 5, 1.1, 'x  '), (2, 5, 7, 'P', '5.0', 0.1 + 0.2, 'X'),"
+            "(3, x'35', NULL, 'n8', 'z', 0.3, 'x')"
+        )
+        with SqliteSource(tmp_path / "a.db").open_live() as book:
+            for condition in SQLITE:
+                rows = connection.execute(f"SELECT id FROM t WHERE {condition} ORDER BY id").fetchall()
+                found = chosen(book, book.tables["t"], parse_where(condition))
+                assert sorted(row.values["id"] for row in found) == [each for (each,) in rows], condition

@@ -9,7 +9,7 @@ import pytest
 from tests.contracts.memory_book import MemoryBook, table_of
 
 from holdfast.model.errors import Damaged, UsageError
-from holdfast.model.records import Row, Table
+from holdfast.model.records import Column, Row, Table
 from holdfast.records.sql import arrow
 from holdfast.records.sql.session import open_session
 from holdfast.sources.records import Book
@@ -62,6 +62,19 @@ def test_numbers_that_are_none_make_the_column_text_and_say_so() -> None:
         answer = session.ask("SELECT id FROM people ORDER BY 1")
         assert list(answer.rows) == [("1",), ("x",)]
         assert any("people.id" in note for note in answer.notes)
+
+
+def test_texts_among_bytes_and_columns_without_type_are_noted() -> None:
+    """As SQLite allows both: nothing is passed off as something else."""
+    table = Table(
+        name="odd", columns=(Column(name="id", type="int"), Column(name="data", type="blob"), Column(name="any")), key=("id",)
+    )
+    odd = MemoryBook([table], {"odd": [{"id": 1, "data": b"\0\xff", "any": 5}, {"id": 2, "data": "text", "any": "5"}]})
+    with open_session({"": odd}) as session:
+        answer = session.ask('SELECT data, "any" FROM odd ORDER BY id')
+        assert list(answer.rows) == [("\\x00ff", "5"), ("text", "5")]
+        assert any("odd.data" in note for note in answer.notes)
+        assert any("odd.any" in note for note in answer.notes)
 
 
 def test_a_cast_of_the_question_itself_stays_wrong() -> None:

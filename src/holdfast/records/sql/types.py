@@ -20,6 +20,8 @@ _TEXTS = ("", "text", "character varying", "varchar", "character", "char", "bpch
           "any")  # fmt: skip
 _PARAMETERS = re.compile(r"\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
 _UNBOUNDED = "DECIMAL(38,10)"
+_NO_BYTES = "encode(({0} || ' is no bytes')::BIGINT::VARCHAR)"
+"""Fails where a text stands among bytes, as SQLite allows: the column is text then, and a note says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ AS_TEXT = Cast("VARCHAR", "{}")
 def cast_of(column: Column) -> Cast:
     """How to read a column. Values that do not fit are found when they come (see session)."""
     declared = column.type.strip().lower()
+    if not declared:
+        return Cast("VARCHAR", "{}", "it has no type, so whatever it holds is text here")
     if declared.endswith("[]"):
         inner = _scalar(declared[:-2])
         if inner is None or inner.type in ("BLOB", "JSON"):
@@ -56,7 +60,7 @@ def _scalar(declared: str) -> Cast | None:
         kind = _SIMPLE[name]
         return Cast(kind, f"{{0}}::{kind}")
     if name in _BYTES:
-        return Cast("BLOB", "CASE WHEN starts_with({0}, '\\x') THEN unhex(substr({0}, 3)) ELSE encode({0}) END")
+        return Cast("BLOB", f"CASE WHEN starts_with({{0}}, '\\x') THEN unhex(substr({{0}}, 3)) ELSE {_NO_BYTES} END")
     if name in ("numeric", "decimal"):
         return _numeric(parameters)
     return AS_TEXT if name in _TEXTS else None

@@ -24,7 +24,7 @@ from holdfast.records.where.expression import (
     Not,
     OneOf,
 )
-from holdfast.sources.records import Book, Judging
+from holdfast.sources.records import Book, Judging, Typed
 
 Truth = bool | None
 Test = Callable[[Row], Truth]
@@ -83,8 +83,8 @@ def candidates(book: Book, table: Table, column: Column, literal: Literal) -> li
         raise
     if literal.kind == "truth" and found[0] == literal.text and not _is_text(table, column.name):
         found.append(literal.text == "true")
-    if literal.kind == "text" and not table.columns and literal.text not in found:
-        found.append(literal.text)
+    if literal.text not in found and (not isinstance(found[0], str) if table.columns else literal.kind == "text"):
+        found.append(literal.text)  # a column of SQLite may hold the text of a number
     return found
 
 
@@ -146,7 +146,7 @@ def _judged(book: Book, table: Table, comparison: Compare) -> Test | None:
     literal, sign = comparison.value, comparison.sign
     ordered = sign not in ("=", "<>")
     try:
-        found = book.judged(table, comparison.column.name, literal.text, ordered=ordered)
+        found = book.judged(table, comparison.column.name, Typed(literal.text, literal.kind == "text"), ordered=ordered)
     except UsageError as error:
         error.where = error.where or f"character {literal.at + 1} of the condition"
         raise

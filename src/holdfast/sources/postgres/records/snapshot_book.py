@@ -20,7 +20,7 @@ from holdfast.sources.postgres.records.typed import typed_in_snapshot
 from holdfast.sources.postgres.records.types_defined import TypesDefined, types_defined
 from holdfast.sources.postgres.records.units import Unit, stretches
 from holdfast.sources.postgres.structure import Structure
-from holdfast.sources.records import Book, CopyText, Judged, SnapshotView
+from holdfast.sources.records import Book, CopyText, Judged, SnapshotView, Typed
 
 _KEPT = 16 << 20
 
@@ -149,9 +149,9 @@ class SnapshotBook:
         """See Book: what only a server could read is refused."""
         return typed_in_snapshot(table, column, text, self._types_defined)
 
-    def judged(self, table: Table, name: str, text: str, *, ordered: bool) -> Judged | None:
+    def judged(self, table: Table, name: str, typed: Typed, *, ordered: bool) -> Judged | None:
         """See Judging."""
-        return judged(table, name, text, self._types_defined, ordered=ordered)
+        return judged(table, name, typed.text, self._types_defined, ordered=ordered)
 
     def elements(self, table: Table, name: str) -> Callable[[Row], Iterable[Value]] | None:
         """See Judging."""

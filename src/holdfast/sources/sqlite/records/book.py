@@ -8,8 +8,10 @@ from typing import Any
 
 from holdfast.model.errors import SourceError
 from holdfast.model.records import Key, Reference, Row, Table, Value
+from holdfast.sources.records import Judged, Typed
 from holdfast.sources.sqlite.records import values
 from holdfast.sources.sqlite.records.asking import Statement, conditions, select
+from holdfast.sources.sqlite.records.judging import judged
 from holdfast.sources.sqlite.records.schema import Schema, Shape, Unreadable, fingerprint
 
 
@@ -77,6 +79,14 @@ class SqliteBook(abc.ABC):
         """See sources.records.Telling: values have their own types here, and are always exact."""
         del table, exact
         return {name: values.told(value) for name, value in row.values.items()}
+
+    def judged(self, table: Table, name: str, typed: Typed, *, ordered: bool) -> Judged | None:
+        """See sources.records.Judging."""
+        return judged(self.shape(table), name, typed, ordered=ordered)
+
+    def elements(self, table: Table, name: str) -> None:
+        """See sources.records.Judging: arrays are JSON here."""
+        del table, name
 
     def fingerprint(self, table: Table) -> str:
         """See sources.records.Book."""

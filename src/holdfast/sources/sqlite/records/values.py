@@ -37,7 +37,7 @@ def parse(shape: Shape, column: str, text: str) -> Value:
     kind = affinity(declared)
     if kind != "text" and (blob := _BLOB.fullmatch(text)):
         return bytes.fromhex(blob[1])
-    number = _number(text) if kind != "text" else None
+    number = number_in(text) if kind != "text" else None
     if number is None and (column == shape.alias or (shape.strict and kind not in ("text", "blob"))):
         raise UsageError(
             f"{text} cannot stand in {shape.table.name}.{column}", why=f"the column is {declared}", hint="give a number"
@@ -68,7 +68,8 @@ def told(value: Value) -> Any:
     return plain(value)
 
 
-def _number(text: str) -> int | float | None:
+def number_in(text: str) -> int | float | None:
+    """The number that a text is; None for any other text."""
     try:
         whole = int(text)
     except ValueError:
