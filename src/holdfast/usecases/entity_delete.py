@@ -187,9 +187,10 @@ def _alone(connection: object, source: Source) -> Iterator[None]:
 
 
 def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook, result: EntityDeleteResult) -> None:
-    captured: Captured | None = None
+    captured, signing = None, None
     try:
         with live.transaction() as transaction:
+            signing = transaction if isinstance(transaction, Signing) else None
             closure = find_whole(repository, order.subject, Within(live, transaction))
             blocked, result.unlinked = _outside(live, closure, force=order.force)
             if blocked:
@@ -197,7 +198,6 @@ def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook,
                     f"other rows refer to {order.subject.spoken}, so it cannot be deleted", where=result.target,
                     why="; ".join(blocked[:_NAMED]), hint="nothing was deleted; --force makes them refer to nothing",
                 )  # fmt: skip
-            signing = transaction if isinstance(transaction, Signing) else None
             captured = capture(repository, order, live, closure, signing.signature() if signing else None)
             changes = [*_unlinking(closure, force=order.force), *_removing(closure)]
             apply(live, transaction, changes)
@@ -211,7 +211,10 @@ def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook,
     except BaseException:
         # a commit that failed may have happened: what was captured is kept then
         if captured is not None and result.snapshot is None:
-            drop_if_whole(repository, order.subject.source, captured)
+            if signing is not None:
+                drop(repository, captured.snapshot)  # it was never asked to commit: nothing is gone
+            else:
+                drop_if_whole(repository, order.subject.source, captured)
         raise
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,12 +93,8 @@ def ship(repository: Repository, order: ShipOrder) -> Shipped:
                 continue
             guard.gather()
             for shipment in _shipments(guard, order.at_once):
-                stored = [each for each, told in shipments(repository, name).items() if told["shipment"] == shipment]
-                bad = _bad(repository, source, stored, shipment)
-                if len(bad) == len(stored):
-                    result.snapshots.append(_store(repository, order, name, source, shipment))
-                if bad:
-                    repository.forget(bad)
+                if (info := _stored(repository, order, name, shipment)) is not None:
+                    result.snapshots.append(info)
                 result.rows += guard.settle(shipment)
     return result
 
@@ -135,54 +132,84 @@ def _shipments(guard: Guard, at_once: int) -> Iterator[str]:
         yield shipment
 
 
-def _store(repository: Repository, order: ShipOrder, name: str, source: Source, shipment: str) -> SnapshotInfo:
+def _stored(repository: Repository, order: ShipOrder, name: str, shipment: str) -> SnapshotInfo | None:
+    """See to it that a snapshot holds every row that is claimed; the one that was made for that, if any.
+
+    Another process may be at the same shipment: what it removes meanwhile it has read back, and of two snapshots the
+    one made first stays.
+    """
+    source = order.sources[name]
+    with open_live(source) as book:
+        rows = _claimed(book, guarding(source), shipment)
+        known = _of_shipment(repository, name, shipment)
+        bad = [each for each in known if not _holds(repository, source, each, rows)]
+        made = _store(repository, order, (name, shipment), book, rows) if rows and len(bad) == len(known) else None
+    if bad:
+        repository.forget(bad)
+    if made is None:
+        return None
+    _read_back(repository, source, made.id, rows)
+    everything = _of_shipment(repository, name, shipment)
+    earlier = everything[: everything.index(made.id)] if made.id in everything else []
+    if any(_holds(repository, source, each, rows) for each in earlier):
+        repository.forget([made.id])
+        return None
+    return made
+
+
+def _of_shipment(repository: Repository, name: str, shipment: str) -> list[str]:
+    return [each for each, told in shipments(repository, name).items() if told["shipment"] == shipment]
+
+
+def _store(
+    repository: Repository, order: ShipOrder, which: tuple[str, str], book: Book, rows: list[Row]
+) -> SnapshotInfo:  # fmt: skip
+    name, shipment = which
+    source = order.sources[name]
     guarded = guarding(source)
     assert isinstance(source, Recorded)  # noqa: S101 - what has a guard has rows
-    with open_live(source) as book:
-        rows = _claimed(book, guarded, shipment)
-        more = {"guard": {"shipment": shipment, "rows": len(rows), "transactions": summary(guarded.kept(rows))}}
-        request = BackupRequest(
-            sources={name: source.of_rows(book, {guarded.guard_table: rows})}, trigger=TRIGGER, partial=True,
-            created_by=order.created_by, run=order.run, report=order.report, more=more,
-        )  # fmt: skip
-        made = backup(repository, request)
+    more = {"guard": {"shipment": shipment, "rows": len(rows), "transactions": summary(guarded.kept(rows))}}
+    request = BackupRequest(
+        sources={name: source.of_rows(book, {guarded.guard_table: rows})}, trigger=TRIGGER, partial=True,
+        created_by=order.created_by, run=order.run, report=order.report, more=more,
+    )  # fmt: skip
+    made = backup(repository, request)
     for error in made.failures.values():
         raise error
     if missing := [text for texts in made.missing.values() for text in texts]:
         raise SourceError("what the guard kept could not be stored whole", where=name, why="; ".join(missing))
-    info = made.snapshots[0]
-    _read_back(repository, source, info.id, rows)
-    return info
+    return made.snapshots[0]
 
 
-def _bad(repository: Repository, source: Source, stored: Sequence[str], shipment: str) -> list[str]:
-    """Those of the ``stored`` snapshots that do not give back what is claimed now. Raises what the store fails with."""
-    if not stored:
-        return []
-    with open_live(source) as book:
-        rows = _claimed(book, guarding(source), shipment)
-    bad = []
-    for identifier in stored:
-        try:
-            _read_back(repository, source, identifier, rows)
-        except (Damaged, ObjectMissing) as error:
-            if isinstance(error.__cause__, StorageError):
-                raise  # what the store does not give today tells nothing of what is stored
-            bad.append(identifier)
-    return bad
+def _holds(repository: Repository, source: Source, identifier: str, rows: list[Row]) -> bool:
+    """Whether a snapshot gives back all these rows. Raises what the store fails with."""
+    try:
+        lacking = Counter(map(_image, rows)) - Counter(map(_image, _rows_in(repository, source, identifier)))
+    except (Damaged, ObjectMissing) as error:
+        if isinstance(error.__cause__, StorageError):
+            raise  # what the store does not give today tells nothing of what is stored
+        return False
+    return not lacking
 
 
 def _read_back(repository: Repository, source: Source, identifier: str, rows: list[Row]) -> None:
     """Damaged unless the snapshot holds these very rows."""
+    if [_image(row) for row in _rows_in(repository, source, identifier)] != [_image(row) for row in rows]:
+        raise Damaged(
+            f"snapshot {short(identifier)} does not hold what the guard kept, so nothing was removed", where=source.url
+        )
+
+
+def _rows_in(repository: Repository, source: Source, identifier: str) -> list[Row]:
     entry = next(each for each in repository.snapshots() if each.info.id == identifier)
     with open_book(repository, entry, source) as book:
         table = book.tables.get(guarding(source).guard_table)
-        stored = _rows(book.rows(table)) if table is not None else []
-    if [(row.values, row.raw) for row in stored] != [(row.values, row.raw) for row in rows]:
-        raise Damaged(
-            f"snapshot {short(identifier)} does not hold what the guard kept, so nothing was removed",
-            where=entry.info.source,
-        )
+        return _rows(book.rows(table)) if table is not None else []
+
+
+def _image(row: Row) -> tuple[object, ...]:
+    """Types count: 1 and 1.0 are two values."""
+    return (row.raw, *((name, type(value).__name__, repr(value)) for name, value in sorted(row.values.items())))
 
 
 def _claimed(book: Book, guarded: Guarding, shipment: str) -> list[Row]:

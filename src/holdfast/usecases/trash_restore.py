@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from holdfast.entities.declared import Declaration
 from holdfast.entities.restoring import Wishes
 from holdfast.model.errors import TargetError, UsageError
 from holdfast.model.events import Reporter, silent
+from holdfast.model.exactness import same_value
 from holdfast.model.ids import new_id
 from holdfast.model.records import Did, Difference, Key, Row, Table
 from holdfast.repository.repository import Repository
@@ -180,15 +182,35 @@ def _decide(
     for name, wanted in rows.items():
         table = live.tables[name]
         now: dict[Key, Row] = {}
+        twins = Counter[Key]()
         if table.key:
             keys = [row.key(table.key) for row in wanted]
             for at in range(0, len(keys), _AT_ONCE):
                 now.update((row.key(table.key), row) for row in find(table, table.key, keys[at : at + _AT_ONCE]))
+        elif order.discarded.restored:
+            twins = _twins(table, wanted, find)
         for row in wanted:
             key = row.key(table.key)
             there = now.get(key) if table.key else None
+            if not table.key and twins[_whole(row)]:
+                twins[_whole(row)] -= 1
+                there = row
             changes += _fate(order, name, (key, row, there), result)
     return changes
+
+
+def _twins(
+    table: Table, wanted: Sequence[Row], find: Callable[[Table, tuple[str, ...], list[Key]], Iterator[Row]]
+) -> Counter[Key]:  # fmt: skip
+    """How often rows of a table without key are there: brought back already, as this was restored before."""
+    columns = tuple(wanted[0].values)
+    keys = [row.key(columns) for row in wanted]
+    found = (row for at in range(0, len(keys), _AT_ONCE) for row in find(table, columns, keys[at : at + _AT_ONCE]))
+    return Counter(row.key(columns) for row in found)
+
+
+def _whole(row: Row) -> Key:
+    return tuple(row.values.values())
 
 
 def _fate(
@@ -198,7 +220,7 @@ def _fate(
     if there is None:
         _count(result.created, name)
         return [Difference(table=name, did=Did.ADDED, key=key, after=row)]
-    same = all(there.values.get(column) == value for column, value in row.values.items())
+    same = all(same_value(there.values.get(column), value) for column, value in row.values.items())
     if same and there.raw == row.raw:
         _count(result.there, name)
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -148,7 +148,8 @@ class PostgresLiveBook:
             with PostgresTransaction(self._conninfo, self._catalog) as transaction:
                 yield transaction
         finally:
-            if not self._connection.closed:
+            # what becomes of reading must not hide how the transaction ended
+            with suppress(psycopg.Error):
                 self._connection.execute("ROLLBACK")
                 self._begin()
 
