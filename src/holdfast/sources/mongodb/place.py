@@ -12,10 +12,16 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
+from pymongo.server_description import ServerDescription
 
 from holdfast.model.errors import HoldfastError, SourceError, UsageError
 from holdfast.sources.mongodb.refusals import translated
 from holdfast.sources.mongodb.values import RAW
+
+_BALANCED = (
+    "behind a load balancer a read cannot be gone on with on the server it began on; name mongos servers without "
+    "loadBalanced=true"
+)
 
 Client = MongoClient[RawBSONDocument]
 Base = Database[RawBSONDocument]
@@ -23,6 +29,22 @@ Base = Database[RawBSONDocument]
 _PATIENCE_MS = 15_000
 _LONGEST = 63
 _FORBIDDEN = set('/\\. "$*<>:|?\0')
+
+
+class OneServer:
+    """Of servers that may all be asked (several mongos, several secondaries) always the same: cursors live on one."""
+
+    def __init__(self) -> None:
+        self._used: list[tuple[str, int | None]] = []
+
+    def __call__(self, servers: list[ServerDescription]) -> list[ServerDescription]:
+        """What the driver chooses from."""
+        by_address = {server.address: server for server in servers}
+        for address in self._used:
+            if address in by_address:
+                return [by_address[address]]
+        self._used += [server.address for server in servers[:1]]
+        return servers[:1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +112,12 @@ class Place:
         try:
             client = MongoClient(
                 self._full_url(), document_class=RawBSONDocument, tz_aware=True, appname="holdfast",
-                **self._patience(),
+                server_selector=OneServer(), **self._patience(),
             )  # fmt: skip
+            if client.topology_description.topology_type_name == "LoadBalanced":
+                raise ValueError(_BALANCED)
+            if not client.write_concern.acknowledged:
+                raise ValueError("w=0 would let every failed write pass for done")
             client.admin.command("ping")
             client[self.database].command("connectionStatus")
         except (PyMongoError, ValueError) as problem:

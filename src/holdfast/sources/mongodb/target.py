@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from pymongo import ReadPreference
 from pymongo.errors import PyMongoError
 
 from holdfast.model.errors import TargetError
@@ -17,7 +18,7 @@ from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.inventory import Choice, Collection, matches, read_collections
 from holdfast.sources.mongodb.meanwhile import Meanwhile
 from holdfast.sources.mongodb.merging import Mode, merge
-from holdfast.sources.mongodb.place import Base, Place
+from holdfast.sources.mongodb.place import Base, Client, Place
 from holdfast.sources.mongodb.refusals import translated, translating
 from holdfast.sources.mongodb.restoring import Restoring
 from holdfast.sources.mongodb.saved import Saved
@@ -86,11 +87,11 @@ class MongoTarget:
     def _aim(self) -> Aim:
         """Look at the target; a name beside the source that is taken gets a number."""
         with self._place.client(TargetError) as client, translating(self._place, doing=_READING, kind=TargetError):
-            found = _living(self._place.base(client))
+            found = _living(_written_to(self._place, client))
             if found and self._request.to is None and not self._request.in_place:
                 for number in count(2):
                     place = self._source.named(beside(self._source.database, f"{self._request.label}_{number}"))
-                    if not _living(place.base(client)):
+                    if not _living(_written_to(place, client)):
                         self._place, found = place, {}
                         break
         return Aim(place=self._place, living=found)
@@ -132,7 +133,7 @@ class MongoTarget:
             return _step(item, action)
         mode = Mode(write=False, overwrite=self._request.overwrite, exact=self._request.exact)
         with aim.place.client(TargetError) as client, translating(aim.place, doing=_READING, kind=TargetError):
-            merged = merge(aim.place.base(client), compared, item, mode)
+            merged = merge(_written_to(aim.place, client), compared, item, mode)
         counts = merged.counts()
         left = f"{merged.differing:,} documents differ and are left: --overwrite replaces them"
         detail = left if merged.differing else ""
@@ -148,7 +149,7 @@ class MongoTarget:
             if touched:
                 client = stack.enter_context(self._place.client(TargetError))
                 with translating(self._place, doing=_READING, kind=TargetError):
-                    self._meanwhile = Meanwhile.begun(self._place.base(client), touched)
+                    self._meanwhile = Meanwhile.begun(_written_to(self._place, client), touched)
                 stack.callback(self._meanwhile.close)
             yield
             self._meanwhile = None
@@ -168,7 +169,7 @@ class MongoTarget:
         aim = _aim_of(plan)
         saved = Saved(manifest, content, self._request.only)
         with aim.place.client(TargetError) as client:
-            base = aim.place.base(client)
+            base = _written_to(aim.place, client)
             try:
                 if self._meanwhile is not None:
                     self._meanwhile.refuse_unheard(_kinds(plan))
@@ -187,7 +188,7 @@ class MongoTarget:
         results = list(self._compared)
         done = {result.name for result in results}
         with aim.place.client(TargetError) as client, translating(aim.place, doing=_READING, kind=TargetError):
-            base = aim.place.base(client)
+            base = _written_to(aim.place, client)
             for step in plan.steps:
                 item = saved.items.get(step.label)
                 if item is not None and step.label in _kinds(plan) and step.label not in done:
@@ -206,6 +207,11 @@ def beside(database: str, label: str) -> str:
     """A name for a new database, short enough for the server."""
     ending = "_restored_" + "".join(letter if letter.isalnum() else "_" for letter in label)
     return database.encode()[: _LONGEST - len(ending.encode())].decode(errors="ignore") + ending
+
+
+def _written_to(place: Place, client: Client) -> Base:
+    """The database as its primary has it, wherever the URL lets reads go to."""
+    return place.base(client).with_options(read_preference=ReadPreference.PRIMARY)
 
 
 def _living(base: Base) -> dict[str, Collection]:
