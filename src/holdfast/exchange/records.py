@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from holdfast.model.errors import HoldfastError
 
@@ -33,6 +33,21 @@ class Record:
     values: Mapping[str, Any] = field(default_factory=dict)
     form: Form = Form.JSON
     raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Many rows of one table, not taken apart. ``singly``: the same as records, errors with the line.
+
+    ``text``: whole lines as COPY has them; or ``cells``: column by column, "" is NULL.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    rows: int
+    singly: Callable[[], Iterator[Record]]
+    text: str = ""
+    cells: Sequence[Sequence[str]] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,3 +80,21 @@ class Reader(Protocol):
     def place(self) -> str:
         """``tickets.csv, line 12``."""
         ...
+
+
+@runtime_checkable
+class InStretches(Protocol):
+    """Optional power of a Reader: what is plain comes many rows at a time."""
+
+    def stretches(self, origin: Origin) -> Iterator[Record | Stretch]:
+        """As ``records``."""
+        ...
+
+
+def singly(found: Iterator[Record | Stretch]) -> Iterator[Record]:
+    """Everything as records."""
+    for each in found:
+        if isinstance(each, Stretch):
+            yield from each.singly()
+        else:
+            yield each

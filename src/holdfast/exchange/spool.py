@@ -53,16 +53,15 @@ class Spool:
     def put(self, name: str, row: Row) -> None:
         """Keep a row. SourceError when the disk is full."""
         rows = self.table(name)
-        record = marshal.dumps(row.raw or dict(row.values))
-        self._written += len(record)
-        if self._written > _LOOK:
-            self._written = 0
-            self._check_room()
-        try:
-            self._files[name].write(_LENGTH.pack(len(record)) + record)
-        except OSError as error:
-            raise self._full(str(error)) from error
+        self._write(name, marshal.dumps(row.raw or dict(row.values)))
         rows.held += 1
+
+    def put_lines(self, name: str, lines: str, count: int, rows_of: Callable[[str], Iterator[Row]]) -> None:
+        """Keep ``count`` rows in lines that ``rows_of`` takes apart. SourceError when the disk is full."""
+        rows = self.table(name)
+        rows.rows_of = rows_of
+        self._write(name, marshal.dumps((count, lines.encode("utf-8", "surrogatepass"))))
+        rows.held += count
 
     def finished(self) -> dict[str, Sequence[Row]]:
         """All rows, on disk."""
@@ -72,6 +71,17 @@ class Spool:
         except OSError as error:
             raise self._full(str(error)) from error
         return dict(self._tables)
+
+    def _write(self, name: str, record: bytes) -> None:
+        self._written += len(record)
+        if self._written > _LOOK:
+            self._written = 0
+            self._check_room()
+        try:
+            self._files[name].write(_LENGTH.pack(len(record)))
+            self._files[name].write(record)
+        except OSError as error:
+            raise self._full(str(error)) from error
 
     def _check_room(self) -> None:
         if shutil.disk_usage(self._folder).free < _LEAST_ROOM:
@@ -91,15 +101,27 @@ class SpooledRows(Sequence[Row]):
         self._path = path
         self._from_raw = from_raw
         self.held = 0
+        self.rows_of: Callable[[str], Iterator[Row]] = lambda _: iter(())
 
     def __len__(self) -> int:
         return self.held
 
     def __iter__(self) -> Iterator[Row]:
+        for each in self.stretches():
+            if isinstance(each, Row):
+                yield each
+            else:
+                yield from self.rows_of(each[1])
+
+    def stretches(self) -> Iterator[tuple[int, str] | Row]:
+        """See sources.records.Lined."""
         with self._path.open("rb") as file:
             while head := file.read(_LENGTH.size):
                 found = marshal.loads(file.read(_LENGTH.unpack(head)[0]))  # noqa: S302 - written by this very process
-                yield self._from_raw(found) if isinstance(found, bytes) else Row(found)
+                if isinstance(found, tuple):
+                    yield found[0], found[1].decode("utf-8", "surrogatepass")
+                else:
+                    yield self._from_raw(found) if isinstance(found, bytes) else Row(found)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...

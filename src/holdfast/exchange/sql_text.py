@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from holdfast.exchange.records import BadFile, Form, Origin, Record
+from holdfast.exchange.records import BadFile, Form, Origin, Record, Stretch, singly
 from holdfast.exchange.sql_values import DEFAULT, CannotTell, Values, names_of, split_name
 
 LARGEST_STATEMENT = 64 << 20
@@ -16,6 +17,8 @@ _MARK = re.compile(
     |(?P<end>;)|(?P<open>'|"|--|/\*|(?<![\w$])\$(?:[A-Za-z_\x80-\U0010ffff]\w*)?\$)""",
     re.VERBOSE | re.DOTALL,
 )
+_END_OF_ROWS = re.compile(r"^\\\.\r?\n", re.MULTILINE)
+_INHERITS = re.compile(r"\)\s*INHERITS\s*\((?P<parents>[^()]*)\)\s*\Z", re.IGNORECASE)
 _BLANK = re.compile(r"\s*+")
 _COPY = re.compile(
     r"COPY\s+(?P<table>.+?)\s*(?:\((?P<columns>.*)\))?\s+FROM\s+stdin\b(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL
@@ -55,6 +58,10 @@ class SqlReader:
 
     def records(self, origin: Origin) -> Iterator[Record]:
         """See Reader."""
+        return singly(self.stretches(origin))
+
+    def stretches(self, origin: Origin) -> Iterator[Record | Stretch]:
+        """See InStretches: the rows of COPY."""
         while (statement := self._statement()) is not None:
             self._open = _OPENS.get(statement.upper(), self._open)
             self._refuse(statement)
@@ -77,10 +84,16 @@ class SqlReader:
             raise self._bad("the dump writes texts in an old way (standard_conforming_strings off)", _ANOTHER_WAY)
 
     def _created(self, rest: str, origin: Origin) -> None:
+        inherits = _INHERITS.search(rest)
         try:
-            table, columns, computed = names_of(rest)
+            table, columns, computed = names_of(rest if inherits is None else rest[: inherits.start() + 1])
+            parents = [split_name(each) for each in _parts(inherits["parents"])] if inherits else []
         except CannotTell:
             return
+        if any(parent not in self._columns for parent in parents):
+            return
+        columns = tuple(dict.fromkeys([*(name for parent in parents for name in self._columns[parent]), *columns]))
+        computed = computed.union(*(self._computed[parent] for parent in parents))
         if table not in _OURS:
             self._columns[table] = columns
             self._computed[table] = computed
@@ -88,18 +101,34 @@ class SqlReader:
 
     # rows
 
-    def _copied(self, found: re.Match[str], origin: Origin) -> Iterator[Record]:
+    def _copied(self, found: re.Match[str], origin: Origin) -> Iterator[Stretch]:
         if found["rest"].strip():
             raise self._bad("COPY with options cannot be read", "dump with pg_dump's own form")
         table = split_name(found["table"].strip())
         names = tuple(split_name(each) for each in _parts(found["columns"] or ""))
         origin.tables[table] = names
-        self._line_end()
+        carriage = self._line_end()
         while True:
-            line = self._data_line()
-            if line == "\\.":
+            ended = _END_OF_ROWS.search(self._text, self._at)
+            stop = ended.start() if ended else self._text.rfind("\n", self._at) + 1
+            if stop > self._at:
+                text, line = self._text[self._at : stop], self._line
+                self._go_to(stop)
+                text = text.replace("\r\n", "\n") if carriage else text
+                made = partial(self._lines, table, names, text, line)
+                yield Stretch(table=table, columns=names, rows=text.count("\n"), text=text, singly=made)
+            if ended:
+                self._go_to(ended.end())
                 return
-            fields = [_field(each) for each in line.split("\t")] if names else []
+            self._refuse_size(len(self._text) - self._at)
+            if not self._more():
+                raise self._bad("the file ends among the rows of a table", "it was written half; take another dump")
+
+    def _lines(self, table: str, names: tuple[str, ...], text: str, line: int) -> Iterator[Record]:
+        """Rows of COPY one by one; ``line`` is where they begin."""
+        for number, row in enumerate(text.split("\n")[:-1], start=line):
+            self._told = number
+            fields = [_field(each) for each in row.split("\t")] if names else []
             if len(fields) != len(names):
                 raise self._bad(f"this row of {table} has {len(fields)} fields, there are {len(names)} columns")
             yield Record(table, dict(zip(names, fields, strict=True)), Form.SQL)
@@ -192,10 +221,12 @@ class SqlReader:
                 if self._databases > 1:
                     raise self._bad("the dump is of several databases", "dump one of them: pg_dump DATABASE")
 
-    def _line_end(self) -> None:
+    def _line_end(self) -> bool:
+        """Past the end of the line of a COPY; whether lines end as on Windows."""
         rest = self._data_line()
         if rest.strip():
             raise self._bad("rows were expected after COPY")
+        return rest.endswith("\r")
 
     def _data_line(self, *, last: bool = False) -> str:
         while (end := self._text.find("\n", self._at)) < 0:

@@ -39,6 +39,7 @@ class Values:
     def __init__(self, statement: str, at: int) -> None:
         self._text = statement
         self._at = at
+        self._is_bare = False
 
     def target(self) -> tuple[str, tuple[str, ...]]:
         """(table, columns); reads on to the first row."""
@@ -51,6 +52,9 @@ class Values:
                     break
             self._want(")")
         word = self._word()
+        if word == "default" and not columns and self._word() == "values":
+            self._is_bare = True
+            return table, ()
         while word in ("overriding", "system", "user", "value"):
             word = self._word()
         if word != "values":
@@ -58,8 +62,8 @@ class Values:
         return table, tuple(columns)
 
     def rows(self) -> Iterator[list[Any]]:
-        """Each row's values."""
-        while True:
+        """Each row's values; DEFAULT VALUES is a row that has none."""
+        while not self._is_bare:
             self._want("(")
             row = [self._value(0)]
             while self._is(","):
@@ -68,6 +72,8 @@ class Values:
             yield row
             if not self._is(","):
                 break
+        if self._is_bare:
+            yield []
         rest = self._text[self._at :].strip()
         if rest and not rest.lower().startswith("on conflict do nothing"):
             raise CannotTell(rest[:40])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from holdfast.exchange import naming
 from holdfast.exchange.reading import ROOT
-from holdfast.exchange.records import BadFile, Form, Origin, Reader, Record
+from holdfast.exchange.records import BadFile, Form, InStretches, Origin, Reader, Record, Stretch
 from holdfast.exchange.spool import Spool
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.records import Column, Reference, Row, Table
-from holdfast.sources.records import Interchange
+from holdfast.sources.records import Interchange, Linewise
 
 _PARTS = {
     ROOT: ("Event", "events"),
@@ -67,21 +68,44 @@ class Taker:
     def take(self, reader: Reader, origin: Origin) -> None:
         """Every record of a file. BadFile or UsageError with the place; the spool is then worth nothing."""
         counts: dict[str, int] = {}
-        for record in reader.records(origin):
-            counts[record.table] = counts.get(record.table, 0) + 1
-            name = self._table(record.table)
-            if name is None:
+        found = reader.stretches(origin) if isinstance(reader, InStretches) else reader.records(origin)
+        for each in found:
+            counts[each.table] = counts.get(each.table, 0) + (each.rows if isinstance(each, Stretch) else 1)
+            name = self._table(each.table)
+            if name is None or (isinstance(each, Stretch) and self._took_lines(name, each)):
                 continue
-            try:
-                self._spool.put(name, self._row(name, record))
-            except HoldfastError as error:
-                told = f"{error.what} ({error.where})" if error.where else error.what
-                raise BadFile(told, where=reader.place(), why=error.why, hint=error.hint) from error
+            for record in each.singly() if isinstance(each, Stretch) else (each,):
+                self._take_one(name, record, reader)
         for table, columns in origin.tables.items():
             if (name := self._table(table)) is not None:
                 self._spool.table(name)
                 self._learn(name, columns)
         _compare(origin, counts)
+
+    def _take_one(self, name: str, record: Record, reader: Reader) -> None:
+        try:
+            self._spool.put(name, self._row(name, record))
+        except HoldfastError as error:
+            told = f"{error.what} ({error.where})" if error.where else error.what
+            raise BadFile(told, where=reader.place(), why=error.why, hint=error.hint) from error
+
+    def _took_lines(self, name: str, stretch: Stretch) -> bool:
+        """Whether the rows could be kept without being taken apart; else each is looked at, and errors have a place."""
+        by, table = self._interchange, self._schema.tables.get(name)
+        if not isinstance(by, Linewise) or table is None or not self._schema.known or not stretch.columns:
+            return False
+        try:
+            named = self._names(table, stretch.columns)
+        except UsageError:
+            return False
+        names = [named.get(each) for each in stretch.columns]
+        if stretch.cells:
+            lines = by.lines_of_cells(table, names, stretch.cells)
+        else:
+            lines = by.lines_of_copy(table, names, stretch.text)
+        if lines is not None:
+            self._spool.put_lines(name, lines, stretch.rows, partial(by.rows_of_lines, table))
+        return lines is not None
 
     def _learn(self, name: str, columns: Sequence[str]) -> None:
         if not self._schema.known and not self._interchange.documents:
@@ -137,11 +161,15 @@ class Taker:
 
     def _named(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values under the columns' own names."""
-        names = self._columns.get((table.name, tuple(values)))
-        if names is None:
-            names = self._columns_of(table, tuple(values))
-            self._columns[table.name, tuple(values)] = names
+        names = self._names(table, tuple(values))
         return {names[name]: value for name, value in values.items() if name in names}
+
+    def _names(self, table: Table, called: tuple[str, ...]) -> dict[str, str]:
+        """The file's columns -> ours, without those that are computed."""
+        names = self._columns.get((table.name, called))
+        if names is None:
+            names = self._columns[table.name, called] = self._columns_of(table, called)
+        return names
 
     def _columns_of(self, table: Table, called: tuple[str, ...]) -> dict[str, str]:
         exact = {column.name: column for column in table.columns}

@@ -72,7 +72,7 @@ def csv_of(contents: Contents, table: Table) -> Iterator[bytes]:
     """One table: a line of names, then the rows."""
     names = _names(contents, table)
     cell = contents.interchange.cell
-    yield csv_cells.line(names).encode("utf-8", "backslashreplace")
+    yield csv_cells.header(names).encode("utf-8", "backslashreplace")
     if (found := contents.stored(table, lambda by: by.csv_blocks(contents.book, table, names))) is not None:
         yield from found
         return

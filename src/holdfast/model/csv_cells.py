@@ -22,3 +22,8 @@ def written(cell: str) -> str:
 def quoted(cell: str) -> str:
     """The same, in quotes in any case."""
     return '"' + cell.replace('"', '""') + '"'
+
+
+def header(names: Iterable[str]) -> str:
+    """The first line; a name with a sign that other writers part columns by stands in quotes."""
+    return ",".join([quoted(name) if ";" in name or "\t" in name else written(name) for name in names]) + END

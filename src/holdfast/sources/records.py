@@ -199,7 +199,7 @@ class LiveTransaction(Protocol):
         ...
 
     def advance_sequences(self, table: Table) -> None:
-        """No sequence of the table may give a value that is taken."""
+        """No sequence of the table may give a value that was written here; rows of others move none."""
         ...
 
     def affected(self) -> Mapping[str, tuple[int, int, int]]:

@@ -69,7 +69,8 @@ def export(repository: Repository, order: ExportOrder) -> ExportResult:
     result = ExportResult(snapshot=order.entry.info.id, format=order.format)
     with _opened(repository, order) as (view, book):
         tables = _chosen(book, order.only)
-        contents = Contents(book=book, interchange=interchange, tables=tables)
+        held = _once(tables) if order.entity is None else tables
+        contents = Contents(book=book, interchange=interchange, tables=held)
         if order.entity is not None:
             contents = _of_entity(order, order.entity, contents)
         if order.format in GENERAL:
@@ -122,6 +123,12 @@ def _chosen(book: Book, only: Sequence[str]) -> list[Table]:
             )
         chosen.update({table.name: table for table in found})
     return list(chosen.values())
+
+
+def _once(tables: Sequence[Table]) -> list[Table]:
+    """Without partitions of tables that are there too: those hold the same rows."""
+    names = {table.name for table in tables}
+    return [table for table in tables if not (table.root and table.root in names)]
 
 
 def _is_several(order: ExportOrder) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,10 @@ import msgspec
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Row, Table, Value
 from holdfast.sources.postgres.interchange_blocks import Singles, TableText
-from holdfast.sources.postgres.records import arrays
+from holdfast.sources.postgres.records import arrays, lines
+from holdfast.sources.postgres.records.lines import stored_names
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
+from holdfast.sources.postgres.records.text import Form, escaped
 from holdfast.sources.postgres.records.typed import typed
 from holdfast.sources.records import Block, Book, Dump, SnapshotView
 
@@ -24,7 +26,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _INSTANT = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)T(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,6}))?Z")
 _DOCUMENTS = ("json", "jsonb")
 _VERBATIM = "$json"
-_LISTED = re.compile(r"[^\s;{}\[\]][^;{}]*")
+_LISTED = re.compile(r"[^\s;{}\[\]](?:[^;{}]*[^\s;{}])?")
 
 
 class PostgresInterchange:
@@ -117,6 +119,30 @@ class PostgresInterchange:
         """See Blockwise."""
         found = self._blocks(book, table)
         return None if found is None else found.json()
+
+    def lines_of_copy(self, table: Table, names: Sequence[str | None], text: str) -> str | None:
+        """See Linewise."""
+        return lines.copied(table, names, text)
+
+    def lines_of_cells(self, table: Table, names: Sequence[str | None], cells: Sequence[Sequence[str]]) -> str | None:
+        """See Linewise."""
+        types = self._types_of(table)
+
+        def one(name: str) -> Callable[[str], str]:
+            return lambda cell: escaped(self.from_cell(table, name, cell))
+
+        try:
+            made = [
+                column if name is None else lines.column_of(types[name], column, one(name))
+                for name, column in zip(names, cells, strict=True)
+            ]
+        except UsageError:  # it is told where it stands
+            return None
+        return lines.laid(table, names, made)
+
+    def rows_of_lines(self, table: Table, lines: str) -> Iterator[Row]:
+        """See Linewise."""
+        return Form(names=tuple(stored_names(table)), types=()).rows(lines.encode("utf-8", "surrogateescape"))
 
     def _blocks(self, book: Book, table: Table) -> TableText | None:
         types = self._types_of(table)

@@ -101,7 +101,8 @@ class MongoInterchange:
         if text == "null":
             return None
         if text.startswith(_EXTENDED):
-            return _extended(text, column)
+            value: Value = _extended(text, column)
+            return value
         kinds_there = self._kinds.get(table.name, {}).get(column, set())
         if text in ("true", "false") and bool in kinds_there:
             return text == "true"

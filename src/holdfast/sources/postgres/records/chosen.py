@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,11 +31,12 @@ from holdfast.sources.postgres.records.definitions_now import DefinitionsNow
 from holdfast.sources.postgres.records.live_book import PostgresLiveBook
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 from holdfast.sources.postgres.records.text import Form
-from holdfast.sources.records import Book
+from holdfast.sources.records import Book, Lined
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _SMALL = 128 << 10
 _STRETCH = 4 << 20
+_LINED = 2 << 20
 _MANY = 10_000
 _GUARDS = {"token": "", "token_xid": 0, "flushed": False}
 _NOT_OURS = ("wish", "round", "sampled", "read_in_full_because", "not_protected")
@@ -195,7 +196,13 @@ def _label(book: Book, name: str) -> str:
 
 def _table_pieces(item: bytes, notes: Notes, form: Form, rows: Sequence[Row]) -> Iterator[Piece]:
     if len(rows) > _MANY:
-        yield from _batches(item, notes, form, rows)
+        parts = _lined(form, rows) if isinstance(rows, Lined) else _batches(form, rows)
+        for order, (count, data) in enumerate(parts):
+            result = PieceResult(rows=count)
+            yield Piece(
+                item=item, kind=KIND_TABLE, order=order, key=f"rows-{order}", cut=Cut.ROWS, blocks=[data],
+                item_notes=notes, result=lambda done=result: done,  # type: ignore[misc]
+            )
         return
     data = form.lines(rows)
     if not data:
@@ -216,15 +223,22 @@ def _table_pieces(item: bytes, notes: Notes, form: Form, rows: Sequence[Row]) ->
         begin, order = end, order + 1
 
 
-def _batches(item: bytes, notes: Notes, form: Form, rows: Sequence[Row]) -> Iterator[Piece]:
+def _batches(form: Form, rows: Iterable[Row]) -> Iterator[tuple[int, bytes]]:
     """Many rows, which need not be in memory: an import keeps them on disk."""
     waiting = iter(rows)
-    for order in itertools.count():
-        batch = list(itertools.islice(waiting, _MANY // 2))
-        if not batch:
-            return
-        result = PieceResult(rows=len(batch))
-        yield Piece(
-            item=item, kind=KIND_TABLE, order=order, key=f"rows-{order}", cut=Cut.ROWS, blocks=[form.lines(batch)],
-            item_notes=notes, result=lambda done=result: done,  # type: ignore[misc]
-        )
+    while batch := list(itertools.islice(waiting, _MANY // 2)):
+        yield len(batch), form.lines(batch)
+
+
+def _lined(form: Form, rows: Lined) -> Iterator[tuple[int, bytes]]:
+    """Rows that lie there as lines, as they are, a stretch at a time."""
+    count, size, parts = 0, 0, list[bytes]()
+    for each in rows.stretches():
+        number, data = (1, form.lines([each])) if isinstance(each, Row) else (each[0], form.encoded(each[1]))
+        count, size = count + number, size + len(data)
+        parts.append(data)
+        if size >= _LINED:
+            yield count, b"".join(parts)
+            count, size, parts = 0, 0, []
+    if parts:
+        yield count, b"".join(parts)
