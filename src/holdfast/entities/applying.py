@@ -10,6 +10,7 @@ from functools import partial
 from holdfast.entities.ordering import Order
 from holdfast.entities.writes import by_table_of, writes_of
 from holdfast.model.errors import TargetError
+from holdfast.model.exactness import same_value
 from holdfast.model.records import Did, Difference, Key, Row, Table
 from holdfast.model.sameness import typed
 from holdfast.sources.records import LiveBook, LiveTransaction, Write
@@ -120,9 +121,10 @@ def _write_again(
         now = {typed(row.key(table.key)): row for row in transaction.find(table, table.key, _keys(table, rows))}
         for row in rows:
             there = now.get(typed(row.key(table.key)))
-            if there is None or there.values == row.values:
+            if there is None:
                 continue
-            if columns := tuple(n for n, v in row.values.items() if n not in fixed and there.values.get(n) != v):
+            differing = (n for n, v in row.values.items() if not same_value(there.values.get(n), v))
+            if columns := tuple(name for name in differing if name not in fixed):
                 writes.append(Write(verb="update", table=name, row=row, columns=columns))
     if writes:
         transaction.write(writes)
@@ -154,9 +156,8 @@ def _read_back(table: Table, transaction: LiveTransaction, changes: Sequence[Dif
             raise _otherwise(change, "it is not there")
         row = now[-1] if len(now) == 1 else now.pop()
         meant = change.after.values
-        if row.values != meant and (
-            differs := [n for n, value in meant.items() if row.values.get(n) != value and n not in generated]
-        ):
+        differs = [n for n, value in meant.items() if not same_value(row.values.get(n), value) and n not in generated]
+        if differs:
             raise _otherwise(change, f"other values in {', '.join(differs)}")
         yield replace(change, after=row)
 

@@ -121,11 +121,20 @@ class _Copying:
         root = self._closure.root
         given = self._wishes.as_ if table.name == root.table else None
         need = [member for member in members if given is None or member is not root]
-        fresh = self._next_ids(table, column, len(need)) if need else []
+        fresh = self._fresh(table, column, need)
         for member, value in zip(need, fresh, strict=True):
             self._rows[member.identity] = _with(self._rows[member.identity], {column: value})
         if given is not None:
             self._rows[root.identity] = _with(self._rows[root.identity], dict(zip(table.key, given, strict=True)))
+
+    def _fresh(self, table: Table, column: str, members: Sequence[Member]) -> list[Value]:
+        """Ids that no row of the original had either: a sequence may stand before what was deleted."""
+        old = {member.row.values.get(column) for member in members}
+        found: list[Value] = []
+        for _ in range(_PASSES):
+            if len(found) < len(members):
+                found += [each for each in self._next_ids(table, column, len(members) - len(found)) if each not in old]
+        return found
 
     def _own_id(self, table: Table) -> str | None:
         """The key column that no reference fills; None when the copy's references make its key new."""

@@ -11,6 +11,7 @@ from holdfast.entities.closure import Closure, UserReference, identity_of
 from holdfast.entities.graph import Graph
 from holdfast.entities.paths import keys_at, texts_in
 from holdfast.model.records import Row, Table
+from holdfast.model.sameness import typed
 
 _UNMISTAKABLE = 12
 """An id of so many characters is nothing else by chance."""
@@ -28,8 +29,9 @@ def closure_of_copies(copies: Copies, tables: Mapping[str, Table]) -> Closure:
     for member in was.members.values():
         if member.role in ("parent", "shared"):
             made.members[member.identity] = member
+    known = {(each.edge.reference.name, typed(each.key)): each.row for each in was.users}
     made.users = [
-        UserReference(member=member, edge=edge, key=key)
+        UserReference(member=member, edge=edge, key=key, row=known.get((edge.reference.name, typed(key))))
         for member in made.members.values()
         if member.role == "owned"
         for edge in was.graph.above(member.table)

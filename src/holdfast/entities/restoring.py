@@ -14,6 +14,7 @@ from holdfast.entities.matching import Matches, match_shared, named_by, remapped
 from holdfast.entities.relinking import pointing, relinked
 from holdfast.entities.strangers import another_row
 from holdfast.entities.users import users_now
+from holdfast.model.exactness import same_value
 from holdfast.model.records import Did, Difference, Key, Row, Table, Value
 from holdfast.model.sameness import typed
 
@@ -264,9 +265,9 @@ class _Planner:
 def _differing(wanted: Row, now: Row) -> list[str]:
     if wanted.raw and now.raw:
         names = dict.fromkeys((*wanted.values, *now.values))
-        found = [name for name in names if wanted.values.get(name) != now.values.get(name)]
+        found = [name for name in names if not same_value(wanted.values.get(name), now.values.get(name))]
         return found or ([] if wanted.raw == now.raw else ["the bytes"])
-    return [name for name, value in wanted.values.items() if now.values.get(name) != value]
+    return [name for name, value in wanted.values.items() if not same_value(now.values.get(name), value)]
 
 
 def _over(now: Row, wanted: Row) -> Row:

@@ -10,6 +10,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from holdfast.model.exactness import same_value
+
 Value = Hashable
 """One value of a row; None is NULL, or for a document a field that is null."""
 
@@ -122,4 +124,5 @@ class Difference:
         if self.before is None or self.after is None:
             return ()
         names = dict.fromkeys((*self.before.values, *self.after.values))
-        return tuple(name for name in names if self.before.values.get(name) != self.after.values.get(name))
+        mine, theirs = self.before.values, self.after.values
+        return tuple(name for name in names if not same_value(mine.get(name), theirs.get(name)))

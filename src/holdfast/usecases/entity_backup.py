@@ -16,6 +16,7 @@ from holdfast.sources.base import Source
 from holdfast.sources.records import Book, Recorded
 from holdfast.usecases.backup import BackupRequest, backup
 from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, key_texts, missing_live, root_of, title_of
+from holdfast.usecases.entity_people import people_of
 from holdfast.usecases.looking import open_live
 
 _BLOBS_TOLD = 1000
@@ -82,6 +83,7 @@ def keep(repository: Repository, order: EntityBackupOrder, book: Book, closure: 
         report=subject.report,
         config=order.config,
         partial=True,
+        created=people_of(book, closure),
         more={**order.more, "entity": facts},
     )
     made = backup(repository, request)

@@ -23,6 +23,7 @@ from holdfast.planning import names
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book
+from holdfast.usecases.entity_people import with_people
 from holdfast.usecases.looking import open_book
 from holdfast.usecases.row_protection import is_row_undo
 
@@ -224,7 +225,7 @@ def closure_saved(repository: Repository, book: Book, subject: Subject, entry: S
     found = closure_in(book, graph, subject, root, whole=whole)
     if not whole and left_out(entry, found):
         found = max(found, closure_in(SpelledAlike(book), graph, subject, root, whole=False), key=_owned)
-    return found
+    return with_people(repository, entry, book, found) if (entry.info.more or {}).get("entity") else found
 
 
 def left_out(entry: SnapshotEntry, closure: Closure) -> list[str]:

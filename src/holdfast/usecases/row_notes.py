@@ -42,7 +42,7 @@ def notes_of(book: Book, changes: Sequence[Difference]) -> Iterator[bytes]:
         table = book.tables[change.table]
         key = row.key(table.key or columns)
         after = None if change.after is None else digest(change.after, columns)
-        yield msgspec.msgpack.encode([[_packed(book, value) for value in key], after, change.before is not None])
+        yield msgspec.msgpack.encode([[packed(book, value) for value in key], after, change.before is not None])
 
 
 def grouped(notes: Sequence[bytes], book: Book) -> dict[tuple[str, tuple[str, ...]], list[RowNote]]:
@@ -59,7 +59,7 @@ def grouped(notes: Sequence[bytes], book: Book) -> dict[tuple[str, tuple[str, ..
                 continue
             by = (table.key if table else ()) or columns
             key = tuple(
-                _unpacked(book, table, by[number] if number < len(by) else "", value)
+                unpacked(book, table, by[number] if number < len(by) else "", value)
                 for number, value in enumerate(note[0])
             )
             group.append(RowNote(key, note[1], note[2]))
@@ -68,7 +68,7 @@ def grouped(notes: Sequence[bytes], book: Book) -> dict[tuple[str, tuple[str, ..
     return found
 
 
-def _packed(book: Book, value: Value) -> Any:
+def packed(book: Book, value: Value) -> Any:
     """Text and numbers as they are; text that is not valid as its bytes; a kind's own types as they are typed in."""
     if isinstance(value, str):
         return value if _is_valid(value) else ["s", value.encode("utf-8", "surrogateescape")]
@@ -77,7 +77,8 @@ def _packed(book: Book, value: Value) -> Any:
     return value
 
 
-def _unpacked(book: Book, table: Table | None, column: str, value: Any) -> Value:
+def unpacked(book: Book, table: Table | None, column: str, value: Any) -> Value:
+    """What ``packed`` was given. UsageError when the column cannot hold it any more."""
     if not isinstance(value, list):
         packed: Value = value
         return packed

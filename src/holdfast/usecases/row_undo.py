@@ -10,6 +10,7 @@ from holdfast.entities.applying import apply, require_nothing_else
 from holdfast.entities.reaching import Reached, emptied, reached_too
 from holdfast.model.errors import TargetError
 from holdfast.model.events import Reporter, silent
+from holdfast.model.exactness import same_value
 from holdfast.model.ids import new_id, short
 from holdfast.model.records import Did, Difference, Key, Row, Table
 from holdfast.model.sameness import typed
@@ -166,4 +167,6 @@ def _difference(name: str, key: Key, row: Row | None, was: Row | None) -> Differ
 def _same(now: Row | None, was: Row | None) -> bool:
     if now is None or was is None:
         return now is was
-    return now.values == was.values and now.raw == was.raw
+    if now.raw != was.raw or now.values.keys() != was.values.keys():
+        return False
+    return all(same_value(value, was.values[name]) for name, value in now.values.items())

@@ -151,3 +151,22 @@ def test_a_dry_run_tells_what_only_the_database_knows(small: SmallSite, change: 
     with pytest.raises(TargetError):
         small.restore()
     assert small.state("events", "seats") == now
+
+
+def test_one_and_one_point_nought_are_two_values(small: SmallSite) -> None:  # noqa: F811
+    """What is stored otherwise differs: it is made as it was, and made again what it was before that."""
+    if small.kind == "postgres":
+        pytest.skip("not proven: columns of PostgreSQL have one type; 1 and 1.00 are two texts")
+    small.run(_EVENT, f"{_UNIQUE} place, other)", "INSERT INTO events VALUES (1)",
+              "INSERT INTO seats VALUES (1, 1, 1, 'a')")  # fmt: skip
+    before = small.state("seats")
+    small.save()
+    small.run("UPDATE seats SET place = 1.0")
+    only = small.state("seats")
+    run = small.restore(existing="overwrite").run
+    assert small.state("seats") == before
+    small.take_back(run)
+    assert small.state("seats") == only != before
+    small.run("UPDATE seats SET place = 1.0, other = 'b'")
+    small.restore(existing="overwrite")
+    assert small.state("seats") == before
