@@ -220,6 +220,16 @@ class LiveBook(Book, Protocol):
 
 
 @runtime_checkable
+class Exposed(Protocol):
+    """Optional power of a LiveBook: others may see what its transactions write before they end."""
+
+    @property
+    def exposes(self) -> bool:
+        """Whether they do: the server knows no transactions, so nothing may be written that is not meant to stay."""
+        ...
+
+
+@runtime_checkable
 class Recorded(Protocol):
     """Power of a Source whose snapshots hold rows."""
 

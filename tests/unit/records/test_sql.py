@@ -67,7 +67,8 @@ def test_numbers_that_are_none_make_the_column_text_and_say_so() -> None:
 def test_texts_among_bytes_and_columns_without_type_are_noted() -> None:
     """As SQLite allows both: nothing is passed off as something else."""
     table = Table(
-        name="odd", columns=(Column(name="id", type="int"), Column(name="data", type="blob"), Column(name="any")), key=("id",)
+        name="odd", key=("id",),
+        columns=(Column(name="id", type="int"), Column(name="data", type="blob"), Column(name="any")),
     )
     odd = MemoryBook([table], {"odd": [{"id": 1, "data": b"\0\xff", "any": 5}, {"id": 2, "data": "text", "any": "5"}]})
     with open_session({"": odd}) as session:

@@ -88,6 +88,19 @@ def test_sequences_go_forward_only(pg: PostgresServer, database: str) -> None:
         assert row.values["u"] is not None
 
 
+def test_rows_that_were_there_before_move_no_sequence(pg: PostgresServer, database: str) -> None:
+    """One at the end of the type does not bring the numbering there; a fresh number is none of a row in the way."""
+    pg.run(SCHEMA + "INSERT INTO event (id, title) VALUES (2147483647, 'system'), (100003, 'imported');"
+           " SELECT setval('event_id_seq', 100000)", database)  # fmt: skip
+    with PostgresSource(pg.url(database)).open_live() as live:
+        event = live.tables["event"]
+        with live.transaction() as transaction:
+            for number in ("100001", "-5"):
+                transaction.write([Write(verb="insert", table=event.name, row=Row({"id": number, "title": "x"}))])
+                transaction.advance_sequences(event)
+            assert transaction.next_id(event, "id", 2) == ["100002", "100004"]
+
+
 def test_errors_say_what_and_where_and_never_the_password(pg: PostgresServer, database: str) -> None:
     """A constraint, a role without rights, a server that is gone."""
     pg.run(SCHEMA, database)

@@ -87,6 +87,7 @@ class PostgresTransaction:
             for batch in batches(list(group), self._living(name)):
                 self._expect(batch)
                 done += self._run(batch)
+                self._numbering.wrote(batch.table, batch.columns, (write.row for write in batch.writes))
         return done
 
     def defer_constraints(self) -> None:
