@@ -76,7 +76,7 @@ def trash_restore(repository: Repository, order: TrashRestoreOrder) -> TrashRest
         result.undo = result.entity.undo
         return result
     with open_live(order.source) as live:
-        rows = _chosen(order, live, _kept(repository, order, live))
+        rows = _chosen(order, live, _kept(repository, order, live), result)
         if order.dry_run:
             _decide(order, live, rows, live.find, result)
             return result
@@ -134,12 +134,20 @@ def _of(order: TrashRestoreOrder, book: Book) -> Iterator[tuple[Hashable, Kept]]
             yield (each.number, each.table, tuple(each.row.values.items()), each.row.raw), each
 
 
-def _chosen(order: TrashRestoreOrder, live: Book, kept: Sequence[Kept]) -> dict[str, list[Row]]:
-    """Rows by table as they can be written now; what was deleted twice, as it was the last time."""
+def _chosen(
+    order: TrashRestoreOrder, live: Book, kept: Sequence[Kept], result: TrashRestoreResult
+) -> dict[str, list[Row]]:  # fmt: skip
+    """Rows by table as they can be written now; what was deleted twice, as it was the last time.
+
+    What moved to another partition is left alone, as it stands there.
+    """
     found: dict[str, dict[object, Row]] = {}
     only = {_named(live, name) for name in order.only}
     for number, each in enumerate(kept):
         if only and each.table not in only:
+            continue
+        if each.operation == "move" and not order.overwrite:
+            _count(result.left, each.table)
             continue
         table = live.tables.get(each.table)
         if table is None:

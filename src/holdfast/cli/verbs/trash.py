@@ -133,6 +133,8 @@ def _what(each: listing.Discarded) -> str:
         return " ".join(filter(None, (*each.entity, each.title and f"“{each.title}”")))
     tables = [f"{words.count(number)} {name}" for name, number in each.tables.items()]
     emptied = "TRUNCATE: " if "truncate" in each.operations else ""
+    if each.operations == ("move",):
+        emptied = "moved to another partition: "
     return emptied + ", ".join(tables[:4]) + (f" and {len(tables) - 4} more" if len(tables) > 4 else "")
 
 

@@ -221,3 +221,28 @@ def test_rows_that_row_security_would_hide_are_not_lost(
             mine.execute("TRUNCATE registrations")
     finally:
         pg.run("DROP OWNED BY rls_keeper CASCADE; DROP ROLE rls_keeper", database)
+
+
+def test_a_row_that_moves_to_another_partition_is_told_as_moved(pg: PostgresServer, database: str) -> None:
+    """Not a delete: the row stands elsewhere. A delete beside it, in the same transaction or in a function, is one."""
+    pg.run(
+        "CREATE TABLE regs (id int, status text, x json, PRIMARY KEY (id, status)) PARTITION BY LIST (status);"
+        "CREATE TABLE regs_new PARTITION OF regs FOR VALUES IN ('new');"
+        "CREATE TABLE regs_paid PARTITION OF regs FOR VALUES IN ('paid');"
+        "INSERT INTO regs SELECT n, 'new', '{}' FROM generate_series(1, 5) n;"
+        "CREATE FUNCTION gone(int) RETURNS void LANGUAGE sql AS 'DELETE FROM regs WHERE id = $1'",
+        database,
+    )
+    source = PostgresSource(pg.url(database))
+    with source.guard() as guard:
+        guard.install(("public.regs",))
+    pg.run("UPDATE regs SET status = 'paid', x = NULL WHERE id = 1; SELECT gone(2)", database)
+    with psycopg.connect(pg.url(database)) as mine:
+        mine.execute("DELETE FROM regs WHERE id = 0")
+        with mine.transaction():
+            mine.execute("WITH u AS (UPDATE regs SET status = 'paid' WHERE id = 3) SELECT 1")
+        mine.execute("DELETE FROM regs WHERE id = 4")
+    pg.run("DELETE FROM regs WHERE id = 5", database)
+    assert [(each.row.values["id"], each.operation) for each in kept(source)] == [
+        ("1", "move"), ("2", "delete"), ("3", "move"), ("4", "delete"), ("5", "delete"),
+    ]

@@ -54,9 +54,31 @@ _STATEMENT = f"""BEGIN
   SELECT {_values("TG_RELID", "delete")}, (gone.*)::text FROM holdfast_gone AS gone;
   RETURN NULL;
 END"""
-_ROW = f"""BEGIN
+# an UPDATE that moves a row to another partition is a delete in the first: the row is there again, with what its key
+# has beside the columns that partition, written by this very transaction. What cannot be asked counts as deleted
+_DONE = "CASE WHEN moved THEN 'move' ELSE 'delete' END"
+_ROW = f"""DECLARE
+  top regclass := pg_partition_root(TG_RELID);
+  same text;
+  moved boolean := false;
+BEGIN
+  IF top IS NOT NULL AND current_query() !~* '^\\s*(delete|truncate)' THEN
+    BEGIN
+      SELECT string_agg(format('r.%1$I = ($1).%1$I', a.attname), ' AND ') INTO same
+      FROM pg_index i JOIN pg_attribute a ON a.attrelid = top AND a.attnum = ANY(i.indkey)
+      WHERE i.indrelid = top AND i.indisprimary AND a.attname NOT IN (
+        SELECT k.attname FROM pg_partition_ancestors(TG_RELID) u JOIN pg_partitioned_table p ON p.partrelid = u.relid
+        JOIN pg_attribute k ON k.attrelid = p.partrelid AND k.attnum = ANY(p.partattrs));
+      IF same IS NOT NULL THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s r WHERE %s AND age(r.xmin) <= age($2))', top, same)
+          INTO moved USING OLD, (txid_current() & 4294967295)::text::xid;
+      END IF;
+    EXCEPTION WHEN OTHERS THEN
+      moved := false;
+    END;
+  END IF;
   {_INTO}
-  VALUES ({_values("TG_RELID", "delete")}, OLD::text);
+  VALUES ({_values("TG_RELID", "delete").replace("'delete'", _DONE)}, OLD::text);
   RETURN NULL;
 END"""
 # a partitioned table is emptied partition by partition: those without a trigger of their own are kept from above
