@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ Parameter = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 HELP = ("-h", "--help")
+_NEGATIVE = re.compile(r"-\.?\d")
+_MARK = "\0"
 
 
 class Family(click.Group):
@@ -47,12 +50,34 @@ class Verb(click.Command):
                 for example in self.examples.strip().splitlines():
                     formatter.write(f"  {example.strip()}\n")
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Negative numbers are values: no option is called like one."""
+        takes = {name for each in self.params if _takes_value(each) for name in each.opts}
+        marked, before, ended = [], "", False
+        for word in args:
+            ended = ended or word == "--"
+            marked.append(_MARK + word if not ended and before not in takes and _NEGATIVE.match(word) else word)
+            before = word
+        rest = super().parse_args(ctx, marked)
+        ctx.params = {name: _unmarked(value) for name, value in ctx.params.items()}
+        return rest
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb."""
         face = ctx.find_object(Face)
         if face is not None and face.dry_run and not self.plans:
             raise UsageError(f"{self.name} has no dry run", hint=f"holdfast {self.name} --help")
         return super().invoke(ctx)
+
+
+def _takes_value(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Option) and not parameter.is_flag and not parameter.count
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_unmarked, value))
+    return value.removeprefix(_MARK) if isinstance(value, str) else value
 
 
 def verb(name: str, *, examples: str, plans: bool = False, asks: bool = False) -> Callable[[Function], Verb]:

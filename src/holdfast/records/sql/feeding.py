@@ -77,6 +77,9 @@ class Feed:
             for row in itertools.islice(self.book.rows(self.table), _SAMPLE):
                 for name, value in row.values.items():
                     kinds.setdefault(name, set()).add(_kind(self.book.plain(value)))
+        if "" in kinds:
+            kinds.pop("")  # no column of SQL can be called so
+            self.notes.append(f"{self.table.name} has a field without a name: it is in {DOCUMENT} only")
         for name, seen in kinds.items():
             types = {_KINDS.get(kind, "") for kind in seen - {"NoneType"}}
             if types == {"BIGINT", "DOUBLE"}:
