@@ -15,6 +15,9 @@ from holdfast.model.errors import UsageError
 CSV, ENTRIES = "csv_content", "featured_entries_json"
 _IDS = ("id", "backup_id", "snapshot_id", "uid")
 _TIMES = ("created_at", "createdat", "timestamp", "backup_date", "date")
+_STATES = ("status", "state", "backup_status")
+_NOT_DONE = ("failed", "failure", "fail", "error", "errored", "pending", "queued", "running", "started", "in_progress",
+             "in progress", "cancelled", "canceled", "aborted", "incomplete", "partial", "timeout")
 _LONG = 512
 _PIECE = 1 << 20
 
@@ -28,6 +31,19 @@ def is_backup(row: Mapping[str, Any]) -> bool:
 def _is_document(value: Any) -> bool:
     text = value if isinstance(value, str) else json.dumps(value) if isinstance(value, dict) else ""
     return text.lstrip().startswith("{") and '"tables"' in text[:_PIECE] + text[-_PIECE:]
+
+
+def passed_over(row: Mapping[str, Any]) -> str:
+    """Why the row of a run holds no backup; "" when it may."""
+    named = {name.casefold(): value for name, value in row.items()}
+    for name in _STATES:
+        if isinstance(state := named.get(name), str) and state.strip().casefold() in _NOT_DONE:
+            return f"its {name} is {state.strip()}"
+    if named.get("success") in (False, 0, "f", "false"):
+        return "it did not succeed"
+    if CSV in named and named[CSV] is None and not named.get(ENTRIES):
+        return f"it has no {CSV}"
+    return ""
 
 
 def reader_of(row: Mapping[str, Any], table: str) -> tuple[Reader, Origin] | None:

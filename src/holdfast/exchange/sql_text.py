@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from holdfast.exchange import sql_changes
 from holdfast.exchange.records import BadFile, Form, Origin, Record, Stretch, singly
 from holdfast.exchange.sql_values import DEFAULT, CannotTell, Values, names_of, split_name
 
@@ -29,7 +30,7 @@ _BODY = re.compile(r"CREATE\b.*?\b(?:TRIGGER|FUNCTION|PROCEDURE)\b.*\bBEGIN\b", 
 _BODY_ENDS = re.compile(r"\bEND\s*\Z", re.IGNORECASE)
 _ENCODING = re.compile(r"SET\s+(?:client_encoding|NAMES)\s*(?:=|TO)?\s*'?(?P<name>[\w-]+)", re.IGNORECASE)
 _LOOSE_STRINGS = re.compile(r"SET\s+standard_conforming_strings\s*(?:=|TO)\s*'?off", re.IGNORECASE)
-_ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"(?:\\(?:[0-7]{1,3}|x[0-9A-Fa-f]{1,2}))+|\\(?P<letter>.)", re.DOTALL)
 _WRITTEN = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _COMMENTED = {"-- PostgreSQL database dump": True, "-- PostgreSQL database dump complete": False}
 _OPENS = {"BEGIN": True, "BEGIN TRANSACTION": True, "COMMIT": False, "ROLLBACK": True}
@@ -51,6 +52,7 @@ class SqlReader:
         self._computed: dict[str, frozenset[str]] = {}
         self._databases = 0
         self._open = False
+        self._has_rows = False
 
     def place(self) -> str:
         """See Reader."""
@@ -65,9 +67,13 @@ class SqlReader:
         while (statement := self._statement()) is not None:
             self._open = _OPENS.get(statement.upper(), self._open)
             self._refuse(statement)
+            if change := sql_changes.changing(statement, after_rows=self._has_rows):
+                raise self._bad(f"{change} changes rows, which only a server can do", _ANOTHER_WAY)
             if found := _COPY.match(statement):
+                self._has_rows = True
                 yield from self._copied(found, origin)
             elif found := _INSERT.match(statement):
+                self._has_rows = True
                 yield from self._inserted(statement, found.end(), origin)
             elif found := _CREATE.match(statement):
                 self._created(statement[found.end() :], origin)
@@ -128,7 +134,10 @@ class SqlReader:
         """Rows of COPY one by one; ``line`` is where they begin."""
         for number, row in enumerate(text.split("\n")[:-1], start=line):
             self._told = number
-            fields = [_field(each) for each in row.split("\t")] if names else []
+            try:
+                fields = [_field(each) for each in row.split("\t")] if names else []
+            except ValueError as error:
+                raise self._bad(f"a value of {table} is not in UTF-8") from error
             if len(fields) != len(names):
                 raise self._bad(f"this row of {table} has {len(fields)} fields, there are {len(names)} columns")
             yield Record(table, dict(zip(names, fields, strict=True)), Form.SQL)
@@ -184,6 +193,8 @@ class SqlReader:
             size += len(text)
             self._refuse_size(size)
             self._go_to(found.end())
+            if kind == "block" and "/*" in found[0][2:]:
+                raise self._bad("a comment stands in a comment, which databases read in different ways", _ANOTHER_WAY)
             if kind in ("line", "block"):
                 self._open = _COMMENTED.get(text[found.start() - found.end() :].strip(), self._open)
                 parts.append(text[: found.start() - found.end()] + " ")
@@ -274,7 +285,5 @@ def _field(text: str) -> Any:
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    letter = found[1]
-    if letter[0] == "x" and len(letter) > 1:
-        return chr(int(letter[1:], 16))
-    return chr(int(letter, 8) & 255) if letter[0] in "01234567" else _WRITTEN.get(letter, letter)
+    letter = found["letter"]
+    return sql_changes.numbered(found[0]) if letter is None else _WRITTEN.get(letter, letter)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from holdfast.exchange.sql_changes import numbered
+
 _TOKEN = re.compile(
     r"""\s*+(?:(?P<blob>[xX]'(?P<hex>(?:[0-9a-fA-F]{2})*)')|(?P<escaped>[eE]'(?P<inner>(?:[^'\\]|''|\\.)*+)')
     |'(?P<string>(?:[^']|'')*+)'|"(?P<quoted>(?:[^"]|"")*+)"|(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
@@ -15,7 +17,10 @@ _TOKEN = re.compile(
 )
 _STRINGS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
 _WORDS = {"null": None, "true": True, "false": False}
-_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)|''", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})|(?P<bytes>(?:\\(?:x[0-9A-Fa-f]{1,2}|[0-7]{1,3}))+)|\\(?P<letter>.)|''",
+    re.DOTALL,
+)
 _WRITTEN = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _UNISTR = re.compile(r"\\(\\|u[0-9A-Fa-f]{4}|\+[0-9A-Fa-f]{6}|[0-9A-Fa-f]{4})")
 _DEEPEST = 20
@@ -100,7 +105,10 @@ class Values:
         if found["string"] is not None:
             value: Any = found["string"].replace("''", "'")
         elif found["inner"] is not None:
-            value = _ESCAPE.sub(_unescaped, found["inner"])
+            try:
+                value = _ESCAPE.sub(_unescaped, found["inner"])
+            except ValueError as error:
+                raise CannotTell("bytes that are no UTF-8") from error
         elif found["hex"] is not None:
             value = bytes.fromhex(found["hex"])
         elif found["number"]:
@@ -205,7 +213,6 @@ def _split(body: str) -> Iterator[str]:
 
 
 
-
 def _number(text: str) -> Any:
     return int(text) if text.lstrip("+-").isdigit() and len(text) < 4000 else Decimal(text)
 
@@ -223,9 +230,8 @@ def _called(word: str, arguments: list[Any]) -> Any:
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    letter = found[1]
-    if letter is None:
-        return "'"
-    if letter[0] in "uUx" and len(letter) > 1:
-        return chr(int(letter[1:], 16))
-    return chr(int(letter, 8) & 255) if letter[0] in "01234567" else _WRITTEN.get(letter, letter)
+    if found["bytes"]:
+        return numbered(found["bytes"])
+    if found["letter"]:
+        return _WRITTEN.get(found["letter"], found["letter"])
+    return chr(int(found[1][1:], 16)) if found[1] else "'"

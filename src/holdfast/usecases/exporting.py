@@ -136,7 +136,7 @@ def _is_several(order: ExportOrder) -> bool:
 
 
 def _general(order: ExportOrder, contents: Contents) -> Iterator[Dump]:
-    info = order.entry.info
+    info = _as_it_was(order.entry.info)
     if order.format == "json":
         yield Dump(name="", blocks=writing.blocks(_document(info, contents, _facts(order, contents))))
         return
@@ -144,6 +144,16 @@ def _general(order: ExportOrder, contents: Contents) -> Iterator[Dump]:
     names = naming.file_names([table.name for table in contents.tables], _ENDINGS[order.format])
     for table in contents.tables:
         yield Dump(name=names[table.name], blocks=writing.blocks(write(contents, table)))
+
+
+def _as_it_was(info: SnapshotInfo) -> SnapshotInfo:
+    """With the id and time that an old system gave a backup which was imported."""
+    more = info.more or {}
+    aliases, told = more.get("aliases"), more.get("import")
+    stated = told.get("created_at") if isinstance(told, dict) else None
+    if not isinstance(aliases, list) or not aliases or not stated:
+        return info
+    return replace(info, id=str(aliases[0]), created_at=str(stated))
 
 
 def _of_entity(order: ExportOrder, subject: Subject, contents: Contents) -> Contents:

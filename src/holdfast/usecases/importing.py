@@ -30,6 +30,8 @@ from holdfast.usecases.looking import open_book, open_live
 TRIGGER = "import"
 _SHORT = 200
 _EXAMPLES = 200
+_Parts = Iterable[tuple[Reader, Origin]] | str
+"""How to read the parts of a backup, or why it holds none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,9 @@ def import_(repository: Repository, order: ImportOrder) -> ImportResult:
         book = stack.enter_context(_schema_book(repository, order))
         ready: list[_Ready] = []
         for name, parts in _backups(order, stack):
+            if isinstance(parts, str):
+                result.backups.append(Imported(id=name, origin=Origin(format="table"), rows={}, skipped=parts))
+                continue
             if name in known and instant_of_id(name):
                 skipped = f"imported before as {known[name]}"
                 result.backups.append(Imported(id=name, origin=Origin(format=""), rows={}, skipped=skipped))
@@ -133,7 +138,7 @@ def _schema_book(repository: Repository, order: ImportOrder) -> Iterator[Book | 
         yield live
 
 
-def _backups(order: ImportOrder, stack: contextlib.ExitStack) -> Iterator[tuple[str, Iterable[tuple[Reader, Origin]]]]:
+def _backups(order: ImportOrder, stack: contextlib.ExitStack) -> Iterator[tuple[str, _Parts]]:
     """(name, how to read its parts) of each backup."""
     if order.database is not None:
         yield from _in_database(order, stack)
@@ -213,9 +218,7 @@ def _is_short(value: Any) -> bool:
 # tables of a database
 
 
-def _in_database(
-    order: ImportOrder, stack: contextlib.ExitStack
-) -> Iterator[tuple[str, Iterable[tuple[Reader, Origin]]]]:
+def _in_database(order: ImportOrder, stack: contextlib.ExitStack) -> Iterator[tuple[str, _Parts]]:
     assert order.database is not None  # noqa: S101 - asked before
     book = stack.enter_context(open_live(order.database))
     tables = _tables(book, order.only)
@@ -226,7 +229,11 @@ def _in_database(
         yield "", [(_TableReader(book, table), Origin(format="table", path=order.database.url)) for table in tables]
         return
     for row in book.rows(tables[0]):
-        if (found := old_tables.reader_of(_plain(book, row), tables[0].name)) is not None:
+        plain = _plain(book, row)
+        found = old_tables.reader_of(plain, tables[0].name)
+        if why := old_tables.passed_over(plain):
+            yield found[1].id if found is not None else "", why
+        elif found is not None:
             yield found[1].id, [found]
 
 

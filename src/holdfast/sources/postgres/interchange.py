@@ -14,14 +14,13 @@ from holdfast.model.errors import UsageError
 from holdfast.model.records import Row, Table, Value
 from holdfast.sources.postgres.interchange_blocks import Singles, TableText
 from holdfast.sources.postgres.records import arrays, lines
+from holdfast.sources.postgres.records.columns import NUMBERS, WHOLE
 from holdfast.sources.postgres.records.lines import stored_names
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 from holdfast.sources.postgres.records.text import Form, escaped
 from holdfast.sources.postgres.records.typed import typed
 from holdfast.sources.records import Block, Book, Dump, SnapshotView
 
-_WHOLE = ("smallint", "integer", "bigint")
-_NUMBERS = ("numeric", "real", "double precision")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _INSTANT = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)T(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,6}))?Z")
 _DOCUMENTS = ("json", "jsonb")
@@ -86,6 +85,8 @@ class PostgresInterchange:
             return "\\x" + bytes(literal).hex()
         if kind == "boolean" and not isinstance(literal, bool):
             return typed(table, column, str(literal))
+        if isinstance(literal, int | Decimal) and kind.startswith(NUMBERS) and not kind.endswith("[]"):
+            return typed(table, column, _text(literal))
         return _text(literal)
 
     def made(self, values: Mapping[str, Value]) -> Row:
@@ -159,12 +160,12 @@ class PostgresInterchange:
 
 
 def _told(value: str, kind: str) -> Any:
-    if kind in _WHOLE:
+    if kind in WHOLE:
         return int(value)
     if kind == "boolean":
         return value == "t"
-    if kind.startswith(_NUMBERS):
-        return msgspec.Raw(value.encode()) if _NUMBER.fullmatch(value) else value
+    if kind.startswith(NUMBERS):
+        return msgspec.Raw(value.encode()) if _NUMBER.fullmatch(value) and value != "-0" else value
     if kind in _DOCUMENTS:
         return _raw_document(value, kind)
     if kind.endswith("[]"):
@@ -187,8 +188,8 @@ def _told_list(value: str, kind: str) -> Any:
     found = arrays.parsed(value)
     if found is None or arrays.written(found) != value:
         return value
-    if kind in _WHOLE or kind == "boolean":
-        return arrays.mapped(found, lambda each: int(each) if kind in _WHOLE else each == "t")
+    if kind in WHOLE or kind == "boolean":
+        return arrays.mapped(found, lambda each: int(each) if kind in WHOLE else each == "t")
     return found
 
 
@@ -214,9 +215,14 @@ def _taken(table: Table, name: str, kind: str, value: Any) -> Value:
     if isinstance(value, str):
         value = _instant(value, kind)
         return value if kind.endswith("[]") or not kind else typed(table, name, value)
-    if isinstance(value, bool) and kind.startswith((*_WHOLE, *_NUMBERS)):
+    if isinstance(value, bool) and kind.startswith((*WHOLE, *NUMBERS)):
         raise UsageError(f"a boolean cannot stand in {table.name}.{name}", why=f"the column is of type {kind}")
-    return typed(table, name, _text(value)) if kind in _WHOLE or kind == "boolean" else _text(value)
+    return typed(table, name, _text(value)) if _is_formed(kind) else _text(value)
+
+
+def _is_formed(kind: str) -> bool:
+    """Whether numbers of a type have one form only."""
+    return kind in WHOLE or kind == "boolean" or (kind.startswith(NUMBERS) and not kind.endswith("[]"))
 
 
 def _instant(text: str, kind: str) -> str:

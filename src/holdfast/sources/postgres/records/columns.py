@@ -14,7 +14,7 @@ from holdfast.sources.postgres.records.text import NULL
 WHOLE = ("smallint", "integer", "bigint")
 NUMBERS = ("numeric", "real", "double precision")
 _WHOLE_ONES = re.compile(r"(?:(?:0|-?[1-9]\d*+|\\N)\t)*+", re.ASCII)
-_NUMBER_ONES = re.compile(r"(?:(?:-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][-+]?\d++)?|\\N)\t)*+", re.ASCII)
+_NUMBER_ONES = re.compile(r"(?:(?:(?!-0\t)-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][-+]?\d++)?|\\N)\t)*+", re.ASCII)
 _TRUTHS = {"t": "true", "f": "false", NULL: "null"}
 _SPACED = re.compile(r"\t[^\S\t]|[^\S\t]\t")
 _NOT_JSON = re.compile(r"[\x00-\x08\x0a-\x1f]")

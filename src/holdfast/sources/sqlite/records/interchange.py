@@ -68,10 +68,13 @@ class SqliteInterchange:
         if not isinstance(literal, str):
             return literal if isinstance(literal, bytes) else _taken(table, column, literal)
         declared = _column(table, column).type
-        if values.affinity(declared) == "text":
+        kind = values.affinity(declared)
+        if kind == "text":
             return literal
         if _BYTEA.fullmatch(literal):
             return bytes.fromhex(literal[2:])
+        if kind == "blob" or declared.upper() == "ANY":  # a text stays one
+            return literal
         if literal in ("t", "f") and "BOOL" in declared.upper():
             return int(literal == "t")
         return self.from_cell(table, column, literal)
