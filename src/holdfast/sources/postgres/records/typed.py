@@ -7,7 +7,7 @@ import ipaddress
 import re
 import uuid
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Table, Value
@@ -213,7 +213,7 @@ def _numeric(kind: str, text: str) -> str | None:
         if number and number.adjusted() >= _ENDLESS:
             return None
         with localcontext(prec=_ENDLESS):
-            number = round(number, int(digits[2]))
+            number = number.quantize(Decimal(1).scaleb(-int(digits[2])), ROUND_HALF_UP)
         if number and number.adjusted() >= int(digits[1]) - int(digits[2]):
             return None
     return format(number, "f") if number.is_finite() and abs(number.adjusted()) < _ENDLESS else None
