@@ -95,6 +95,35 @@ def test_an_event_is_copied(shop: Site) -> None:
     assert told.status == 0 and "proven:" in told.out and rows(shop) == found
 
 
+def test_an_event_comes_back_as_a_new_one(shop: Site) -> None:
+    """--as is a clone of what was saved, under every name the old programs gave it; the old verbs are known."""
+    saved = shop.ok("entity", "backup", "event", "42")["snapshot"]["id"]
+    run(shop, "DELETE FROM events WHERE id = 42", "DELETE FROM notes WHERE id = 1")
+    gone = rows(shop)
+    ways = (
+        ("entity", "clone", "event", "42", "--from", saved),
+        ("entity", "restore", "event", "42"),
+        ("entity", "restore", "event", "42", "--from", saved),
+        ("restore", saved),
+        ("restore-new", saved),
+    )
+    found = []
+    for way in ways:
+        assert shop.ok(*way, "--as", "77", "--dry-run")["key"] == [77] and rows(shop) == gone
+        done = shop.ok(*way, "--as", "77", "--yes")
+        assert done["key"] == [77] and len(done["proofs"]) == 3
+        found.append(rows(shop))
+        shop.ok("undo", done["run"], "--yes")
+        assert rows(shop) == gone
+    assert all(each == found[0] for each in found) and (77, "Summer", "summer-copy", 2) in found[0]["events"]
+    assert shop.run("details", saved).status == 0
+    assert shop.run("restore-dry", saved).status == 0 and rows(shop) == gone
+    whole = shop.ok("backup")["snapshots"][0]["id"]
+    refused = shop.run("restore", whole, "--as", "77", "--yes")
+    assert refused.status == 2 and "entity restore" in refused.err
+    assert shop.run("delete", saved, "--yes").status == 0
+
+
 def test_mistakes_are_told_with_a_hint(shop: Site) -> None:
     """An entity, an id, an edge that are not there; options that do not go together."""
     for arguments, told in (

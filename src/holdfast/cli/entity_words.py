@@ -18,6 +18,7 @@ from holdfast.usecases.entity_restore import EntityRestoreResult
 from holdfast.wiring.build import App
 
 _SHOWN = 40
+_BLOBS_SHOWN = 1000
 
 
 def subject_of(app: App, name: str, key: str, limit_rows: int | None = None) -> Subject:
@@ -125,8 +126,14 @@ def backup_document(result: EntityBackupResult) -> dict[str, Any]:
         "rows": result.counts,
         "beside": result.beside,
         "users": result.users,
-        "blobs": [{"table": table, "column": column, "value": value} for table, column, value in result.blobs],
+        **blobs_document(result.blobs),
     }
+
+
+def blobs_document(blobs: list[tuple[str, str, str]]) -> dict[str, Any]:
+    """What is named and kept elsewhere: how many, and the first thousand of them."""
+    told = [{"table": table, "column": column, "value": value} for table, column, value in blobs[:_BLOBS_SHOWN]]
+    return {"blob_count": len(blobs), "blobs": told}
 
 
 def tell_backup(face: Face, result: EntityBackupResult, subject: Subject) -> None:
@@ -146,7 +153,11 @@ def tell_backup(face: Face, result: EntityBackupResult, subject: Subject) -> Non
     if result.users:
         face.note(f"{words.count(result.users)} references to users, who are not taken along")
     if result.blobs:
-        face.note(f"{words.count(len(result.blobs))} values name what is kept elsewhere and is not in this snapshot")
+        face.note(f"{_elsewhere(result.blobs)}: they are not in this snapshot")
+
+
+def _elsewhere(blobs: list[tuple[str, str, str]]) -> str:
+    return f"{words.count(len(blobs))} values name objects that are kept elsewhere"
 
 
 def _rows(counts: Mapping[str, int]) -> list[tuple[str, str]]:
@@ -195,6 +206,7 @@ def restore_document(face: Face, result: EntityRestoreResult) -> dict[str, Any]:
         "warnings": [face.redactor.clean(text) for text in result.decision.warnings],
         "changed": len(result.applied.changes) if result.applied else 0,
         "verified": result.applied is not None or (not result.dry_run and not result.decision.changes),
+        **blobs_document(result.blobs),
         "undo": result.undo,
         "seconds": result.seconds,
     }
@@ -226,6 +238,8 @@ def tell_restore(face: Face, result: EntityRestoreResult, subject: Subject) -> N
         face.warning(text)
     for text in result.decision.refusals:
         face.loud_note(f"refused: {text}", "red")
+    if result.blobs:
+        face.note(f"{_elsewhere(result.blobs)}: they are not restored")
     if result.dry_run:
         return
     changed = len(result.applied.changes) if result.applied else 0
@@ -256,6 +270,7 @@ def clone_document(face: Face, result: EntityCloneResult) -> dict[str, Any]:
         "ids": {table: [{"old": old, "new": new} for old, new in pairs] for table, pairs in result.ids.items()},
         "proofs": result.proofs,
         "warnings": [face.redactor.clean(text) for text in result.warnings],
+        **blobs_document(result.blobs),
         "undo": result.undo,
         "seconds": result.seconds,
     }

@@ -147,6 +147,7 @@ def _read_back(table: Table, transaction: LiveTransaction, changes: Sequence[Dif
         keys = {same(key): key for key in each}
         for row in transaction.find(table, columns, list(keys.values())):
             found.setdefault(same(row.key(columns)), []).append(row)
+    _require_gone(table, transaction, [change for change in changes if change.after is None])
     for change in changes:
         if change.after is None:
             yield change
@@ -160,6 +161,21 @@ def _read_back(table: Table, transaction: LiveTransaction, changes: Sequence[Dif
         if differs:
             raise _otherwise(change, f"other values in {', '.join(differs)}")
         yield replace(change, after=row)
+
+
+def _require_gone(table: Table, transaction: LiveTransaction, removed: Sequence[Difference]) -> None:
+    """Rows without a key are counted, others looked for."""
+    if table.key:
+        keys = [change.before.key(table.key) for change in removed if change.before is not None]
+        left = sum(1 for _ in transaction.find(table, table.key, keys)) if keys else 0
+    else:
+        left = len(removed) - (transaction.affected().get(table.name, (0, 0, 0))[2] if removed else 0)
+    if left > 0:
+        raise TargetError(
+            f"the database kept {left} rows of {table.name} that were to be removed", where=table.name,
+            why="a trigger, a rule or row security kept them",
+            hint="nothing was changed; disable the trigger for the time of it",
+        )  # fmt: skip
 
 
 class _Otherwise(TargetError):

@@ -12,7 +12,7 @@ from holdfast.entities.graph import Edge
 from holdfast.entities.inventing import text_like
 from holdfast.entities.naming import split_column
 from holdfast.entities.ordering import is_path, spoken
-from holdfast.entities.paths import base_of, keys_at, with_replaced
+from holdfast.entities.paths import base_of, keys_at, with_key_replaced, with_replaced
 from holdfast.model.errors import TargetError, UsageError
 from holdfast.model.records import Key, Row, Table, Value
 
@@ -305,7 +305,11 @@ class _Copying:
             kept = zip(columns, map(_as_written, member.row.key(columns), new), strict=True)
             return _with(row, {column: value for column, value in kept if column not in own})
         if len(columns) != 1:
-            raise UsageError(f"{spoken(reference)} has several columns inside values and cannot be rewritten")
+            plain = {name: member.row.values[name] for name in columns if name in member.row.values}
+            done = with_key_replaced(_with(row, plain), columns, lambda key: _rewritten(known, key))
+            if done is None:
+                raise UsageError(f"{spoken(reference)} leads through several arrays and cannot be rewritten")
+            return row if done.values == {**row.values, **plain} else done
 
         def moved(value: Value) -> Value:
             found = known.get((str(value),))
@@ -322,6 +326,11 @@ class _Copying:
                 if None not in old:
                     found[tuple(map(str, old))] = new
         return found
+
+
+def _rewritten(known: Mapping[tuple[str, ...], Key], key: Key) -> Key | None:
+    new = known.get(tuple(map(str, key)))
+    return None if new is None else tuple(map(_as_written, key, new))
 
 
 def _as_written(old: Value, new: Value) -> Value:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Protocol
 
 from holdfast.entities.graph import Edge, Graph, Structure
-from holdfast.entities.paths import keys_at
+from holdfast.entities.paths import keys_at, together
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Key, Row, Table, Value
 from holdfast.model.sameness import typed
@@ -160,7 +160,10 @@ class _Search:
         table = self._rows.tables[reference.table]
         columns, tail = self._when(edge)
         wanted = [key + tail for key, _ in origins.values()]
-        found = self._rows.find(table, reference.columns + columns, wanted) if wanted else ()
+        found = self._rows.find(table, reference.columns + columns, wanted) if wanted else iter(())
+        if together(reference.columns):  # the database looked for each value anywhere in the array
+            texts = {tuple(map(str, key)) for key, _ in origins.values()}
+            found = (r for r in found if any(tuple(map(str, key)) in texts for key in keys_at(r, reference.columns)))
         yield from self._take(edge, table, found, lambda row: keys_at(row, reference.columns), origins, edge.down)
 
     def _up(self, edge: Edge, group: list[Member]) -> Iterator[Member]:

@@ -39,8 +39,88 @@ def keys_at(row: Row, columns: tuple[str, ...]) -> list[Key]:
         pass  # a path, or nothing
     else:
         return [] if None in key else [key]
-    found = product(*(values_at(row, column) for column in columns))
+    prefix = together(columns)
+    found = _keys_together(row, columns, prefix) if prefix else product(*(values_at(row, each) for each in columns))
     return list(dict.fromkeys(key for key in found if None not in key))
+
+
+def together(columns: tuple[str, ...]) -> str:
+    """``lines[]`` when several columns lead through the elements of that one array: their values go together."""
+    prefixes = {column.rpartition("[]")[0] + "[]" for column in columns if "[]" in column}
+    inside = sum(1 for column in columns if "[]" in column)
+    return prefixes.pop() if len(prefixes) == 1 and inside > 1 else ""
+
+
+def _keys_together(row: Row, columns: tuple[str, ...], prefix: str) -> Iterator[Key]:
+    base = base_of(row.values, prefix)
+    if base is None:
+        return
+    steps = steps_of(prefix[len(base):])
+    tails = [steps_of(column[len(prefix):]) if column.startswith(prefix) else None for column in columns]
+    beside = [values_at(row, column) if tail is None else [] for column, tail in zip(columns, tails, strict=True)]
+    for element in _walk(_opened(row.values[base], steps), steps):
+        choices = [
+            other if tail is None else [_told(value) for value in _walk(element, tail)]
+            for other, tail in zip(beside, tails, strict=True)
+        ]
+        yield from product(*choices)
+
+
+def with_key_replaced(row: Row, columns: tuple[str, ...], replace: Callable[[Key], Key | None]) -> Row | None:
+    """The row with the key that several columns and paths give put through ``replace`` (None: it stays).
+
+    Element by element where the columns lead through one array; None where they lead through several.
+    """
+    arrays = {column.rpartition("[]")[0] + "[]" for column in columns if "[]" in column}
+    if len(arrays) > 1:
+        return None
+    done = row
+    for key in keys_at(row, columns):
+        new = replace(key)
+        if new is None:
+            continue
+        if not arrays:
+            for column, value in zip(columns, new, strict=True):
+                done = with_replaced(done, column, lambda _old, value=value: value)  # type: ignore[misc]
+            continue
+        prefix = next(iter(arrays))
+        for column, value in zip(columns, new, strict=True):
+            if not column.startswith(prefix):
+                done = with_replaced(done, column, lambda _old, value=value: value)  # type: ignore[misc]
+        done = _elements_replaced(done, row, prefix, (columns, key, new))
+    return done
+
+
+def _elements_replaced(done: Row, was: Row, prefix: str, told: tuple[tuple[str, ...], Key, Key]) -> Row:
+    """Elements of ``was`` that held the old key hold the new one in ``done``."""
+    base = base_of(was.values, prefix)
+    assert base is not None  # noqa: S101 - a key came from there
+    steps = steps_of(prefix[len(base):])
+    inside = [
+        (steps_of(column[len(prefix):]), old, new) for column, old, new in zip(*told, strict=True)
+        if column.startswith(prefix)
+    ]  # fmt: skip
+
+    def one(now: Any, then: Any) -> Any:
+        if all([_told(value) for value in _walk(then, tail)] == [old] for tail, old, _ in inside):
+            for tail, _, new in inside:
+                now = _changed(now, tail, lambda _old, new=new: new)  # type: ignore[misc]
+        return now
+
+    value = done.values[base]
+    changed = _paired(_opened(value, steps), _opened(was.values[base], steps), steps, one)
+    return Row({**done.values, base: _json(changed) if isinstance(value, str) else changed})
+
+
+def _paired(now: Any, then: Any, steps: list[str], act: Callable[[Any, Any], Any]) -> Any:
+    if not steps:
+        return act(now, then)
+    if steps[0] == "[]":
+        pairs = zip(now, then, strict=True) if isinstance(now, list) else ()
+        return [_paired(*pair, steps[1:], act) for pair in pairs] if isinstance(now, list) else now
+    if isinstance(now, dict) and steps[0] in now:
+        return {**now, steps[0]: _paired(now[steps[0]], then[steps[0]], steps[1:], act)}
+    return now
 
 
 def values_at(row: Row, path: str) -> list[Any]:

@@ -19,8 +19,6 @@ from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, key
 from holdfast.usecases.entity_people import people_of
 from holdfast.usecases.looking import open_live
 
-_BLOBS_TOLD = 1000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityBackupOrder:
@@ -110,13 +108,12 @@ def rows_source(source: Source, book: Book, closure: Closure) -> Source:
 
 
 def blobs_of(closure: Closure) -> list[tuple[str, str, str]]:
-    """(table, column, value) of what rows name in another store; a thousand at most."""
+    """(table, column, value) of what rows name in another store."""
     owned = closure.by_table("owned")
-    found = [
+    return [
         (table, column, str(value))
         for table, column in closure.graph.blobs
         for member in owned.get(table, ())
         for value in values_at(member.row, column)
         if value is not None
     ]
-    return found[:_BLOBS_TOLD]

@@ -30,7 +30,7 @@ from holdfast.usecases.entity_finding import (
     missing_live,
     root_of,
 )
-from holdfast.usecases.entity_restore import locking, refuse, require_only_ours
+from holdfast.usecases.entity_restore import exposes, locking, refuse, require_only_ours
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
 
@@ -55,7 +55,10 @@ class EntityCloneOrder:
 
 @dataclass(slots=True, kw_only=True)
 class EntityCloneResult:
-    """``key`` of the new root. ``ids``: (old key, new key) by table. ``proofs``: what was found true, in words."""
+    """``key`` of the new root. ``ids``: (old key, new key) by table. ``proofs``: what was found true, in words.
+
+    ``blobs``: what the rows name elsewhere; the copy names the same.
+    """
 
     run: str
     target: str
@@ -66,6 +69,7 @@ class EntityCloneResult:
     excluded: dict[str, int]
     decision: Decision
     proofs: list[str] = field(default_factory=list)
+    blobs: list[tuple[str, str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     undo: str | None = None
     seconds: float = 0.0
@@ -105,7 +109,8 @@ class Within:
 
 
 def entity_clone(repository: Repository, order: EntityCloneOrder) -> EntityCloneResult:
-    """Make the copy in one transaction. A dry run makes and proves it too, and takes it back."""
+    """Make the copy in one transaction. A dry run makes and proves it too, and takes it back; on a server without
+    transactions, where others would see it, it is only planned and looked through."""
     started = time.monotonic()
     subject = order.subject
     saved = _saved(repository, order) if order.from_ else None
@@ -149,16 +154,22 @@ def _clone(
     made = proving.closure_of_copies(copies, live.tables)
     decision = decide(made, live.tables, find, Wishes(users=order.users, create_parents=order.create_parents))
     refuse(decision, subject, "clone")
-    originals = _originals(live, transaction, copies)
-    applied = apply(live, transaction, decision.changes)
-    require_only_ours(transaction, applied)
-    decision.warnings += require_nothing_else(transaction, applied)
     result = EntityCloneResult(
         run=order.run, target=subject.source.url, dry_run=order.dry_run,
         key=_plain(live, copies.rows[closure.root.identity].key(closure.graph.root.key)),
-        ids=_ids(live, copies), counts=made.counts("owned"), excluded=copies.excluded, decision=decision,
+        blobs=blobs_of(closure), ids=_ids(live, copies),
+        counts=made.counts("owned"), excluded=copies.excluded, decision=decision,
         warnings=[*decision.warnings, *_blob_warning(closure)],
     )  # fmt: skip
+    if order.dry_run and exposes(live):
+        _require_apart(copies, [(each.table, each.after) for each in decision.changes if each.after is not None])
+        result.proofs = ["no reference to an id of the original"]
+        result.warnings.append("nothing was tried: this server has no transactions, and others would see the copy")
+        return result
+    originals = _originals(live, transaction, copies)
+    applied = apply(live, transaction, decision.changes)
+    require_only_ours(transaction, applied)
+    result.warnings += require_nothing_else(transaction, applied)
     result.proofs = _prove(live, transaction, copies, applied.changes, originals)
     if not order.dry_run:
         protection = Protection(
@@ -219,11 +230,7 @@ def _prove(
         counted[name] = counted.get(name, 0) + 1
     if short := [name for name, number in wanted.items() if counted.get(name, 0) < number]:
         raise TargetError(f"the copy is not whole: {', '.join(short)}", hint="nothing was changed")
-    if left := proving.left_behind(copies.closure.graph, copies, made):
-        raise TargetError(
-            "the copy would still refer to the original", why="; ".join(left[:_NAMED]),
-            hint="nothing was changed; declare the edge in holdfast.toml: [[entities.….edges]]",
-        )  # fmt: skip
+    _require_apart(copies, made)
     if _originals(live, transaction, copies) != originals:
         raise TargetError("the original would change along with the copy", hint="nothing was changed; a trigger?")
     rows = sum(wanted.values())
@@ -232,6 +239,14 @@ def _prove(
         "no reference to an id of the original",
         f"the original is as it was: {sum(map(len, originals.values()))} rows compared",
     ]
+
+
+def _require_apart(copies: Copies, made: Sequence[tuple[str, Row]]) -> None:
+    if left := proving.left_behind(copies.closure.graph, copies, made):
+        raise TargetError(
+            "the copy would still refer to the original", why="; ".join(left[:_NAMED]),
+            hint="nothing was changed; declare the edge in holdfast.toml: [[entities.….edges]]",
+        )  # fmt: skip
 
 
 def _ids(book: Book, copies: Copies) -> dict[str, list[tuple[list[Any], list[Any]]]]:
@@ -249,4 +264,5 @@ def _plain(book: Book, key: Key) -> list[Any]:
 
 def _blob_warning(closure: Closure) -> list[str]:
     blobs = blobs_of(closure)
-    return [f"{len(blobs)} values name what is kept elsewhere; the copy names the same"] if blobs else []
+    told = f"{len(blobs)} values name objects that are kept elsewhere: they are not copied, the copy names the same"
+    return [told] if blobs else []

@@ -16,7 +16,8 @@ from holdfast.model.errors import TargetError
 from holdfast.model.ids import new_id
 from holdfast.model.records import Did, Key, Row, Table
 from holdfast.repository.repository import Repository, SnapshotEntry
-from holdfast.sources.records import LiveBook, LiveTransaction
+from holdfast.sources.records import Exposed, LiveBook, LiveTransaction
+from holdfast.usecases.entity_backup import blobs_of
 from holdfast.usecases.entity_finding import Subject, choose, closure_saved, left_out, title_of
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
@@ -40,7 +41,7 @@ class EntityRestoreOrder:
 class EntityRestoreResult:
     """``decision``: every row with what becomes of it; ``applied`` None after a dry run or when nothing had to change.
 
-    ``undo``: the snapshot ``undo RUN`` goes back to.
+    ``blobs``: what its rows name elsewhere, which is not restored. ``undo``: the snapshot ``undo RUN`` goes back to.
     """
 
     run: str
@@ -50,6 +51,7 @@ class EntityRestoreResult:
     decision: Decision
     dry_run: bool
     applied: Applied | None = None
+    blobs: list[tuple[str, str, str]] = field(default_factory=list)
     undo: str | None = None
     seconds: float = 0.0
 
@@ -77,6 +79,7 @@ def entity_restore(repository: Repository, order: EntityRestoreOrder) -> EntityR
     with open_live(subject.source) as live:
         result = _carry_out(repository, order, entry, live, closure, wishes)
     result.decision.warnings += left_out(entry, closure)
+    result.blobs = blobs_of(closure)
     result.title = title_of(closure.root.row, subject)
     result.seconds = round(time.monotonic() - started, 3)
     return result
@@ -98,7 +101,7 @@ def _carry_out(
         result.decision = decide(closure, live.tables, live.find, wishes)
         try:
             require_order(live, result.decision.changes)
-            if result.decision.changes and not result.decision.refusals and closure.graph.root.columns:
+            if result.decision.changes and not result.decision.refusals and not exposes(live):
                 _try(live, result.decision)
         except TargetError as error:
             result.decision.refusals.append("; ".join(filter(None, (error.what, error.why or error.hint))))
@@ -114,13 +117,17 @@ def _carry_out(
     return result
 
 
+def exposes(live: LiveBook) -> bool:
+    """Whether others see what is written before the end, so that nothing can be tried."""
+    return isinstance(live, Exposed) and live.exposes
+
+
 class _Tried(Exception):
     """Ends the transaction of a dry run."""
 
 
 def _try(live: LiveBook, decision: Decision) -> None:
-    """Write it and take it back: only the database knows all that it refuses. Documents are not tried, because not
-    every server of theirs takes back."""
+    """Write it and take it back: only the database knows all that it refuses."""
     with contextlib.suppress(_Tried), live.transaction() as transaction:
         applied = apply(live, transaction, decision.changes)
         require_only_ours(transaction, applied)

@@ -170,3 +170,20 @@ def test_one_and_one_point_nought_are_two_values(small: SmallSite) -> None:  # n
     small.run("UPDATE seats SET place = 1.0, other = 'b'")
     small.restore(existing="overwrite")
     assert small.state("seats") == before
+
+
+def test_a_row_that_the_database_keeps_is_no_success(small: SmallSite) -> None:  # noqa: F811
+    """A trigger that keeps what should go: the undo fails, and nothing was changed."""
+    small.run(_EVENT, f"{_UNIQUE} place TEXT)", "INSERT INTO events VALUES (1)", "INSERT INTO seats VALUES (1, 1, 'a')")
+    small.save()
+    small.run("DELETE FROM seats")
+    run = small.restore().run
+    if small.kind == "sqlite":
+        small.run("CREATE TRIGGER keep BEFORE DELETE ON seats BEGIN SELECT RAISE(IGNORE); END")
+    else:
+        small.run("CREATE FUNCTION keep() RETURNS trigger AS 'BEGIN RETURN NULL; END' LANGUAGE plpgsql",
+                  "CREATE TRIGGER keep BEFORE DELETE ON seats FOR EACH ROW EXECUTE FUNCTION keep()")  # fmt: skip
+    before = small.state("seats")
+    with pytest.raises(TargetError, match="kept 1 rows"):
+        small.take_back(run)
+    assert small.state("seats") == before

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.entities.paths import keys_at, texts_in, values_at, with_added, with_replaced
+from holdfast.entities.paths import keys_at, texts_in, values_at, with_added, with_key_replaced, with_replaced
 from holdfast.model.records import Row
 
 ROW = Row({
@@ -88,3 +88,19 @@ def test_arrays_keep_their_dimensions_and_their_bounds() -> None:
     for each in ("{{1,2},{2,1}}", "[0:1]={1,2}"):
         row = Row({"refs": each})
         assert with_added(row, Row({"refs": "{1,2,7}"}), "refs[]", lambda _: True) is row
+
+
+def test_values_of_one_element_go_together() -> None:
+    """Several columns through one array name pairs, and are replaced as pairs; what is not named stays."""
+    row = Row({"event": 7, "lines": '[{"e": 1, "n": "A"}, {"e": 2, "n": "B"}, {"n": "C"}]', "at": '{"e": 1, "n": "A"}'})
+    columns = ("lines[].e", "lines[].n")
+    assert keys_at(row, columns) == [("1", "A"), ("2", "B")]
+    new = {("1", "A"): (2, "B"), ("2", "B"): (1, "A"), ("7", "B"): (8, "X")}
+    done = with_key_replaced(row, columns, lambda key: new.get(tuple(map(str, key))))
+    assert done is not None
+    assert done.values["lines"] == '[{"e": 2, "n": "B"}, {"e": 1, "n": "A"}, {"n": "C"}]'
+    done = with_key_replaced(row, ("at.e", "at.n"), lambda key: new.get(tuple(map(str, key))))
+    assert done is not None and done.values["at"] == '{"e": 2, "n": "B"}'
+    done = with_key_replaced(row, ("event", "lines[].n"), lambda key: new.get(tuple(map(str, key))))
+    assert done is not None and done.values["event"] == 8 and '"e": 2, "n": "X"' in str(done.values["lines"])
+    assert with_key_replaced(row, ("lines[].e", "other[].n"), lambda key: key) is None

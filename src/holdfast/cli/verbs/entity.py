@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-from holdfast.cli import ask, entity_words
+from holdfast.cli import ask, entity_copy, entity_words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import Family, verb
@@ -115,7 +115,8 @@ def versions(face: Face, name: str, key: str) -> int:
     "restore",
     plans=True,
     examples="holdfast entity restore event 42 --dry-run\nholdfast entity restore event 42 --yes\n"
-    "holdfast entity restore event 42 --from 2026-11-20T04:00 --only registrations --skip-existing",
+    "holdfast entity restore event 42 --from 2026-11-20T04:00 --only registrations --skip-existing\n"
+    "holdfast entity restore event 42 --as 1042 --yes",
 )
 @_NAME
 @_KEY
@@ -131,10 +132,11 @@ def versions(face: Face, name: str, key: str) -> int:
     help="References to users that are gone: NULL where that is allowed (default), refuse, or keep as they are.",
 )
 @click.option("--drop-columns", is_flag=True, help="Leave out columns that do not exist any more.")
+@click.option("--as", "as_", metavar="NEW_ID", help="Under a new id, beside what is there: a clone of what was saved.")
 @_LIMIT
 def restore(
     face: Face, name: str, key: str, from_: str | None, only: Sequence[str], skip_existing: bool, overwrite: bool,
-    merge: bool, create_parents: bool, users: str | None, drop_columns: bool, limit_rows: int | None,
+    merge: bool, create_parents: bool, users: str | None, drop_columns: bool, as_: str | None, limit_rows: int | None,
 ) -> int:  # fmt: skip
     """Bring one entity back into the application, with all of its rows, in one transaction.
 
@@ -144,9 +146,16 @@ def restore(
     existing = [word for word, given in _modes(skip_existing, overwrite, merge) if given]
     if len(existing) > 1:
         raise UsageError("--skip-existing, --overwrite and --merge exclude each other")
+    if as_ is not None and (existing or only or drop_columns):
+        raise UsageError("--as makes a new one: --only, --drop-columns and what becomes of existing rows do not apply")
     with opened(face) as app:
         app.hasten()
         subject = entity_words.subject_of(app, name, key, limit_rows)
+        if as_ is not None:
+            wanted = cloning.EntityCloneOrder(
+                subject=subject, users=users or subject.declaration.users, create_parents=create_parents
+            )
+            return entity_copy.copy(face, app, entity_copy.from_snapshot(app, subject, from_, as_, wanted))
         wishes = Wishes(
             only=tuple(only),
             existing=existing[0] if existing else "refuse",
@@ -203,17 +212,9 @@ def clone(
         subject = entity_words.subject_of(app, name, key, limit_rows)
         order = cloning.EntityCloneOrder(
             subject=subject, as_=as_, values=setting, from_=from_, users=users or subject.declaration.users,
-            create_parents=create_parents, dry_run=face.dry_run, created_by=clock.user(),
+            create_parents=create_parents,
         )  # fmt: skip
-        if not face.dry_run:
-            ask.confirm(face, f"copy {subject.spoken} within {subject.source.url}?")
-        with shown(face) as report:
-            order = replace(order, subject=replace(subject, report=report))
-            result = cloning.entity_clone(app.repository, order)
-    face.document(entity_words.clone_document(face, result))
-    if not face.as_json:
-        entity_words.tell_clone(face, result, subject)
-    return int(Exit.OK)
+        return entity_copy.copy(face, app, order)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from holdfast.cli import ask, recovery, restoring_rows
+from holdfast.cli import ask, entity_copy, recovery, restoring_rows
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
@@ -19,6 +19,7 @@ _EXAMPLES = """
 holdfast restore latest:shop                       (into a new database beside the old one)
 holdfast restore latest:shop --to postgresql://app@localhost/shop_copy
 holdfast restore 3f9c12aa --to /srv/media-from-tuesday --only 'photos/2026/*'
+holdfast restore 3f9c12aa --as 1042                (the entity of that snapshot, as a new one)
 holdfast restore latest:shop --in-place --only public.orders --dry-run
 holdfast restore latest:shop --in-place --only public.orders --yes
 holdfast restore 3f9c12aa --only public.orders --keys 4711,4712 --dry-run
@@ -44,6 +45,7 @@ holdfast restore 3f9c12aa --only public.orders --where "status = 'open' and tota
 @click.option("--where", metavar="CONDITION", help="Only rows for which this is true, into the source (or --to).")
 @click.option("--skip-blocked", is_flag=True, help="With rows: restore the others when some cannot be written.")
 @click.option("--drop-columns", is_flag=True, help="With rows: leave out columns the table has no more.")
+@click.option("--as", "as_", metavar="NEW_ID", help="A snapshot of one entity: as a new one under this id.")
 @click.option("--no-owner", is_flag=True, help="Do not restore owners.")
 @click.option("--no-acl", is_flag=True, help="Do not restore access rights.")
 def restore(face: Face, snapshot: str, only: Sequence[str], keys: Sequence[str], **wanted: Any) -> int:
@@ -56,6 +58,12 @@ def restore(face: Face, snapshot: str, only: Sequence[str], keys: Sequence[str],
 
     With --json, warnings lists what the snapshot does not hold and what could not be kept (owners, grants, roles).
     """
+    as_ = wanted.pop("as_")
+    if as_ is not None:
+        if only or keys or any(wanted[name] for name in ("to", "in_place", "where")):
+            raise UsageError("--as copies the whole entity within its source: nothing else can be chosen")
+        with opened(face) as app:
+            return entity_copy.copy(face, app, entity_copy.of_snapshot(app, snapshot, as_))
     wishes = recovery.RestoreWishes(snapshot=snapshot, only=tuple(only), keys=tuple(keys), **wanted)
     if wishes.keys or wishes.where is not None:
         return restoring_rows.carry_out(face, wishes)

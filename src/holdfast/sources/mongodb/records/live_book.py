@@ -57,6 +57,11 @@ class MongoLiveBook(MongoBook):
                     seen.add(row.raw)
                     yield row
 
+    @property
+    def exposes(self) -> bool:
+        """See sources.records.Exposed."""
+        return not self._replicated
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[LiveTransaction]:
         """See sources.records.LiveBook; without transactions on the server: journaled, taken back on any exception."""
