@@ -249,7 +249,7 @@ def test_two_that_ship_at_once_while_rows_go_on_being_deleted(world: World, appl
     stop = threading.Event()
 
     def delete() -> None:
-        for number in range(60):
+        for number in range(24):
             application.run(f"DELETE FROM lines WHERE reg = {number} AND no = 1")
             time.sleep(0.01)
         stop.set()
@@ -272,7 +272,7 @@ def test_two_that_ship_at_once_while_rows_go_on_being_deleted(world: World, appl
     shipped(world, application)
     assert waiting(application) == 0
     found = in_trash(world, application)
-    assert sum(entry.rows for entry in found) == 60
+    assert sum(entry.rows for entry in found) == 24
     for entry in found:
         bring_back(world, application, entry)
     assert len(application.rows()["lines"]) == 120

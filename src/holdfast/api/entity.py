@@ -75,7 +75,8 @@ class Entity:
 
     @contextlib.contextmanager
     def deleting(self, connection: Any) -> Iterator[SnapshotInfo]:
-        """Capture it within the transaction of your own ``connection`` (psycopg or sqlite3), in which you delete it.
+        """Capture it within the transaction of your own ``connection`` (psycopg, sqlite3, or a session of pymongo), in
+        which you delete it.
 
         On entering, its rows are locked, stored and read back: a failure raises, before anything was deleted. On
         leaving, TargetError when more was deleted than captured: roll back then. Commit after the block; nothing is

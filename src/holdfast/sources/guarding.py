@@ -29,7 +29,8 @@ class Doer:
 class Kept:
     """One row that was deleted. ``transaction`` and ``began`` together name the transaction; times are ISO 8601 UTC.
 
-    ``operation``: "delete", "truncate", or "move" to another partition, where the row seems to be still. ``part``: the partition it was in.
+    ``operation``: "delete", "truncate", or "move" to another partition, where the row seems to be still.
+    ``part``: the partition it was in.
     """
 
     number: int

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pymongo.errors import OperationFailure
 
 from holdfast.model.errors import SourceError, UsageError
 from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
-from holdfast.sources.guarding import Guard, Kept
+from holdfast.sources.guarding import Guard, Joined, Kept
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.capture import MongoCapture
 from holdfast.sources.mongodb.inventory import Choice, Collection, identities, read_collections
@@ -111,6 +112,12 @@ class MongoSource:
         from holdfast.sources.mongodb.guard.rows import kept
 
         return kept(rows)
+
+    def join(self, connection: Any) -> AbstractContextManager[Joined]:
+        """See sources.guarding.Joining: a session of pymongo, within a transaction."""
+        from holdfast.sources.mongodb.guard.joined import join
+
+        return join(connection, self.place, self._choice(()))
 
     def _choice(self, only: tuple[str, ...]) -> Choice:
         return Choice(collections=self._collections, exclude=self._exclude, only=only)
