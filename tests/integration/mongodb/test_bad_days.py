@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from tests.integration.mongodb.taking import restore, take
@@ -13,6 +14,7 @@ from tests.servers.mongodb import MongoServer, fresh, shared, standalone
 from holdfast.model.errors import HoldfastError, SourceError, TargetError
 from holdfast.sources.mongodb.point import NONE, STREAM
 from holdfast.sources.mongodb.source import MongoSource
+from holdfast.sources.mongodb.values import look
 
 PASSWORD = "a-very-secret-word"
 
@@ -91,17 +93,25 @@ def test_a_target_that_may_not_be_written_is_left_alone(locked: MongoServer) -> 
 
 
 @pytest.mark.parametrize("mode", [STREAM, NONE])
-def test_a_connection_that_breaks_makes_no_snapshot(mode: str) -> None:
-    """Cut in the middle of a collection: an error that may be retried, never half a snapshot."""
+@pytest.mark.parametrize("capped", [False, True])
+def test_a_connection_that_breaks_makes_no_half_snapshot(mode: str, capped: bool) -> None:
+    """Cut in the middle of a collection: read on from the last key, or an error that may be retried; never half."""
     server, name = shared(), fresh()
-    server.fill(name, "c", [{"_id": n, "x": "y" * 900} for n in range(30_000)])
+    documents = [{"_id": n, "x": "y" * 900} for n in range(19_000)]
+    with server.database(name) as base:
+        base.create_collection("c", **({"capped": True, "size": 64 << 20} if capped else {}))
+        base.c.insert_many(documents)
     with cutting_proxy(server.port) as proxy:
         url = f"mongodb://127.0.0.1:{proxy.port}/{name}?directConnection=true&serverSelectionTimeoutMS=2000"
         source = MongoSource(url, modes=(mode,))
-        with pytest.raises(SourceError) as caught:
-            take(source, between=lambda: proxy.cut_after(b"getMore\0"))
-    assert caught.value.retryable
+        failing = pytest.raises(SourceError, match="connection was lost") if capped else nullcontext()
+        with failing as caught:
+            taken = take(source, between=lambda: proxy.cut_after(b"getMore\0"))
     assert proxy.cuts == 1
+    if caught is not None:
+        assert caught.value.retryable
+    else:
+        assert [look(raw)["_id"] for raw in taken.documents("c")] == list(range(19_000))
     with server.client() as client:
         client.drop_database(name)
 

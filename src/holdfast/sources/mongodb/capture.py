@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from threading import Lock
 
+from bson import Timestamp
+
 from holdfast.model.errors import SourceError
 from holdfast.model.events import Warned
 from holdfast.model.snapshot import Notes, Segment
@@ -33,6 +35,7 @@ class MongoCapture:
     ) -> None:  # fmt: skip
         self._place, self._base, self._server, self._point = place, base, server, point
         self._follower, self._choice, self._request = follower, choice, request
+        point.follow = self._follow
         self._collections = list(collections)
         self._segment = segment
         self._warnings: list[str] = []
@@ -41,6 +44,11 @@ class MongoCapture:
         self._still: list[Paused] = []
         self._lock = Lock()
         self._unfinished = 0
+
+    def close(self) -> None:
+        """Let go of what was opened on the way."""
+        if self._follower is not None:
+            self._follower.close()
 
     @property
     def estimate(self) -> int | None:
@@ -73,9 +81,12 @@ class MongoCapture:
             ]  # fmt: skip
         work = Work(ranges)
         lanes = [
-            Lane(point=self._point, place=self._place, work=work, before=before, segment=self._segment).pieces()
+            Lane(
+                point=self._point, place=self._place, work=work, before=before, segment=self._segment,
+                repeating=self._server.sharded,
+            ).pieces()
             for _ in range(width)
-        ]
+        ]  # fmt: skip
         self._unfinished = len(lanes)
         first, *others = [self._lane(lane) for lane in lanes]
         return [chain(self._beside(), first), *others]
@@ -107,6 +118,10 @@ class MongoCapture:
             not_protected=self._not_protected,
             origin=f"MongoDB {self._server.version} at {self._place.hosts}",
         )
+
+    def _follow(self, since: Timestamp) -> None:
+        """See point.Point: the server's history ended while it was read."""
+        self._follower = Follower(self._base, self._choice.takes, since)
 
     def _before(self) -> dict[bytes, dict[str, Segment]]:
         """Segments of the last snapshot, of collections that are still the same."""

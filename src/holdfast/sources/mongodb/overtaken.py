@@ -51,11 +51,11 @@ class Changes:
 class Follower:
     """An open change stream of one database; opened before anything is read."""
 
-    def __init__(self, base: Base, takes: Callable[[str], bool]) -> None:
-        """OperationFailure when the server has none or the user may not."""
+    def __init__(self, base: Base, takes: Callable[[str], bool], since: Timestamp | None = None) -> None:
+        """From ``since``, or now. OperationFailure when the server has none, or not from then, or the user may not."""
         self._base = base
         self._takes = takes
-        began = cluster_time(base)
+        began = since or cluster_time(base)
         if began is None:
             raise OperationFailure("the server tells no cluster time")
         self._stream: DatabaseChangeStream[RawBSONDocument] = _watch(base, began)

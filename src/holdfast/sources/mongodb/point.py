@@ -2,16 +2,18 @@
 
 ``snapshot``: every read names the same cluster time (MongoDB 5 and later, replica sets and sharded clusters), so any
 number of them run side by side. ``transaction``: one transaction with snapshot reads, one reader, for servers that
-do not read as of a time and for as little as fits into the minute a transaction may take. ``stream``: plain reads,
+do not read as of a time and for as little as fits into the minute a transaction may take. A point that the server
+lets go of before all is read becomes the next one. ``stream``: plain reads,
 and what others wrote meanwhile is put over them (``overtaken``). ``none``: a single server without a history; what
 is written while it is read may be in the snapshot or not, and the snapshot says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import bson
@@ -72,18 +74,41 @@ def server_of(client: Client) -> Server:
 
 @dataclass(slots=True, kw_only=True)
 class Point:
-    """One way of reading. ``time``: the cluster time it stands for; ``session``: of the one transaction."""
+    """One way of reading. ``time``: the cluster time it stands for; ``session``: of the one transaction.
+
+    ``since``: whoever knows what was written from then on can bring plain reads to one point (``follow`` begins that).
+    """
 
     mode: str
     client: Client
     base: Base
     time: Timestamp | None = None
     session: ClientSession | None = None
+    since: Timestamp | None = None
+    follow: Callable[[Timestamp], None] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def alone(self) -> bool:
         """Whether reads must not run side by side."""
         return self.session is not None
+
+    def outlived(self) -> bool:
+        """The server keeps the point no longer: from now on plain reads, brought to one point by the change stream.
+
+        False where that is not to be had. Safe from any thread.
+        """
+        with self._lock:
+            if self.mode == STREAM:
+                return True
+            if self.follow is None or self.since is None:
+                return False
+            try:
+                self.follow(self.since)
+            except OperationFailure:
+                return False
+            self.mode, self.session = STREAM, None
+            return True
 
     def batches(self, command: dict[str, Any], *, consistent: bool = True) -> Iterator[list[bytes]]:
         """Documents of a find or aggregate, raw, a batch at a time, as of the point."""
@@ -131,9 +156,10 @@ def opened(
     at = Point(mode=NONE, client=client, base=base)
     if server.replicated and any_collection is not None:
         if SNAPSHOT in modes and _may_take(client, size):
-            at.time = _time_of_snapshot(base, any_collection)
+            at.time = at.since = _time_of_snapshot(base, any_collection)
             at.mode = SNAPSHOT if at.time is not None else NONE
         if at.mode == NONE and TRANSACTION in modes and size <= _FITS_TRANSACTION:
+            at.since = cluster_time(base)
             with client.start_session(causal_consistency=False) as session:
                 if _begin(base, session, any_collection):
                     at.mode, at.session = TRANSACTION, session

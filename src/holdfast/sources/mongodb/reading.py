@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from holdfast.model.snapshot import Notes, Segment
 from holdfast.sources.base import Block, Cut, Piece, PieceResult
@@ -18,10 +19,11 @@ from holdfast.sources.mongodb.inventory import Collection
 from holdfast.sources.mongodb.place import Place
 from holdfast.sources.mongodb.point import Point
 from holdfast.sources.mongodb.ranges import Range
-from holdfast.sources.mongodb.refusals import translating
+from holdfast.sources.mongodb.refusals import CURSOR_LOST, OUTLIVED, translating
 from holdfast.sources.mongodb.values import RAW
 
 SEGMENT = 32 << 20
+_PATIENCE = 5  # cursors lost in a row, without a document between them
 _STRETCHES = 1 << 20  # room in Piece.order for the segments of one range
 
 
@@ -44,13 +46,17 @@ class Work:
 
 @dataclass(slots=True, kw_only=True)
 class Lane:
-    """Reads ranges until none is left. ``before``: segments of the last snapshot by item, for deltas."""
+    """Reads ranges until none is left. ``before``: segments of the last snapshot by item, for deltas.
+
+    ``repeating``: several documents may have one ``_id`` (on different shards), so that it tells no place.
+    """
 
     point: Point
     place: Place
     work: Work
     before: dict[bytes, dict[str, Segment]]
     segment: int = SEGMENT
+    repeating: bool = False
 
     def pieces(self) -> Iterator[Piece]:
         """See sources.base.Capture.lanes."""
@@ -63,9 +69,15 @@ class Stretches:
 
     def __init__(self, lane: Lane, range_: Range) -> None:
         self._lane, self._range = lane, range_
-        self._batches = lane.point.batches(command_of(range_), consistent=not range_.collection.capped)
         self._held: list[bytes] = []
-        self._rows = 0
+        self._rows = self._lost = 0
+        self._last, self._any = b"", False
+        self._batches = self._begun()
+
+    def _begun(self) -> Iterator[list[bytes]]:
+        """A cursor over what is left of the range."""
+        range_ = replace(self._range, lower=self._last) if self._last else self._range
+        return self._lane.point.batches(command_of(range_), consistent=not self._range.collection.capped)
 
     def pieces(self) -> Iterator[Piece]:
         """At least one piece; the first carries the item's notes."""
@@ -86,10 +98,35 @@ class Stretches:
     def _fetch(self) -> None:
         doing = f"{self._range.collection.name} could not be read"
         with translating(self._lane.place, doing=doing):
-            for found in self._batches:
-                if found:
-                    self._held = found
-                    return
+            while True:
+                try:
+                    return self._fetch_on()
+                except PyMongoError as error:
+                    if not self._goes_on_after(error):
+                        raise
+                    self._batches = self._begun()
+
+    def _fetch_on(self) -> None:
+        for found in self._batches:
+            new = found[1:] if self._last and found and only(found[0], b"_id") == self._last else found
+            if new:
+                self._held, self._last, self._lost, self._any = new, self._key(new[-1]), 0, True
+                return
+
+    def _key(self, document: bytes) -> bytes:
+        """Where to go on after it, b"" where there is no order to go on in."""
+        return only(document, b"_id") if self._range.collection.by_id else b""
+
+    def _goes_on_after(self, error: PyMongoError) -> bool:
+        """Whether a new cursor gives the rest of the range: in ``_id`` order nothing is missed or read twice."""
+        self._lost += 1
+        in_order = self._range.collection.by_id and not self._lane.repeating
+        if self._lost > _PATIENCE or (self._any and not in_order) or isinstance(error, ServerSelectionTimeoutError):
+            return False
+        if isinstance(error, OperationFailure) and error.code in OUTLIVED:
+            return self._lane.point.outlived()
+        lost = isinstance(error, AutoReconnect) or (isinstance(error, OperationFailure) and error.code in CURSOR_LOST)
+        return lost and not self._lane.point.alone
 
     def _piece(self, number: int, lower: bytes) -> Piece:
         collection = self._range.collection

@@ -22,8 +22,10 @@ from holdfast.model.errors import HoldfastError, SourceError, UsageError
 
 _AUTHENTICATION = 18
 _UNAUTHORIZED = 13
-TOO_OLD = (239, 246)
-_LOST = (43, 251, 290, 286)  # cursor, transaction, expired transaction, history of the change stream
+_TOO_OLD = (239, 246)
+OUTLIVED = (*_TOO_OLD, 251, 290)  # and the transaction, aborted or expired
+CURSOR_LOST = (43, 237)
+_LOST = (*OUTLIVED, *CURSOR_LOST, 286)  # and the history of the change stream
 
 
 class Somewhere(Protocol):
@@ -71,7 +73,7 @@ def _refused(
         )
     if error.code == _UNAUTHORIZED:
         return kind(f"{doing}: not allowed", where=place.url, why=why, hint=least_privilege(place))
-    if error.code in (*TOO_OLD, *_LOST):
+    if error.code in _LOST:
         return kind(
             f"{doing}: the server no longer has the point that was being read", where=place.url, why=why,
             retryable=True,

@@ -132,10 +132,12 @@ class MongoSource:
                 collections, point, follower = self._settled(stack, reached, choice)
             if request.only and not collections:
                 raise UsageError(f"no collection matches {', '.join(request.only)}", where=self.url)
-            yield MongoCapture(
+            image = MongoCapture(
                 place=self.place, base=reached.base, server=reached.server, point=point, follower=follower,
                 choice=choice, collections=collections, request=request, segment=self._segment,
             )  # fmt: skip
+            stack.callback(image.close)
+            yield image
 
     def _settled(
         self, stack: ExitStack, reached: Reached, choice: Choice
