@@ -14,6 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 from holdfast.model.records import Key, Row, Table
 from holdfast.sources.records import Book
 
+SHIPMENT_BYTES = 32 << 20
+"""What a shipment may weigh: it is held in memory while it is compared with what was stored."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doer:
@@ -121,7 +124,7 @@ class Guard(Protocol):
     def claim(self, limit: int) -> str | None:
         """Claim the oldest rows that nobody claimed yet, ``limit`` of them at most, for a new shipment.
 
-        None when there are none. Committed when this returns.
+        It ends with the row that reaches ``SHIPMENT_BYTES``. None when there are none. Committed when this returns.
         """
         ...
 

@@ -323,3 +323,18 @@ def test_a_copy_of_the_database_ships_what_it_holds_itself(world: World, applica
             gone |= {row[0] for row in application.rows()["regs"]}
         assert {1, 2, 3} <= gone
         assert status({"shop": twin.source}, {"event": EVENT})["shop"].state.waiting.rows == 0
+
+
+def test_heavy_rows_are_shipped_in_parts(world: World, application: Application) -> None:
+    """What a shipment weighs is bounded, not only how many rows it has; every row arrives."""
+    with application.connected() as connection:
+        mark = "?" if application.kind == "sqlite" else "%s"
+        connection.execute(f"UPDATE regs SET x = {mark} WHERE id < 5", ("x" * (12 << 20),))
+        connection.commit()
+    application.run("DELETE FROM regs")
+    with world.opened() as repository:
+        done = shipped(repository, application)
+        assert done.rows == 180
+        assert len(done.snapshots) >= 2
+        held = [entry.info.more["guard"]["rows"] for entry in repository.snapshots() if entry.info.more]
+        assert sum(held) == 180

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from holdfast.model.errors import TargetError, UsageError
-from holdfast.sources.guarding import GuardState, Waiting, Watched
+from holdfast.sources.guarding import SHIPMENT_BYTES, GuardState, Waiting, Watched
 from holdfast.sources.mongodb.guard.gathering import Progress, gather
 from holdfast.sources.mongodb.guard.rows import COLLECTION, STATE
 from holdfast.sources.mongodb.place import Base, Place
@@ -140,8 +140,13 @@ class MongoGuard:
         """See Guard."""
         shipment = uuid.uuid4().hex
         with translating(self._place, doing="the guard's collection cannot be used"):
-            found = self._base[COLLECTION].find({"shipment": None}, {"_id": 1}, sort=[("id", 1)], limit=limit)
-            keys = [each["_id"] for each in found]
+            asked = {"_id": 1, "document": 1}
+            keys, weight = [], 0
+            for each in self._base[COLLECTION].find({"shipment": None}, asked, sort=[("id", 1)], limit=limit):
+                keys.append(each["_id"])
+                weight += len(each["document"])
+                if weight >= SHIPMENT_BYTES:
+                    break
             if not keys:
                 return None
             done = self._base[COLLECTION].update_many(

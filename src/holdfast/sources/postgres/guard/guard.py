@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from holdfast.model.errors import TargetError
-from holdfast.sources.guarding import GuardState, Waiting, Watched
+from holdfast.sources.guarding import SHIPMENT_BYTES, GuardState, Waiting, Watched
 from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.guard import sql
@@ -25,10 +25,12 @@ _SHIPPING = 0x686F6C6467756172
 _WAIT = "SET LOCAL lock_timeout = '10s'"
 _CLAIM = f"""
 UPDATE {sql.NAME} d SET shipment = %s FROM (
-  SELECT id, dense_rank() OVER (ORDER BY began, transaction_id) AS place FROM (
-    SELECT id, began, transaction_id FROM {sql.NAME} WHERE shipment IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+  SELECT id, dense_rank() OVER (ORDER BY began, transaction_id) AS place,
+    sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - size AS before FROM (
+    SELECT id, began, transaction_id, octet_length(old_row) AS size
+    FROM {sql.NAME} WHERE shipment IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
   ) AS oldest
-) AS chosen WHERE chosen.id = d.id AND chosen.place <= {_TRANSACTIONS}
+) AS chosen WHERE chosen.id = d.id AND chosen.place <= {_TRANSACTIONS} AND chosen.before < {SHIPMENT_BYTES}
 """
 
 

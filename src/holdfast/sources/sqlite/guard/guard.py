@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from holdfast.model.errors import SourceError, TargetError, UsageError
-from holdfast.sources.guarding import GuardState, Waiting, Watched
+from holdfast.sources.guarding import SHIPMENT_BYTES, GuardState, Waiting, Watched
 from holdfast.sources.sqlite.guard import sql
 from holdfast.sources.sqlite.names import printable, quoted, uri
 from holdfast.sources.sqlite.records.schema import Schema, Shape, read_schema
@@ -27,9 +27,10 @@ _TRANSACTIONS = 300
 _CLAIM = f"""
 UPDATE main.{sql.TABLE} SET shipment = ? WHERE id IN (
   SELECT id FROM (
-    SELECT id, dense_rank() OVER (ORDER BY transaction_id) AS place FROM (
-      SELECT id, transaction_id FROM main.{sql.TABLE} WHERE shipment IS NULL ORDER BY id LIMIT ?))
-  WHERE place <= {_TRANSACTIONS})
+    SELECT id, dense_rank() OVER (ORDER BY transaction_id) AS place,
+      sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - size AS before FROM (
+      SELECT id, transaction_id, {{size}} AS size FROM main.{sql.TABLE} WHERE shipment IS NULL ORDER BY id LIMIT ?))
+  WHERE place <= {_TRANSACTIONS} AND before < {SHIPMENT_BYTES})
 """
 
 
@@ -120,7 +121,8 @@ class SqliteGuard:
         """See Guard."""
         shipment = uuid.uuid4().hex
         with self._writing("The guard's table cannot be used"):
-            return shipment if self._asked(_CLAIM, shipment, limit).rowcount else None
+            claim = _CLAIM.format(size=sql.size(self._width()))
+            return shipment if self._asked(claim, shipment, limit).rowcount else None
 
     def claimed(self) -> list[str]:
         """See Guard."""
@@ -154,6 +156,9 @@ class SqliteGuard:
 
     def _remembers(self) -> bool:
         return sql.ENTITIES in self._schema().shapes
+
+    def _width(self) -> int:
+        return len(self._asked(f"PRAGMA main.table_info({sql.TABLE})").fetchall())
 
     def _waiting(self) -> Waiting:
         row = self._asked(f"SELECT count(*), min(at) FROM main.{sql.TABLE}").fetchone()

@@ -16,6 +16,7 @@ ENTITIES = "holdfast_guard_entities"
 PREFIX = "holdfast_guard_on_"
 
 _FIXED = ("id", "transaction_id", "at", "table_name", "columns", "shipment")
+_GROUP = 100
 _INDEX = "holdfast_guard_shipment"
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 # SQLite does not number its transactions: rows that follow each other this closely count as deleted together
@@ -53,6 +54,13 @@ def trigger(shape: Shape) -> str:
         f"CREATE TRIGGER {quoted(PREFIX + table)} AFTER DELETE ON {quoted(table)}"
         f" BEGIN INSERT INTO {TABLE} ({values}) VALUES ({old}); END"
     )
+
+
+def size(there: int) -> str:
+    """What a row of the table weighs, which has ``there`` columns; in groups, as SQLite nests no deeper than 1,000."""
+    lengths = [f"coalesce(length(v{number}), 0)" for number in range(1, there - len(_FIXED) + 1)]
+    groups = [" + ".join(lengths[at : at + _GROUP]) for at in range(0, len(lengths), _GROUP)]
+    return " + ".join(f"({group})" for group in groups) or "0"
 
 
 def kept(rows: Iterable[Row]) -> Iterator[Kept]:
