@@ -122,6 +122,11 @@ def test_damage_is_told_as_what_it_is() -> None:
         "SELECT * FROM read_blob('/proc/self/environ')", "SELECT * FROM glob('/*')",
         "SELECT * FROM sniff_csv('/etc/passwd')",
         "SELECT * FROM read_csv('https://localhost/x')", "SELECT getenv('HOME')", "FROM parquet_scan('/etc/passwd')",
+        "SELECT * FROM query('SELECT * FROM read_text(''/etc/passwd'')')", "SELECT * FROM query_table('/etc/passwd')",
+        "SELECT * FROM read_csv(['holdfast://0', '/etc/passwd'])", "FROM read_text('holdfast:///etc/passwd')",
+        "SUMMARIZE '/etc/passwd'", "DESCRIBE '/etc/passwd'", "ATTACH 'https://localhost/x.db'", "FROM '~/.ssh/id_rsa'",
+        "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT * FROM read_text(''/etc/passwd'')'))",
+        "WITH x AS (INSERT INTO people VALUES (1) RETURNING 1) SELECT * FROM x", "PREPARE x AS SELECT 1",
         "SELECT * FROM large", "EXPLAIN ANALYZE COPY people TO '/tmp/holdfast-never.csv'",
     ],
 )  # fmt: skip
