@@ -192,3 +192,36 @@ def test_a_url_that_would_lose_writes_or_cursors_is_refused(database: tuple[Mong
         with pytest.raises(UsageError) as caught, place.client():
             pass
         assert told in str(caught.value.why)
+
+
+def test_users_come_back_with_their_passwords_where_the_server_takes_them(database: tuple[MongoServer, str]) -> None:
+    """As the server keeps them, into the new database, with its own roles; nothing of it is left lying about."""
+    server, name = database
+    copy, seen = f"{name}_copy", []
+    with server.database(name) as base:
+        base.c.insert_one({"_id": 1})
+        base.command("createUser", "app", pwd="secret", roles=[{"role": "readWrite", "db": name}])
+        (before,) = base.command("usersInfo", 1, showCredentials=True)["users"]
+    source = MongoSource(server.url(name))
+    taken = take(source)
+    assert not taken.learned.not_protected
+
+    def answer(command: dict[str, Any]) -> dict[str, Any] | None:
+        if "_mergeAuthzCollections" not in command:
+            return None
+        with server.client() as client:
+            seen.append((command, list(client.admin.tempusers.find())))
+            client[copy].command("createUser", "app", pwd="x", roles=[])
+        return {"ok": 1}
+
+    with answering(server.port, answer=answer, alter=lambda _command, _reply: None) as port:
+        to = f"mongodb://127.0.0.1:{port}/{copy}?directConnection=true"
+        assert not restore(source, taken, to=to).bad
+    ((command, (user,)),) = seen
+    assert (command["tempUsersCollection"], command["db"], command["drop"]) == ("admin.tempusers", copy, False)
+    assert (user["_id"], user["user"], user["db"]) == (f"{copy}.app", "app", copy)
+    assert user["credentials"] == before["credentials"]
+    assert user["roles"] == [{"role": "readWrite", "db": copy}]
+    with server.client() as client:
+        assert "tempusers" not in client.admin.list_collection_names()
+        client.drop_database(copy)

@@ -285,7 +285,9 @@ def test_roles_are_made_and_users_are_named(database: tuple[MongoServer, str]) -
         base.command("createUser", "app", pwd="x", roles=[])
     source = MongoSource(server.url(name))
     outcome = restore(source, take(source), to=f"{name}_copy")
-    assert "users are not made" in outcome.of("$access").detail
+    assert "users are not made (no such command" in outcome.of("$access").detail
+    assert 'createUser({user: "app", pwd: passwordPrompt(), roles: []})' in outcome.of("$access").detail
+    assert "left as they are" in restore(source, take(source), in_place=True).of("$access").detail
     with server.database(f"{name}_copy") as base:
         (role,) = base.command("rolesInfo", 1, showPrivileges=True)["roles"]
         assert role["privileges"][0]["resource"]["db"] == f"{name}_copy"

@@ -22,6 +22,7 @@ from holdfast.sources.mongodb.point import SNAPSHOT, Point, Server
 from holdfast.sources.mongodb.ranges import ranges_of
 from holdfast.sources.mongodb.reading import Lane, Work
 from holdfast.sources.mongodb.refusals import translating
+from holdfast.sources.mongodb.values import look
 
 
 class MongoCapture:
@@ -144,10 +145,9 @@ class MongoCapture:
             for number, (what, documents) in enumerate(sorted(found.items())):
                 if documents:
                     yield _small(kinds.ACCESS, kinds.KIND_ACCESS, what, b"".join(documents), number)
-            if found.get(kinds.USERS):
-                self._not_protected.append(
-                    "passwords of the database's users: no server takes them back; a restore makes roles, not users"
-                )
+            hidden = [str(each["user"]) for each in map(look, found.get(kinds.USERS, ())) if "credentials" not in each]
+            if hidden:
+                self._not_protected.append(f"passwords of users, which this user may not see: {', '.join(hidden)}")
         for view in self._collections:
             if view.kind == kinds.KIND_VIEW:
                 yield Piece(item=view.item, kind=view.kind)

@@ -15,7 +15,7 @@ from holdfast.model.plans import Action, ItemResult, RestorePlan, RestoreStep
 from holdfast.model.snapshot import Item, Segment
 from holdfast.sources.base import RestoreRequest
 from holdfast.sources.mongodb import items as kinds
-from holdfast.sources.mongodb import making
+from holdfast.sources.mongodb import making, users
 from holdfast.sources.mongodb.inventory import Collection, views_in_order
 from holdfast.sources.mongodb.loading import Loaded, insert
 from holdfast.sources.mongodb.meanwhile import Meanwhile
@@ -59,8 +59,14 @@ class Restoring:
             by_action[step.action is Action.CREATE].append(step)
         written = [step.label for step in by_action[False] if step.action in _WRITING]
         self._told = pause(self.base, (self.living[name] for name in written))
+        half_made = bool(self.living) and kinds.UNFINISHED in self.base.list_collection_names()
         results = [result for step in by_action[False] for result in self._on_existing(step)]
-        return results + self._create(by_action[True], marked=not self.living)
+        if half_made:  # what an earlier restore had no time for
+            results += [result for step in by_action[False] for result in self._expire_late(step)]
+        results += self._create(by_action[True], marked=not self.living)
+        if half_made and not self.request.only and all(each.status in ("ok", "skipped") for each in results):
+            self.base.drop_collection(kinds.UNFINISHED)
+        return results
 
     # -- what exists
 
@@ -100,6 +106,14 @@ class Restoring:
             for expiring in (False, True)
             for problem in making.create_indexes(self.base, definition, expiring=expiring, there=there)
         ]
+
+    def _expire_late(self, step: RestoreStep) -> Iterator[ItemResult]:
+        definition, living = self.saved.definitions.get(step.label), self.living.get(step.label)
+        if definition is not None and living is not None and "expireAfterSeconds" not in living.options:
+            try:
+                making.expire(self.base, definition)
+            except OperationFailure as error:
+                yield _result(step, "failed", making.told(error))
 
     # -- what is made anew
 
@@ -195,9 +209,9 @@ class Restoring:
         renamed = {was: self.base.name}
         problems = [making.create_role(self.base, raw, renamed) for raw in self.saved.access(kinds.ROLES)]
         told = [problem for problem in problems if problem]
-        users = [str(RawBSONDocument(raw, RAW)["user"]) for raw in self.saved.access(kinds.USERS)]
-        if users:
-            told.append(f"users are not made, their passwords cannot be given back: {', '.join(users)}")
+        told += users.give_back(self.base, self.saved.access(kinds.USERS), renamed)
+        for text in told:
+            self.request.report(Warned(source=self.base.name, text=text))
         yield _result(step, "ok" if not any(problems) else "failed", "; ".join(told))
 
     def _advance(self, amount: int) -> None:

@@ -120,6 +120,8 @@ class MongoTarget:
                 yield _step(item, Action.LEAVE, "exists; views are left as they are")
             else:
                 yield self._existing(item, aim, compared)
+        for step in _access(saved):
+            yield replace(step, action=Action.LEAVE, detail="users and roles are left as they are")
         if request.exact and not request.undo_created:
             for name, living in aim.living.items():
                 if name not in saved.items and (not saved.only or matches(saved.only, name)):
