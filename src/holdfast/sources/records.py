@@ -77,6 +77,15 @@ class Book(Protocol):
 
 
 @runtime_checkable
+class Estimating(Protocol):
+    """Optional power of a LiveBook: how many rows there are, at once, however many."""
+
+    def about(self, table: Table) -> tuple[int, bool]:
+        """(rows, whether they were counted): small tables are counted, of large ones it is an estimate."""
+        ...
+
+
+@runtime_checkable
 class Telling(Protocol):
     """Optional power of a Book: rows for readers of JSON. Where a book has it not, ``plain`` tells each value."""
 

@@ -13,6 +13,7 @@ from holdfast.model.errors import UsageError
 from holdfast.model.events import Warned
 from holdfast.model.snapshot import Item
 from holdfast.sources.postgres import items as kinds
+from holdfast.sources.postgres.archive_largeobjects import ArchivedLargeObjects
 from holdfast.sources.postgres.archive_parts import Contents, Entry, number, read_contents
 from holdfast.sources.postgres.definitions_choice import choose
 from holdfast.sources.postgres.definitions_sql import split_name
@@ -61,11 +62,18 @@ class Archive:
     def blocks(self) -> Iterator[bytes]:
         """The archive, streaming."""
         loads, others = self._data()
-        yield self._contents.written([*(load.entry for load in loads), *others], self._kept())
+        added = [*(load.entry for load in loads), *others]
+        large = self._large_objects()
+        made, objects = large.entries(max((each.id for each in added), default=self._last) + 1) if large else ([], None)
+        added += [*made, *([objects] if objects else [])]
+        yield self._contents.written(added, self._kept())
         for load in loads:
             yield b"\1" + number(load.entry.id)
             yield from self._framed(load.item)
             yield number(0)
+        if large is not None and objects is not None:
+            yield b"\3" + number(objects.id)
+            yield from large.blocks()
 
     def _kept(self) -> frozenset[int] | None:
         """The definitions that go in; None: all."""
@@ -82,14 +90,12 @@ class Archive:
         definitions = self._contents.definitions
         of_rows = definitions.of("TABLE", "SEQUENCE", "MATERIALIZED VIEW")
         by_name = {(one.namespace, one.tag): one for one in of_rows}
-        next_id = max((one.id for one in definitions.entries), default=0) + 1
+        next_id = self._last + 1
         place = {(one.namespace, one.tag): at for at, one in enumerate(definitions.entries)}
         loads: list[_Load] = []
         others: list[Entry] = []
         owned = self._sequences()
         for item in self._view.manifest.items():
-            if item.kind == kinds.KIND_LARGE_OBJECTS and item.segments and self._tables is None:
-                self._view.report(Warned(source="", text="large objects are not written; restore the snapshot itself"))
             if item.kind not in (*_DATA_KINDS, kinds.KIND_SEQUENCE, kinds.KIND_MATVIEW):
                 continue
             schema, name = split_name(item.name, definitions.codec)
@@ -109,6 +115,16 @@ class Archive:
             next_id += 1
         others.sort(key=lambda entry: place.get((entry.namespace, entry.tag), 0))
         return loads, list(_one_by_one(others))
+
+    def _large_objects(self) -> ArchivedLargeObjects | None:
+        item = self._view.manifest.item(kinds.LARGE_OBJECTS)
+        if item is None or not item.segments or self._tables is not None:
+            return None
+        return ArchivedLargeObjects(item, self._view.content, self._contents.definitions.codec)
+
+    @property
+    def _last(self) -> int:
+        return max((one.id for one in self._contents.definitions.entries), default=0)
 
     def _is_wanted(self, item: Item) -> bool:
         root = str((item.notes or {}).get("partition_of") or "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from holdfast.sources.postgres.definitions import Definitions, entry_ranges, read_definitions
 
 _INT_SIZE, _OFFSET_SIZE = 4, 8
-_PRE_DATA, _DATA, _POST_DATA = 2, 3, 4
+PRE_DATA, DATA, _POST_DATA = 2, 3, 4
 _NOT_SET, _NO_DATA = 1, 3
 
 
@@ -23,7 +23,10 @@ def _text(value: bytes | None) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Something to be done once the tables are there: rows to copy (``copy``), or a statement (``create``)."""
+    """Something to be done once the tables are there: rows to copy (``copy``), or a statement (``create``).
+
+    ``bare``: bytes follow though there is no statement to copy them.
+    """
 
     id: int
     tag: str
@@ -33,6 +36,8 @@ class Entry:
     desc: str = "TABLE DATA"
     create: str = ""
     copy: str = ""
+    section: int = DATA
+    bare: bool = False
 
     @property
     def is_late(self) -> bool:
@@ -70,17 +75,20 @@ class Contents:
         data: list[bytes] = []
         views: list[bytes] = []
         for entry in added:
-            (views if entry.is_late else data).append(self._entry(entry))
+            place = views if entry.is_late else before if entry.section == PRE_DATA else data
+            place.append(self._entry(entry))
         whole = [*before, *data, *after, *views, *events]
         return self.head + number(len(whole)) + b"".join(whole)
 
     def _entry(self, entry: Entry) -> bytes:
         encode = self.definitions.encode
+        follows = bool(entry.copy) or entry.bare
         parts = [
-            number(entry.id), number(1 if entry.copy else 0), _text(b"0"), _text(b"0"), _text(encode(entry.tag)),
+            number(entry.id), number(1 if follows else 0), _text(b"0"), _text(b"0"), _text(encode(entry.tag)),
             _text(entry.desc.encode()),
-            number(_POST_DATA if entry.is_late else _DATA), _text(encode(entry.create)), _text(b""),
-            _text(encode(entry.copy) if entry.copy else None), _text(encode(entry.namespace)), _text(None),
+            number(_POST_DATA if entry.is_late else entry.section), _text(encode(entry.create)), _text(b""),
+            _text(encode(entry.copy) if entry.copy else None),
+            _text(encode(entry.namespace) if entry.namespace else None), _text(None),
         ]  # fmt: skip
         if self.version >= (1, 14):
             parts.append(_text(None))
@@ -88,7 +96,7 @@ class Contents:
             parts.append(number(0))
         parts += [_text(encode(entry.owner)), _text(b"false")]
         parts += [_text(str(need).encode()) for need in entry.needs]
-        parts += [_text(None), bytes([_NOT_SET if entry.copy else _NO_DATA]), bytes(_OFFSET_SIZE)]
+        parts += [_text(None), bytes([_NOT_SET if follows else _NO_DATA]), bytes(_OFFSET_SIZE)]
         return b"".join(parts)
 
 

@@ -12,7 +12,7 @@ def lines_of(blocks: Iterable[bytes], form: Form, hexadecimal: Sequence[str]) ->
     """Each row as the line COPY would have written, newline included. One row at a time is held."""
     number = ""
     columns: dict[int, list[tuple[int, str]]] = {}
-    for line in _lines(blocks):
+    for line in whole_lines(blocks):
         row, column, part, piece = line.decode(form.codec, "surrogateescape").split("\t")
         if row != number:
             if number:
@@ -33,7 +33,8 @@ def _line(columns: dict[int, list[tuple[int, str]]], form: Form, hexadecimal: Se
     return form.encoded("\t".join(fields) + "\n")
 
 
-def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines without their ends, whatever pieces they come in."""
     rest: list[bytes] = []
     for block in blocks:
         first, newline, more = block.partition(b"\n")
