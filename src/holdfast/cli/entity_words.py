@@ -48,6 +48,7 @@ def map_document(found: EntityMap, name: str) -> dict[str, Any]:
                 "followed": edge.down or edge.up,
                 "on_delete": edge.reference.on_delete,
                 "rows": found.sizes[edge.reference.table],
+                "about": edge.reference.table in found.guessed,
             }
             for edge in found.graph.edges
         ],
@@ -62,14 +63,13 @@ def map_document(found: EntityMap, name: str) -> dict[str, Any]:
 
 def tell_map(face: Face, found: EntityMap) -> None:
     """The graph as a tree of what belongs to the root, then what it names."""
-    sizes = found.sizes
-    face.line(f"{found.graph.root.name} ({words.count(sizes[found.graph.root.name])} rows)", "bold")
+    face.line(f"{found.graph.root.name} ({_size(found, found.graph.root.name)} rows)", "bold")
     _tell_below(face, found, found.graph.root.name, "  ", {found.graph.root.name})
     upward = [edge for edge in found.graph.edges if edge.up and not edge.down]
     if upward:
         face.line()
     rows = [
-        (edge.kind, edge.name, words.count(sizes[edge.reference.to]), _declared(edge))
+        (edge.kind, edge.name, _size(found, edge.reference.to), _declared(edge))
         for edge in sorted(upward, key=lambda edge: (edge.kind, edge.name))
     ]
     if rows:
@@ -86,10 +86,14 @@ def tell_map(face: Face, found: EntityMap) -> None:
             face.line(f"  {each.toml}   ({each.matches} of {each.seen} values are ids there)")
 
 
+def _size(found: EntityMap, table: str) -> str:
+    return f"{'about ' if table in found.guessed else ''}{words.count(found.sizes[table])}"
+
+
 def _tell_below(face: Face, found: EntityMap, table: str, indent: str, shown: set[str]) -> None:
     for edge in found.graph.below(table):
         child = edge.reference.table
-        rows = words.count(found.sizes[child])
+        rows = _size(found, child)
         kind = "owned" if edge.down == "owned" else f"{edge.kind}, set again when restored"
         face.line(f"{indent}{child} ({rows} rows)  {edge.name}  {kind}{_declared(edge)}")
         if edge.down == "owned" and child not in shown:

@@ -11,8 +11,8 @@ from holdfast.entities.declared import Declaration
 from holdfast.entities.graph import Edge
 from holdfast.entities.inventing import text_like
 from holdfast.entities.naming import split_column
-from holdfast.entities.ordering import is_path, spoken
-from holdfast.entities.paths import base_of, keys_at, with_key_replaced, with_replaced
+from holdfast.entities.paths import keys_at, with_replaced
+from holdfast.entities.rewriting import Rewriting, with_values
 from holdfast.model.errors import TargetError, UsageError
 from holdfast.model.records import Key, Row, Table, Value
 
@@ -77,7 +77,6 @@ class _Copying:
         self._closure, self._tables, self._wishes = closure, tables, wishes
         self._next_ids, self._find = next_ids, find
         self._rows: dict[Identity, Row] = {}
-        self._start: dict[Identity, Row] = {}
         self._excluded: dict[str, int] = {}
 
     def run(self) -> Copies:
@@ -87,11 +86,12 @@ class _Copying:
         for name, members in self._groups().items():
             self._effects(self._tables[name], members)
         root = self._closure.root
-        self._rows[root.identity] = _with(self._rows[root.identity], dict(self._wishes.values))
-        self._rewrite()
+        self._rows[root.identity] = with_values(self._rows[root.identity], dict(self._wishes.values))
+        rewriting = Rewriting(self._closure, self._rows, self._given_by_root)
+        rewriting.run()
         for name, members in self._groups().items():
             self._uniques(self._tables[name], members)
-        self._rewrite()
+        rewriting.run()
         self._require_new_keys()
         return Copies(rows=self._rows, excluded=self._excluded, closure=self._closure)
 
@@ -123,9 +123,9 @@ class _Copying:
         need = [member for member in members if given is None or member is not root]
         fresh = self._fresh(table, column, need)
         for member, value in zip(need, fresh, strict=True):
-            self._rows[member.identity] = _with(self._rows[member.identity], {column: value})
+            self._rows[member.identity] = with_values(self._rows[member.identity], {column: value})
         if given is not None:
-            self._rows[root.identity] = _with(self._rows[root.identity], dict(zip(table.key, given, strict=True)))
+            self._rows[root.identity] = with_values(self._rows[root.identity], dict(zip(table.key, given, strict=True)))
 
     def _fresh(self, table: Table, column: str, members: Sequence[Member]) -> list[Value]:
         """Ids that no row of the original had either: a sequence may stand before what was deleted."""
@@ -254,88 +254,7 @@ class _Copying:
                 if new not in given and next(self._find(table, (column,), [(new,)]), None) is None:
                     break
             given.add(new)
-            self._rows[member.identity] = _with(row, {column: new})
-
-    # -- references
-
-    def _rewrite(self) -> None:
-        """Until nothing changes: a key may be made of references, and be referred to in turn.
-
-        Values inside others are replaced from what they were: a new id may be an old one of somebody else.
-        """
-        if not self._start:
-            self._start = dict(self._rows)
-        inside = {
-            (edge.reference.table, column)
-            for edge in self._closure.graph.edges for column in edge.reference.columns if is_path(column)
-        }  # fmt: skip
-        for _ in range(_PASSES):
-            before = dict(self._rows)
-            maps: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Key]] = {}
-            for identity, row in before.items():
-                member, start = self._closure.members[identity], self._start[identity].values
-                for table, column in inside:
-                    if table == identity[0] and column not in start and (base := base_of(start, column)) is not None:
-                        row = _with(row, {base: start[base]})
-                for edge in self._closure.graph.edges:
-                    if edge.reference.table == identity[0]:
-                        row = self._with_reference(edge, member, row, maps)
-                self._rows[identity] = row
-            if all(self._rows[identity].values == row.values for identity, row in before.items()):
-                return
-
-    def _with_reference(
-        self, edge: Edge, member: Member, row: Row,
-        maps: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Key]],
-    ) -> Row:  # fmt: skip
-        reference = edge.reference
-        if any(str(member.row.values.get(column)) != value for column, value in reference.when):
-            return row
-        known = maps.get((reference.to, reference.to_columns))
-        if known is None:
-            known = maps[reference.to, reference.to_columns] = self._moved(reference.to, reference.to_columns)
-        if not known:
-            return row
-        columns = reference.columns
-        if not any(is_path(column) for column in columns):
-            new = known.get(tuple(map(str, member.row.key(columns))))
-            if new is None:
-                return row
-            own = self._given_by_root(reference.table)
-            kept = zip(columns, map(_as_written, member.row.key(columns), new), strict=True)
-            return _with(row, {column: value for column, value in kept if column not in own})
-        if len(columns) != 1:
-            plain = {name: member.row.values[name] for name in columns if name in member.row.values}
-            done = with_key_replaced(_with(row, plain), columns, lambda key: _rewritten(known, key))
-            if done is None:
-                raise UsageError(f"{spoken(reference)} leads through several arrays and cannot be rewritten")
-            return row if done.values == {**row.values, **plain} else done
-
-        def moved(value: Value) -> Value:
-            found = known.get((str(value),))
-            return value if found is None else _as_written(value, found[0])
-
-        return with_replaced(row, columns[0], moved)
-
-    def _moved(self, name: str, columns: tuple[str, ...]) -> dict[tuple[str, ...], Key]:
-        """Old key -> new key of the copies of a table, for one set of columns referred to."""
-        found: dict[tuple[str, ...], Key] = {}
-        for identity, row in self._rows.items():
-            if identity[0] == name:
-                old, new = self._closure.members[identity].row.key(columns), row.key(columns)
-                if None not in old:
-                    found[tuple(map(str, old))] = new
-        return found
-
-
-def _rewritten(known: Mapping[tuple[str, ...], Key], key: Key) -> Key | None:
-    new = known.get(tuple(map(str, key)))
-    return None if new is None else tuple(map(_as_written, key, new))
-
-
-def _as_written(old: Value, new: Value) -> Value:
-    """A text that spelled an id stays a text."""
-    return str(new) if isinstance(old, str) and not isinstance(new, str) else new
+            self._rows[member.identity] = with_values(row, {column: new})
 
 
 def _comes_through(member: Member, tables: Collection[str]) -> bool:
@@ -344,8 +263,3 @@ def _comes_through(member: Member, tables: Collection[str]) -> bool:
     while at is not None and at.table not in tables:
         at = at.origin
     return at is not None
-
-
-def _with(row: Row, values: Mapping[str, Value]) -> Row:
-    same = all(row.values.get(name) == value for name, value in values.items())
-    return row if same else Row({**row.values, **values})

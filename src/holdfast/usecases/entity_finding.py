@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from holdfast.entities.closure import Closure, Limits, Rows, closure_of
+from holdfast.entities.closure import Closure, Limits, Rows
 from holdfast.entities.declared import Declaration
 from holdfast.entities.graph import Graph, graph_of
 from holdfast.entities.naming import require_column
 from holdfast.entities.saved import SpelledAlike
+from holdfast.entities.searching import closure_of
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import short

@@ -10,17 +10,21 @@ from holdfast.entities.closure import Closure, reasons
 from holdfast.entities.graph import Graph
 from holdfast.entities.suggesting import Suggestion, suggestions
 from holdfast.repository.repository import Repository
-from holdfast.sources.records import Book
+from holdfast.sources.records import Book, Estimating
 from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, missing_live, root_of
 from holdfast.usecases.looking import open_live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityMap:
-    """``sizes``: rows by table; ``rows``: of one entity, by role and table, when a key was given."""
+    """``sizes``: rows by table; ``guessed``: tables of which that is an estimate.
+
+    ``rows``: of one entity, by role and table, when a key was given.
+    """
 
     graph: Graph
     sizes: Mapping[str, int]
+    guessed: frozenset[str] = frozenset()
     suggestions: list[Suggestion] = field(default_factory=list)
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -44,7 +48,10 @@ def entity_map(repository: Repository, subject: Subject, *, suggest: bool = True
             closure = _closure(repository, book, graph, subject)
             rows = {role: closure.counts(role) for role in ("owned", "parent", "shared", "linked")}
         found = suggestions(book, graph) if suggest else []
-        return EntityMap(graph=graph, sizes=_sizes(book, graph), suggestions=found, rows=rows)
+        sizes = _sizes(book, graph)
+        guessed = frozenset(name for name, (_, exact) in sizes.items() if not exact)
+        told = {name: number for name, (number, _) in sizes.items()}
+        return EntityMap(graph=graph, sizes=told, guessed=guessed, suggestions=found, rows=rows)
 
 
 def entity_explain(repository: Repository, subject: Subject) -> list[Explained]:
@@ -62,10 +69,13 @@ def entity_explain(repository: Repository, subject: Subject) -> list[Explained]:
         ]
 
 
-def _sizes(book: Book, graph: Graph) -> dict[str, int]:
+def _sizes(book: Book, graph: Graph) -> dict[str, tuple[int, bool]]:
+    """Rows, and whether they were counted; a server's own count of documents is an estimate of its own."""
     names = dict.fromkeys([graph.root.name, *(n for e in graph.edges for n in (e.reference.table, e.reference.to))])
     tables = [book.tables[name] for name in names]
-    return {t.name: sum(1 for _ in book.rows(t)) if t.rows is None else t.rows for t in tables}
+    if isinstance(book, Estimating):
+        return {table.name: book.about(table) for table in tables}
+    return {t.name: (sum(1 for _ in book.rows(t)), True) if t.rows is None else (t.rows, False) for t in tables}
 
 
 def _closure(repository: Repository, book: Book, graph: Graph, subject: Subject) -> Closure:

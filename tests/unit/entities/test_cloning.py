@@ -8,9 +8,10 @@ import pytest
 from tests.contracts.memory_book import MemoryLiveBook, table_of
 
 from holdfast.entities.cloning import CloneWishes, copies_of
-from holdfast.entities.closure import Limits, closure_of
+from holdfast.entities.closure import Limits
 from holdfast.entities.declared import Declaration
 from holdfast.entities.graph import graph_of
+from holdfast.entities.searching import closure_of
 from holdfast.model.records import Reference, Table
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from tests.contracts.memory_book import MemoryBook, table_of
 
-from holdfast.entities.closure import Limits, closure_of, reasons
+from holdfast.entities.closure import Limits, reasons
 from holdfast.entities.declared import Declaration, DeclaredEdge
 from holdfast.entities.graph import graph_of
 from holdfast.entities.naming import split_column, table_named
+from holdfast.entities.searching import closure_of
 from holdfast.entities.suggesting import suggestions
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Reference, Row

@@ -14,12 +14,13 @@ from tests.contracts.memory_book import MemoryLiveBook, table_of
 
 from holdfast.entities.applying import apply
 from holdfast.entities.cloning import CloneWishes, copies_of
-from holdfast.entities.closure import Closure, Limits, closure_of
+from holdfast.entities.closure import Closure, Limits
 from holdfast.entities.declared import Declaration
 from holdfast.entities.graph import graph_of
 from holdfast.entities.proving import closure_of_copies, left_behind
 from holdfast.entities.relinking import pointing
 from holdfast.entities.restoring import Wishes, decide
+from holdfast.entities.searching import closure_of
 from holdfast.model.errors import TargetError
 from holdfast.model.records import Did, Difference, Reference, Row
 from holdfast.sources.records import LiveBook

@@ -10,10 +10,11 @@ import pytest
 from tests.contracts.memory_book import MemoryLiveBook, table_of
 
 from holdfast.entities.applying import apply
-from holdfast.entities.closure import Closure, Limits, closure_of
+from holdfast.entities.closure import Closure, Limits
 from holdfast.entities.declared import Declaration, DeclaredEdge
 from holdfast.entities.graph import graph_of
 from holdfast.entities.restoring import Decision, Wishes, decide
+from holdfast.entities.searching import closure_of
 from holdfast.model.records import Reference
 
 _EDGES = (

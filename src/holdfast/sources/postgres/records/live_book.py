@@ -27,6 +27,11 @@ from holdfast.sources.postgres.refusals import translating
 from holdfast.sources.records import LiveTransaction
 
 _BLOCK = 256 << 10
+_COUNTED = 8 << 20
+_SIZE = (
+    b"SELECT pg_catalog.pg_relation_size(c.oid) + COALESCE((SELECT sum(pg_catalog.pg_relation_size(p.relid))"
+    b" FROM pg_catalog.pg_partition_tree(c.oid) p), 0) FROM pg_catalog.pg_class c WHERE c.oid = %s"
+)
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -132,6 +137,18 @@ class PostgresLiveBook:
     def plain(self, value: Value) -> Any:
         """See Book: text stays text."""
         return value
+
+    def about(self, table: Table) -> tuple[int, bool]:
+        """See Estimating: what the planner expects, for tables of more than some megabytes."""
+        living = self._living(table)
+        with translating(self._conninfo, doing=f"the size of {table.name} could not be read"):
+            codec = living.form.codec
+            row = self._connection.execute(_SIZE, [living.oid]).fetchone()
+            if row is not None and int(row[0]) <= _COUNTED:
+                counted = self._connection.execute(f"SELECT count(*) FROM {living.rows}".encode(codec)).fetchone()
+                return (int(counted[0]) if counted else 0), True
+            plan = self._connection.execute(f"EXPLAIN (FORMAT JSON) SELECT FROM {living.rows}".encode(codec)).fetchone()
+        return (int(plan[0][0]["Plan"]["Plan Rows"]) if plan else 0), False
 
     def told(self, table: Table, row: Row, *, exact: bool = False) -> dict[str, Any]:
         """See Telling."""

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from holdfast.model.errors import SourceError
+from holdfast.model.records import Table
 from holdfast.sources.records import LiveTransaction
-from holdfast.sources.sqlite.names import printable, uri
+from holdfast.sources.sqlite.names import printable, quoted, uri
 from holdfast.sources.sqlite.records.asking import Statement
 from holdfast.sources.sqlite.records.book import SqliteBook
 from holdfast.sources.sqlite.records.schema import Unreadable, read_schema
 from holdfast.sources.sqlite.records.transaction import SqliteTransaction
 
+_COUNTED = 100_000
 _LACKS = ("no such module", "no such function", "unknown function", "no such collation", "unknown tokenizer", "unsafe")
 
 
@@ -46,6 +48,21 @@ class SqliteLiveBook(SqliteBook):
             if any(word in str(error) for word in _LACKS):
                 raise Unreadable(str(error)) from error
             raise _refused(error, self.path) from error
+
+    def about(self, table: Table) -> tuple[int, bool]:
+        """See Estimating: what the numbers of the rows span, where there are more than can be counted at once."""
+        shape = self.schema.shapes[table.name]
+        name = f"main.{quoted(table.name)}"
+        asked = f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {_COUNTED + 1})"
+        counted = int(next(self.run(Statement(asked)))[0])
+        if counted <= _COUNTED or not shape.rowid or shape.virtual:
+            if counted > _COUNTED:
+                counted = int(next(self.run(Statement(f"SELECT count(*) FROM {name}")))[0])
+            return counted, True
+        # one by one: only so does the last row cost nothing to find
+        low, high = (int(next(self.run(Statement(f"SELECT {end}({shape.rowid}) FROM {name}")))[0] or 0)
+                     for end in ("min", "max"))  # fmt: skip
+        return max(counted, high - low + 1), False
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[LiveTransaction]:
