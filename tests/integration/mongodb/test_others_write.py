@@ -7,13 +7,14 @@ from typing import Any
 
 import bson
 import pytest
+from bson import Timestamp
 from tests.integration.mongodb.taking import Taken, take
 from tests.servers.mongodb import MongoServer, fresh, shared, standalone
 
 from holdfast.model.errors import TargetError
 from holdfast.model.snapshot import Segment
 from holdfast.sources.base import RestoreRequest
-from holdfast.sources.mongodb.loading import Loaded
+from holdfast.sources.mongodb.loading import Loaded, insert
 from holdfast.sources.mongodb.place import Place
 from holdfast.sources.mongodb.source import MongoSource
 from holdfast.sources.mongodb.swapping import swap
@@ -51,6 +52,35 @@ def test_a_document_is_replaced_only_while_it_is_what_was_compared(database: tup
     assert (now[0], now[4], now[5]) == (wanted[0], dollar, living[5])
     assert 2 not in now
     assert [bson.decode(now[number])["text"] for number in (1, 3)] == ["newer", "newer"]
+
+
+def test_timestamps_of_documents_that_are_left_to_others_stay(database: tuple[MongoServer, str]) -> None:
+    """Only what was written is emptied again: not what was left, not what was refused as a duplicate."""
+    server, name = database
+    place = Place.parse(server.url(name))
+    others = [{"_id": n, "v": "by others", "seen": Timestamp(200, 7)} for n in (1, 2)]
+    server.fill(name, "c", others)
+    living = bson.encode({"_id": 1, "v": "old", "seen": Timestamp(100, 1)})
+    saved = [bson.encode({"_id": n, "v": "saved", "seen": Timestamp(0, 0)}) for n in (1, 2, 3)]
+    with place.client() as client:
+        loaded, base = Loaded(), place.base(client)
+        assert swap(base, "c", [(living, saved[0])], loaded) == 1
+        insert(base, "c", saved[1:], loaded)
+    assert (loaded.duplicates, loaded.inserted) == (1, 1)
+    assert server.raw(name, "c") == [*map(bson.encode, others), saved[2]]
+
+
+def test_a_document_too_large_to_be_sent_is_told_and_costs_no_other(database: tuple[MongoServer, str]) -> None:
+    """Servers hold documents a little over 16 MiB; the largest a client may send goes through."""
+    server, name = database
+    place = Place.parse(server.url(name))
+    empty = len(bson.encode({"_id": 1, "x": b""}))
+    largest, larger = (bson.encode({"_id": 1, "x": bytes((16 << 20) - empty + more)}) for more in (0, 1))
+    with place.client() as client:
+        loaded = Loaded()
+        insert(place.base(client), "c", [larger, largest], loaded)
+    assert loaded.problems == ["a document of 16,777,217 bytes is larger than the server takes"]
+    assert server.raw(name, "c") == [largest]
 
 
 class WritingMeanwhile(Taken):

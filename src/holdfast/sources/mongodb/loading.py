@@ -16,8 +16,10 @@ from holdfast.sources.mongodb.place import Base
 from holdfast.sources.mongodb.values import RAW, raw_document
 
 _DUPLICATE = 11000
+_LARGEST = 16 << 20
 _ZERO = bytes(8)
 _NOT_ZERO = bytes((1, 0, 0, 0, 1, 0, 0, 0))
+_PLACEHOLDER = Timestamp(1, 1)  # the same
 
 
 @dataclass(slots=True)
@@ -39,7 +41,9 @@ class Loaded:
 
 def insert(base: Base, name: str, batch: list[bytes], loaded: Loaded, *, ordered: bool = False) -> None:
     """Insert one batch; what the server refuses is counted, the rest of the batch goes on. PyMongoError else."""
-    sent, held_back = _without_zero_timestamps(batch)
+    sent, held_back = _without_zero_timestamps(_sendable(batch, loaded))
+    if not sent:
+        return
     try:
         base[name].insert_many(list(map(raw_document, sent)), ordered=ordered, bypass_document_validation=True)
     except BulkWriteError as error:
@@ -50,6 +54,15 @@ def insert(base: Base, name: str, batch: list[bytes], loaded: Loaded, *, ordered
     else:
         loaded.add(len(sent), 0, [])
     give_back_zero_timestamps(base, name, held_back)
+
+
+def _sendable(batch: list[bytes], loaded: Loaded) -> list[bytes]:
+    """Without documents larger than a client may send; servers hold some that grew within them."""
+    if all(len(document) <= _LARGEST for document in batch):
+        return batch
+    large = [document for document in batch if len(document) > _LARGEST]
+    loaded.add(0, 0, [f"a document of {len(each):,} bytes is larger than the server takes" for each in large])
+    return [document for document in batch if len(document) <= _LARGEST]
 
 
 def _without_zero_timestamps(batch: list[bytes]) -> tuple[list[bytes], list[tuple[bytes, list[str]]]]:
@@ -67,7 +80,8 @@ def nonzero(document: bytes) -> tuple[bytes, list[str]]:
     """The document with its empty timestamps at the top made others, and their names: a server fills empty ones."""
     altered, names = bytearray(document), []
     for kind, name, start, end in elements(document):
-        if kind == TIMESTAMP and name != b"_id" and document[start:end] == _ZERO:
+        named = name != b"_id" and b"." not in name and not name.startswith(b"$")  # others cannot be named in an update
+        if kind == TIMESTAMP and named and document[start:end] == _ZERO:
             altered[start:end] = _NOT_ZERO
             names.append(name.decode())
     return bytes(altered), names
@@ -76,8 +90,8 @@ def nonzero(document: bytes) -> tuple[bytes, list[str]]:
 def give_back_zero_timestamps(
     base: Base, name: str, changed: Iterable[tuple[bytes, list[str]]], session: ClientSession | None = None
 ) -> None:
-    """Set them to nothing again: an update of the field leaves it empty, and in its place."""
+    """Set them to nothing again, where they are what was written: an update leaves them empty, and in their place."""
     for document, names in changed:
-        key = RawBSONDocument(document, RAW)["_id"]
+        which = {"_id": RawBSONDocument(document, RAW)["_id"], **dict.fromkeys(names, _PLACEHOLDER)}
         emptied = {"$set": {each: Timestamp(0, 0) for each in names}}
-        base[name].update_one({"_id": key}, emptied, bypass_document_validation=True, session=session)
+        base[name].update_one(which, emptied, bypass_document_validation=True, session=session)
