@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -88,6 +89,30 @@ def test_from_install_to_undo(site: Site) -> None:
     site.ok("guard", "ship")
     site.ok("guard", "remove", "--source", "shop", "--yes")
     assert "holdfast" not in str(names_of_schema(site))
+
+
+def test_status_is_for_monitors(site: Site) -> None:
+    """A table made again, or newly reached, is named with the command that mends it; the status is 4 until then."""
+    site.ok("guard", "install", "event", "--yes")
+    counts(site, "CREATE TABLE extras (id INTEGER PRIMARY KEY, reg INT REFERENCES regs ON DELETE CASCADE)",
+           "DROP TABLE regs",
+           "CREATE TABLE regs (id INTEGER PRIMARY KEY, event INT NOT NULL REFERENCES events ON DELETE CASCADE)")  # fmt: skip
+    said = site.run("guard", "status", "--json")
+    assert said.status == 4
+    found = {each["table"]: each for each in json.loads(said.out)["shop"]["tables"]}
+    assert {name for name, each in found.items() if not each["guarded"]} == {"regs", "extras"}
+    assert "not guarded" in found["regs"]["gaps"][0]
+    plain = site.run("guard", "status")
+    assert (plain.status, "holdfast guard install event" in plain.out, "1 tables under guard, 2 not" in plain.out) == (
+        4, True, True,
+    )  # fmt: skip
+    site.ok("guard", "install", "event", "--yes")
+    assert site.run("guard", "status").status == 0
+    with (site.folder / "holdfast.toml").open("a") as file:
+        file.write('\n[entities.reg]\nsource = "shop"\nroot = "regs"\n')
+    assert site.ok("guard", "status")["shop"]["never_guarded"] == ["reg"]
+    site.ok("guard", "install", "reg", "--yes")
+    assert site.ok("guard", "remove", "event", "--yes")["kept"] == {"extras": "reg", "regs": "reg"}
 
 
 def names_of_schema(site: Site) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 import time
 from collections import Counter
@@ -29,6 +30,9 @@ from holdfast.usecases.looking import open_book, open_live
 
 TRIGGER = "pre-delete"
 _NAMED = 5
+_TRIES = 6
+# PostgreSQL: serialization failure, deadlock; MongoDB: write conflict
+_CLASHES = ("40001", "40P01", 112)
 _ENTERED = threading.Lock()
 _CONNECTIONS: set[int] = set()
 
@@ -85,7 +89,7 @@ def entity_delete(repository: Repository, order: EntityDeleteOrder) -> EntityDel
             result.deleted = closure.counts("owned")
             result.blocked, result.unlinked = _outside(live, closure, force=order.force)
         else:
-            _carry_out(repository, order, live, result)
+            _carry_out_in_the_end(repository, order, live, result)
     result.seconds = round(time.monotonic() - started, 3)
     return result
 
@@ -184,6 +188,32 @@ def _alone(connection: object, source: Source) -> Iterator[None]:
     finally:
         with _ENTERED:
             _CONNECTIONS.discard(id(connection))
+
+
+def _carry_out_in_the_end(
+    repository: Repository, order: EntityDeleteOrder, live: LiveBook, result: EntityDeleteResult
+) -> None:  # fmt: skip
+    """Again, when the database ended the transaction because it and another one waited for each other."""
+    for left in reversed(range(_TRIES)):
+        try:
+            _carry_out(repository, order, live, result)
+            return
+        except HoldfastError as error:
+            if result.snapshot is not None or not _is_deadlock(error):
+                raise
+            error.hint, error.retryable = "others were changing the same rows: run again; nothing was deleted", True
+            if not left:
+                raise
+        time.sleep(random.uniform(0.05, 0.3) * (_TRIES - left))
+
+
+def _is_deadlock(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if getattr(cause, "sqlstate", None) in _CLASHES or getattr(cause, "code", None) in _CLASHES:
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook, result: EntityDeleteResult) -> None:

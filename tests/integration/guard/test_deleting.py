@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -352,6 +353,26 @@ def test_what_others_add_meanwhile_is_captured_or_waits(world: World, applicatio
     regs = {row[0] for row in application.rows()["regs"]}
     assert regs == set(range(60)) | set(written)
     assert result.deleted[application.table("regs")] == sum(1 for row in application.rows()["regs"] if row[1] == 1)
+
+
+@pytest.mark.parametrize("application", ["postgres"], indirect=True)
+def test_neighbours_are_deleted_at_the_same_time(world: World, application: Application) -> None:
+    """Each refers to the next, so deletes wait for one another's rows: a deadlock is tried again, not handed on."""
+    application.run(
+        "ALTER TABLE events ADD next integer REFERENCES events (id) ON DELETE SET NULL",
+        "INSERT INTO events SELECT n, 'E' || n FROM generate_series(10, 21) n",
+        "UPDATE events SET next = id + 1 WHERE id BETWEEN 10 AND 20",
+    )
+
+    def one(key: int) -> None:
+        with world.opened(f"deleter-{key}") as repository:
+            delete(repository, application, key)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(10, 22)))
+    assert [row[0] for row in application.rows()["events"]] == [1, 2, 3]
+    with world.opened() as repository:
+        assert len(in_trash(repository, application)) == 12
 
 
 def test_a_missing_event_is_named(world: World, application: Application) -> None:
