@@ -109,3 +109,11 @@ def test_not_turns_what_is_known(parts: list[str]) -> None:
         assert not set(ids(condition)) & set(ids(f"not ({condition})"))
     for one, two in itertools.pairwise(parts):
         assert set(ids(f"not ({one} or {two})")) == set(ids(f"not {one} and not {two}"))
+
+
+def test_truth_is_no_number() -> None:
+    """``v = 1`` does not mean true, and ``v <> 1`` does not leave it out."""
+    table = table_of("d", "id int key", "v any")
+    book = MemoryBook([table], {"d": [{"id": 1, "v": True}, {"id": 2, "v": 1}]})
+    for condition, expected in (("v = 1", [2]), ("v <> 1", [1]), ("not v = 1", [1])):
+        assert [row.values["id"] for row in chosen(book, table, parse_where(condition))] == expected, condition

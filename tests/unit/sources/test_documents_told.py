@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import struct
+from datetime import UTC, datetime
 
 import bson
 import pytest
 from bson import Code, DatetimeMS, Int64
 
+from holdfast.sources.mongodb.records import typing_in
 from holdfast.sources.mongodb.records.book import row_of
 from holdfast.sources.mongodb.records.telling import told_row
 from holdfast.sources.sqlite.records.values import told
@@ -54,3 +56,10 @@ def test_values_of_sqlite_are_kept_by_every_reader() -> None:
     assert told(float("-inf")) == {"$numberDouble": "-Infinity"}
     assert told(b"\0") == {"$binary": {"base64": "AA==", "subType": "00"}}
     assert told(b"a\xff".decode("utf-8", "surrogateescape")) == {"$text": {"base64": "Yf8="}}
+
+
+def test_a_date_typed_without_a_zone_is_in_utc() -> None:
+    """A day is one too."""
+    seen = [datetime(2026, 1, 1, tzinfo=UTC)]
+    for text in ("2026-01-02", "2026-01-02 00:00:00", "2026-01-02T01:00:00+01:00"):
+        assert typing_in.parse(text, "at", seen) == datetime(2026, 1, 2, tzinfo=UTC)

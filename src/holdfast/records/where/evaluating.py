@@ -127,7 +127,7 @@ def _compare(book: Book, table: Table, comparison: Compare) -> Test:
         if is_path and literal.kind == "text" and not isinstance(value, bool):
             value = str(value)
         if sign in ("=", "<>"):
-            return (value in wanted) is (sign == "=")
+            return any(_same(value, each) for each in wanted) is (sign == "=")
         told = next((each for each in wanted if type(each) is type(value)), None)
         if told is None:
             return None
@@ -189,6 +189,11 @@ def _like(book: Book, table: Table, name: str, pattern: Literal) -> Test:
 
     values = _values(book, table, name)
     return lambda row: _any_of(one(value) for value in values(row))
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Truth is no number."""
+    return bool(one == two) and isinstance(one, bool) == isinstance(two, bool)
 
 
 def _values(book: Book, table: Table, name: str) -> Callable[[Row], Iterable[Any]]:

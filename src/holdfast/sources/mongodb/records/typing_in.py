@@ -6,7 +6,7 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +98,12 @@ def _object_id(text: str) -> ObjectId:
     return ObjectId(text)
 
 
+def _moment(text: str) -> datetime:
+    """One without a zone is in UTC."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def _flag(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _refuse(text)
 
@@ -116,7 +122,7 @@ _BY_KIND: dict[str, Callable[[str], Any]] = {
     "bool": _flag,
     "number": _number,
     "Decimal128": Decimal128,
-    "date": datetime.fromisoformat,
+    "date": _moment,
     "str": str,
 }
 _GUESSED = ("ObjectId", "number", "str")
