@@ -12,7 +12,8 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.system import clock
 from holdfast.usecases.entity_backup import EntityBackupOrder, EntityBackupResult, entity_backup
 from holdfast.usecases.entity_clone import EntityCloneOrder, EntityCloneResult, entity_clone
-from holdfast.usecases.entity_delete import EntityDeleteOrder, EntityDeleteResult, deleting, entity_delete
+from holdfast.usecases.entity_delete import EntityDeleteOrder, EntityDeleteResult, entity_delete
+from holdfast.usecases.entity_deleting import deleting
 from holdfast.usecases.entity_finding import Subject, Version, entity_named, versions
 from holdfast.usecases.entity_restore import EntityRestoreOrder, EntityRestoreResult, entity_restore
 from holdfast.wiring.build import App as Wired
@@ -58,7 +59,7 @@ class Entity:
         return entity_restore(self._wired.repository, order)
 
     def clone(
-        self, *, as_: Any = None, values: Mapping[str, str] | None = None, from_: str | None = None,
+        self, *, as_: Any = None, values: Mapping[str, Any] | None = None, from_: str | None = None,
         users: str | None = None, create_parents: bool = False, dry_run: bool = False,
     ) -> EntityCloneResult:  # fmt: skip
         """Copy it: new ids, every reference inside rewritten. ``values``: columns of the copy to be set."""

@@ -39,12 +39,14 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityCloneOrder:
-    """``as_``: the new id as typed; ``values``: columns of the root to be set, as typed. ``from_``: copy what a
-    snapshot holds, not what the application has now."""
+    """``as_``: the new id as typed; ``values``: columns of the root to be set, as typed or as a program has them.
+
+    ``from_``: copy what a snapshot holds, not what the application has now.
+    """
 
     subject: Subject
     as_: str | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
     from_: str | None = None
     users: str = "null"
     create_parents: bool = False
@@ -190,9 +192,9 @@ def _wishes(order: EntityCloneOrder, book: Book, graph: Graph) -> CloneWishes:
     subject, root = order.subject, graph.root
     declared = cloning.rules_of(book.tables, root, subject.declaration, subject.where)
     values = {}
-    for column, text in order.values.items():
+    for column, given in order.values.items():
         require_column(root, column, where="--set")
-        values[column] = book.parse(root, column, text)
+        values[column] = _value(book, root, column, given)
     as_ = None
     if order.as_ is not None:
         typed = order.as_.split(",") if len(root.key) > 1 else [order.as_]
@@ -200,6 +202,19 @@ def _wishes(order: EntityCloneOrder, book: Book, graph: Graph) -> CloneWishes:
             raise UsageError(f"{order.as_} is no id of {root.name}", hint=f"give {','.join(root.key)}")
         as_ = tuple(book.parse(root, *pair) for pair in zip(root.key, typed, strict=True))
     return replace(declared, as_=as_, values=values)
+
+
+def _value(book: Book, root: Table, column: str, given: Any) -> Value:
+    """As typed, or as a program has it: documents take a value as it is, columns read it as they read its text."""
+    if given is None or (not root.columns and not isinstance(given, str)):
+        none_or_own: Value = given
+        return none_or_own
+    if isinstance(given, bytes | list | dict | tuple | set):
+        raise UsageError(
+            f"{column} cannot be set to a value of type {type(given).__name__}", where=root.name,
+            hint="give it as the text that the database reads",
+        )  # fmt: skip
+    return book.parse(root, column, str(int(given)) if isinstance(given, bool) else str(given))
 
 
 def _originals(live: LiveBook, transaction: LiveTransaction, copies: Copies) -> dict[str, list[Row]]:

@@ -6,7 +6,7 @@ import pytest
 from tests.faults.world import cheap, room  # noqa: F401
 from tests.integration.entities.small_sites import SmallSite, small  # noqa: F401
 
-from holdfast.model.errors import TargetError
+from holdfast.model.errors import TargetError, UsageError
 from holdfast.usecases.entity_clone import EntityCloneOrder, entity_clone
 
 _TABLES = (
@@ -61,3 +61,14 @@ def test_no_secret_of_a_person_is_kept_with_an_entity(small: SmallSite) -> None:
     kept = b"".join(reader.read(chunk) for chunk in root.undo)
     assert b"ada@x" in kept and b"bob@x" in kept
     assert b"token" not in kept and b"Ada" not in kept
+
+
+def test_a_copy_takes_values_as_programs_have_them(small: SmallSite) -> None:  # noqa: F811
+    """Numbers, nothing, truths; what no column reads is a clear error."""
+    small.run("CREATE TABLE events (id INTEGER PRIMARY KEY, n INTEGER, t TEXT, ok BOOLEAN)",
+              "INSERT INTO events VALUES (1, 1, 'a', '0')")  # fmt: skip
+    subject = small.subject()
+    entity_clone(small.repository, EntityCloneOrder(subject=subject, as_="9", values={"n": 7, "t": None, "ok": True}))
+    assert small.rows("SELECT n, t, ok FROM events WHERE id = 9") == [(7, None, True)]
+    with pytest.raises(UsageError, match="list"):
+        entity_clone(small.repository, EntityCloneOrder(subject=subject, values={"t": [1]}))
