@@ -94,9 +94,12 @@ def test_from_install_to_undo(site: Site) -> None:
 def test_status_is_for_monitors(site: Site) -> None:
     """A table made again, or newly reached, is named with the command that mends it; the status is 4 until then."""
     site.ok("guard", "install", "event", "--yes")
-    counts(site, "CREATE TABLE extras (id INTEGER PRIMARY KEY, reg INT REFERENCES regs ON DELETE CASCADE)",
-           "DROP TABLE regs",
-           "CREATE TABLE regs (id INTEGER PRIMARY KEY, event INT NOT NULL REFERENCES events ON DELETE CASCADE)")  # fmt: skip
+    counts(
+        site,
+        "CREATE TABLE extras (id INTEGER PRIMARY KEY, reg INT REFERENCES regs ON DELETE CASCADE)",
+        "DROP TABLE regs",
+        "CREATE TABLE regs (id INTEGER PRIMARY KEY, event INT NOT NULL REFERENCES events ON DELETE CASCADE)",
+    )
     said = site.run("guard", "status", "--json")
     assert said.status == 4
     found = {each["table"]: each for each in json.loads(said.out)["shop"]["tables"]}

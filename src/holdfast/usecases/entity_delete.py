@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from holdfast.entities.applying import apply
 from holdfast.entities.closure import Closure, Identity, Member, Rows
 from holdfast.entities.ordering import is_path, spoken
-from holdfast.model.errors import Damaged, HoldfastError, TargetError, UsageError
+from holdfast.model.errors import Damaged, HoldfastError, TargetError
 from holdfast.model.ids import new_id, short
 from holdfast.model.records import Did, Difference, Reference, Row
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
-from holdfast.sources.guarding import Joining, Signing
+from holdfast.sources.guarding import Signing
 from holdfast.sources.records import Book, LiveBook
-from holdfast.usecases.delete_proof import image, require_captured, require_equal, touched
+from holdfast.usecases.delete_proof import image, require_equal, touched
 from holdfast.usecases.entity_backup import EntityBackupOrder, keep
 from holdfast.usecases.entity_clone import Within
 from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, missing_live, root_of
@@ -33,8 +31,6 @@ _NAMED = 5
 _TRIES = 6
 # PostgreSQL: serialization failure, deadlock; MongoDB: write conflict
 _CLASHES = ("40001", "40P01", 112)
-_ENTERED = threading.Lock()
-_CONNECTIONS: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,29 +90,6 @@ def entity_delete(repository: Repository, order: EntityDeleteOrder) -> EntityDel
     return result
 
 
-@contextlib.contextmanager
-def deleting(repository: Repository, order: EntityDeleteOrder, connection: Any) -> Iterator[Captured]:
-    """Capture it within the transaction of the application's own ``connection``, which then deletes it.
-
-    On leaving, what the database deleted is compared with what was captured: TargetError when it was more, so that
-    the application rolls back. Nothing is committed or rolled back here. What was captured stays in the trash, also
-    after an error, unless the transaction ended within and every row of it is there. UsageError when one connection
-    is in two of these.
-    """
-    source = order.subject.source
-    if not isinstance(source, Joining):
-        raise UsageError(f"a source of kind {source.kind} cannot look from within a transaction", where=source.url)
-    with _alone(connection, source), source.join(connection) as book:
-        captured = capture(repository, order, book, find_whole(repository, order.subject, book))
-        try:
-            yield captured
-            require_captured(book, captured.closure)
-        finally:
-            # while the transaction lasts nobody knows how it ends, whatever was raised
-            if book.idle():
-                drop_if_whole(repository, source, captured)
-
-
 def find_whole(repository: Repository, subject: Subject, rows: Rows) -> Closure:
     """Everything that belongs to it now. UsageError when it is not there."""
     graph = graph_for(rows, subject)
@@ -172,24 +145,6 @@ def drop_if_whole(repository: Repository, source: Source, captured: Captured) ->
         repository.forget([captured.snapshot.id])
 
 
-@contextlib.contextmanager
-def _alone(connection: object, source: Source) -> Iterator[None]:
-    """UsageError when the connection is in this already."""
-    with _ENTERED:
-        if id(connection) in _CONNECTIONS:
-            raise UsageError(
-                "this connection is capturing another delete already", where=source.url,
-                why="what each of the two deletes could not be told apart",
-                hint="leave the first with block before the second one",
-            )  # fmt: skip
-        _CONNECTIONS.add(id(connection))
-    try:
-        yield
-    finally:
-        with _ENTERED:
-            _CONNECTIONS.discard(id(connection))
-
-
 def _carry_out_in_the_end(
     repository: Repository, order: EntityDeleteOrder, live: LiveBook, result: EntityDeleteResult
 ) -> None:  # fmt: skip
@@ -197,13 +152,14 @@ def _carry_out_in_the_end(
     for left in reversed(range(_TRIES)):
         try:
             _carry_out(repository, order, live, result)
-            return
         except HoldfastError as error:
             if result.snapshot is not None or not _is_deadlock(error):
                 raise
             error.hint, error.retryable = "others were changing the same rows: run again; nothing was deleted", True
             if not left:
                 raise
+        else:
+            return
         time.sleep(random.uniform(0.05, 0.3) * (_TRIES - left))
 
 

@@ -12,7 +12,8 @@ from tests.faults.world import World
 from tests.integration.guard.application import EVENT, Application
 
 from holdfast.model.errors import TargetError
-from holdfast.usecases.entity_delete import EntityDeleteOrder, deleting, entity_delete
+from holdfast.usecases.entity_delete import EntityDeleteOrder, entity_delete
+from holdfast.usecases.entity_deleting import deleting
 from holdfast.usecases.entity_restore import EntityRestoreOrder, entity_restore
 from holdfast.usecases.guard import ShipOrder, install, ship
 from holdfast.usecases.trash import Discarded, TrashOrder, trash

@@ -17,7 +17,8 @@ from holdfast.model.errors import Damaged, HoldfastError, TargetError, UsageErro
 from holdfast.repository.repository import Repository
 from holdfast.storage.local import LocalStorage
 from holdfast.usecases import entity_delete as entity_delete_module
-from holdfast.usecases.entity_delete import EntityDeleteOrder, EntityDeleteResult, deleting, entity_delete
+from holdfast.usecases.entity_delete import EntityDeleteOrder, EntityDeleteResult, entity_delete
+from holdfast.usecases.entity_deleting import deleting
 from holdfast.usecases.entity_restore import EntityRestoreOrder, entity_restore
 from holdfast.usecases.trash import Discarded, TrashOrder, one, trash
 from holdfast.usecases.trash_restore import TrashRestoreOrder, trash_restore

@@ -16,7 +16,8 @@ from tests.servers.mongodb import MongoServer, fresh, shared
 
 from holdfast.model.errors import TargetError, UsageError
 from holdfast.sources.mongodb.source import MongoSource
-from holdfast.usecases.entity_delete import EntityDeleteOrder, deleting
+from holdfast.usecases.entity_delete import EntityDeleteOrder
+from holdfast.usecases.entity_deleting import deleting
 from holdfast.usecases.entity_finding import Subject
 from holdfast.usecases.trash import TrashOrder, trash
 from holdfast.usecases.trash_restore import TrashRestoreOrder, trash_restore
