@@ -111,6 +111,8 @@ def _told_by(origin: Origin, statistics: Any) -> None:
     origin.id, origin.is_named = (stated_id, True) if stated_id else (origin.id, origin.is_named)
     stated = next((facts[name] for name in _TIMES if facts.get(name)), "")
     origin.created_at = instant(stated) or instant_of_id(origin.id) or origin.created_at
+    if not isinstance(statistics, dict) and isinstance(metadata, dict):
+        statistics = metadata.get("statistics")
     if isinstance(statistics, dict):
         origin.facts["statistics"] = _small(statistics)
         for table in origin.tables:

@@ -20,6 +20,7 @@ _MARK = re.compile(
 )
 _END_OF_ROWS = re.compile(r"^\\\.\r?\n", re.MULTILINE)
 _INHERITS = re.compile(r"\)\s*INHERITS\s*\((?P<parents>[^()]*)\)\s*\Z", re.IGNORECASE)
+_PARTED = re.compile(r"\)\s*PARTITION\s+BY\b[^']*\Z", re.IGNORECASE)
 _BLANK = re.compile(r"\s*+")
 _COPY = re.compile(
     r"COPY\s+(?P<table>.+?)\s*(?:\((?P<columns>.*)\))?\s+FROM\s+stdin\b(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL
@@ -103,7 +104,8 @@ class SqlReader:
         if table not in _OURS:
             self._columns[table] = columns
             self._computed[table] = computed
-            origin.tables.setdefault(table, tuple(name for name in columns if name not in computed))
+            if not _PARTED.search(rest):  # its rows are those of its partitions
+                origin.tables.setdefault(table, tuple(name for name in columns if name not in computed))
 
     # rows
 

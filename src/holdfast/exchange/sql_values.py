@@ -11,7 +11,7 @@ from holdfast.exchange.sql_changes import numbered
 
 _TOKEN = re.compile(
     r"""\s*+(?:(?P<blob>[xX]'(?P<hex>(?:[0-9a-fA-F]{2})*)')|(?P<escaped>[eE]'(?P<inner>(?:[^'\\]|''|\\.)*+)')
-    |'(?P<string>(?:[^']|'')*+)'|"(?P<quoted>(?:[^"]|"")*+)"|(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
+    |[bB]'(?P<bits>[01]*)'|'(?P<string>(?:[^']|'')*+)'|"(?P<quoted>(?:[^"]|"")*+)"|(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
     |(?P<word>[A-Za-z_\x80-\U0010ffff][\w$]*)|(?P<cast>::)|(?P<sign>[(),.\[\]]))""",
     re.VERBOSE | re.DOTALL,
 )
@@ -109,6 +109,8 @@ class Values:
                 value = _ESCAPE.sub(_unescaped, found["inner"])
             except ValueError as error:
                 raise CannotTell("bytes that are no UTF-8") from error
+        elif found["bits"] is not None:
+            value = found["bits"]
         elif found["hex"] is not None:
             value = bytes.fromhex(found["hex"])
         elif found["number"]:

@@ -6,7 +6,7 @@ chunks, ``source.open_live`` one over the application itself, and that one can w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -148,6 +148,27 @@ class Mirroring(Comparing, Protocol):
     @property
     def mirrors(self) -> bool:
         """True."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """All rows of a table as text: ``blocks`` of whole lines, each line one row, equal where rows are.
+
+    ``meaning``: lines of two books may be compared where it is the same. ``decoded`` gives the rows of some lines.
+    """
+
+    meaning: Hashable
+    blocks: Generator[bytes, None, None]
+    decoded: Callable[[bytes], Iterator[Row]]
+
+
+@runtime_checkable
+class Textual(Protocol):
+    """Optional power of a Book: rows that need not be decoded to be told apart."""
+
+    def lines(self, table: Table) -> Lines | None:
+        """All rows of ``table``; None where they cannot be had so."""
         ...
 
 

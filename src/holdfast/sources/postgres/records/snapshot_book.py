@@ -9,6 +9,7 @@ from holdfast.model.records import Key, Reference, Row, Table, Value
 from holdfast.model.snapshot import Item
 from holdfast.sources.postgres.definitions_sql import split_name
 from holdfast.sources.postgres.items import DEFINITIONS, KIND_EXTENSION_CONFIG, KIND_TABLE
+from holdfast.sources.postgres.load_sliced import is_sliced
 from holdfast.sources.postgres.records.changes import changes
 from holdfast.sources.postgres.records.finding import Finder, Part
 from holdfast.sources.postgres.records.judging import elements_of, judged
@@ -20,7 +21,7 @@ from holdfast.sources.postgres.records.typed import typed_in_snapshot
 from holdfast.sources.postgres.records.types_defined import TypesDefined, types_defined
 from holdfast.sources.postgres.records.units import Unit, stretches
 from holdfast.sources.postgres.structure import Structure
-from holdfast.sources.records import Book, CopyText, Judged, SnapshotView, Typed
+from holdfast.sources.records import Book, CopyText, Judged, Lines, SnapshotView, Typed
 
 _KEPT = 16 << 20
 
@@ -139,6 +140,16 @@ class SnapshotBook:
                 theirs.append((unit, data))
         if size <= _KEPT:
             other.answers[self.id, name] = theirs
+
+    def lines(self, table: Table) -> Lines | None:
+        """See Textual: not where rows lie in pieces, nor where partitions have their columns in another order."""
+        parts = self._parts[table.name]
+        forms = {part.form for part in parts}
+        if len(forms) != 1 or any(is_sliced(segment) for part in parts for segment in part.item.segments):
+            return None
+        form = parts[0].form
+        blocks = (data for part in parts for _, data in stretches(self._content, part.item))
+        return Lines(meaning=(form.names, form.codec), blocks=blocks, decoded=form.rows)
 
     def copy_text(self, table: Table) -> Sequence[CopyText]:
         """See Tabular."""
