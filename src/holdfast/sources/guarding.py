@@ -193,7 +193,7 @@ class Signing(Protocol):
         ...
 
     def signature(self) -> tuple[str, str]:
-        """``Kept.transaction`` and ``Kept.began`` of all it deletes from now on, once it is signed."""
+        """``Kept.transaction`` and ``Kept.began`` of all it deletes from now on, once it is signed; "": not known."""
         ...
 
     def sign(self) -> None:

@@ -141,10 +141,11 @@ def _once(found: dict[str, Discarded], repository: Repository) -> None:
         deleted, told = (entry.info.more or {}).get("deleted") or {}, found.get(entry.info.id)
         if told is None or "transaction" not in deleted:
             continue
-        twin = trash_id(entry.info.source, deleted["transaction"], deleted["began"])
-        rows = found[twin].tables if twin in found else {}
-        if rows and all(number <= told.tables.get(table, 0) for table, number in rows.items()):
-            del found[twin]
+        signed = (entry.info.source, deleted["transaction"])
+        for twin in [each for each in found.values() if (each.source, each.transaction) == signed]:
+            same = deleted["began"] in ("", twin.began)
+            if same and all(number <= told.tables.get(table, 0) for table, number in twin.tables.items()):
+                del found[twin.id]
 
 
 def _there(name: str, source: Source, repository: Repository) -> Iterator[str]:

@@ -109,6 +109,24 @@ def test_a_single_server_is_refused_with_another_way(world: World) -> None:
         install(source, "event", EVENT)
 
 
+def test_what_holdfast_deletes_under_guard_is_in_the_trash_once(
+    world: World, database: tuple[MongoServer, str]
+) -> None:
+    """Before it is shipped and after; what somebody else deleted beside stays told."""
+    server, name = database
+    source = MongoSource(server.url(name))
+    install(source, "event", EVENT)
+    subject = Subject(name="event", key="1", declaration=EVENT, source=source)
+    with server.database(name) as base:
+        base.regs.delete_one({"_id": 3})
+    with world.opened() as repository:
+        entity_delete(repository, EntityDeleteOrder(subject=subject))
+        for _ in range(2):
+            found = trash(repository, TrashOrder(sources={"shop": source}))
+            assert sorted((each.entity is not None, each.rows) for each in found) == [(False, 1), (True, 21)]
+            ship(repository, ShipOrder(sources={"shop": source}))
+
+
 def test_an_entity_is_deleted_after_it_was_captured(world: World, database: tuple[MongoServer, str]) -> None:
     """As on the other databases: captured, read back, deleted, in the trash, and back byte for byte."""
     server, name = database

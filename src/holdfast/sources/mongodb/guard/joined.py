@@ -17,6 +17,7 @@ from holdfast.sources.mongodb.documents import only
 from holdfast.sources.mongodb.inventory import Choice, listed, read_collections
 from holdfast.sources.mongodb.place import Base, Place
 from holdfast.sources.mongodb.records.book import MongoBook, row_of
+from holdfast.sources.mongodb.records.signed import number_of
 from holdfast.sources.mongodb.records.transaction import Transaction
 from holdfast.sources.mongodb.refusals import translating
 
@@ -37,7 +38,7 @@ class MongoJoined(MongoBook):
         found = [each for each in read_collections(self._base, choice) if each.kind in kinds.DATA_KINDS]
         super().__init__({each.name: each for each in found}, {each.name: each.count for each in found})
         self._transaction = Transaction(place, self._base, self.tables, session)
-        self._number = _number(session)
+        self._number = number_of(session)
         self._before: dict[str, set[bytes]] = {}
         self._capturing = True
 
@@ -55,7 +56,7 @@ class MongoJoined(MongoBook):
     @contextmanager
     def affected(self) -> Iterator[Mapping[str, tuple[int, int, int]]]:
         """See Joined."""
-        if not self._session.in_transaction or _number(self._session) != self._number:
+        if not self._session.in_transaction or number_of(self._session) != self._number:
             raise TargetError(_ENDED, where=self._place.url, hint=_AGAIN)
         self._capturing = False
         self._after = {name: self._keys(name) for name in self._before}
@@ -114,8 +115,3 @@ def _whose(base: Base) -> str:
     told: RawBSONDocument = base.client.admin.command("hello")  # type: ignore[assignment]
     name, members = told.get("setName"), told.get("hosts") or ()
     return f"{name} {' '.join(sorted(map(str, members)))}" if name else str(told.get("me") or base.client.address)
-
-
-def _number(session: ClientSession) -> int:
-    """The server's number of the transaction: the driver counts them, and has no public name for it."""
-    return int(session._transaction_id)  # noqa: SLF001

@@ -18,7 +18,7 @@ from holdfast.sources.mongodb.records.asking import filters
 from holdfast.sources.mongodb.records.book import MongoBook, row_of
 from holdfast.sources.mongodb.records.journal import Journaled, roll_back_left_over
 from holdfast.sources.mongodb.records.paths import answers
-from holdfast.sources.mongodb.records.transaction import Transaction
+from holdfast.sources.mongodb.records.signed import Signed
 from holdfast.sources.mongodb.refusals import translating
 from holdfast.sources.records import LiveBook, LiveTransaction
 
@@ -77,7 +77,7 @@ class MongoLiveBook(MongoBook):
         with self._client.start_session(causal_consistency=False) as session:
             session.start_transaction()
             try:
-                yield Transaction(self._place, self._base, self.tables, session)
+                yield Signed(self._place, self._base, self.tables, session)
             except BaseException:
                 _abort(session)
                 raise
