@@ -37,22 +37,24 @@ def match_shared(
     return found
 
 
-def remapped(graph: Graph, member: Member, matches: Matches) -> Row:
+def remapped(closure: Closure, member: Member, matches: Matches) -> Row:
     """The row with its references to shared rows that have another key now."""
     row = member.row
     if not matches:
         return row
-    for edge in graph.above(member.table):
+    for edge in closure.graph.above(member.table):
         reference = edge.reference
-        if edge.up != "shared" or len(reference.columns) != 1:
-            row = _composite(row, edge, matches)
+        if edge.up != "shared":
             continue
         moved = {
-            identity[1][0]: keys[reference.to_columns][0]
+            tuple(map(str, closure.members[identity].row.key(reference.to_columns))): keys[reference.to_columns]
             for identity, keys in matches.items()
-            if identity[0] == reference.to and reference.to_columns in keys and len(identity[1]) == 1
+            if identity[0] == reference.to and reference.to_columns in keys
         }
-        by_text = {str(old): new for old, new in moved.items()}
+        if len(reference.columns) != 1:
+            row = _composite(row, member, edge, moved)
+            continue
+        by_text = {old[0]: new[0] for old, new in moved.items()}
         row = with_replaced(row, reference.columns[0], lambda value, by_text=by_text: by_text.get(str(value), value))  # type: ignore[misc]
     return row
 
@@ -84,15 +86,12 @@ def keys_of_table(closure: Closure, table: str, columns: tuple[str, ...]) -> dic
     return found
 
 
-def _composite(row: Row, edge: Edge, matches: Matches) -> Row:
-    reference = edge.reference
-    if edge.up != "shared" or not all(column in row.values for column in reference.columns):
+def _composite(row: Row, member: Member, edge: Edge, moved: Mapping[tuple[str, ...], Key]) -> Row:
+    columns = edge.reference.columns
+    if not all(column in row.values for column in columns):
         return row
-    for identity, keys in matches.items():
-        if identity[0] == reference.to and identity[1] == row.key(reference.columns) and reference.to_columns in keys:
-            new = dict(zip(reference.columns, keys[reference.to_columns], strict=True))
-            return Row({**row.values, **new})
-    return row
+    new = moved.get(tuple(map(str, member.row.key(columns))))
+    return row if new is None else Row({**row.values, **dict(zip(columns, new, strict=True))})
 
 
 def _keys_of(graph: Graph, table: str, row: Row) -> dict[tuple[str, ...], Key]:

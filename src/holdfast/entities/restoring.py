@@ -173,7 +173,7 @@ class _Planner:
                         "choose --skip-existing, --overwrite or --merge")  # fmt: skip
 
     def _wanted(self, member: Member, table: Table, nulled: Mapping[str, Value]) -> Row:
-        row = remapped(self._closure.graph, member, self._matches)
+        row = remapped(self._closure, member, self._matches)
         left_out = self._left_out.get(table.name)
         if left_out is None:
             generated = {column.name for column in table.columns if column.generated}

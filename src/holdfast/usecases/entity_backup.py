@@ -19,6 +19,9 @@ from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, key
 from holdfast.usecases.entity_people import people_of
 from holdfast.usecases.looking import open_live
 
+_LOOSE = ("shared", "reference")
+"""What is told by how many tables name a row, of which an entity's snapshot holds only some."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityBackupOrder:
@@ -70,6 +73,7 @@ def keep(repository: Repository, order: EntityBackupOrder, book: Book, closure: 
         "key": key_texts(book, closure.graph.root, closure.root.row),
         "title": title_of(closure.root.row, subject),
         "rows": closure.counts("owned"),
+        "kinds": {edge.name: edge.up for edge in closure.graph.edges if edge.up in _LOOSE and not edge.declared},
     }
     request = BackupRequest(
         sources={subject.declaration.source: rows_source(subject.source, book, closure)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from holdfast.entities.searching import closure_of
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import short
-from holdfast.model.records import Row, Table
+from holdfast.model.records import Key, Row, Table
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.repository.repository import Repository, SnapshotEntry
@@ -87,30 +87,67 @@ def graph_for(rows: Rows, subject: Subject, *, saved: bool = False) -> Graph:
     return graph_of(rows, subject.declaration, where=subject.where, saved=saved)
 
 
+class AnotherColumn(UsageError):
+    """There is no row with that id, and one that has the same in another column: nobody said that it is meant."""
+
+
 def root_of(rows: Rows, graph: Graph, subject: Subject) -> Row | None:
-    """The row that ``key`` names. UsageError when no key column could hold such a value."""
+    """The row that ``key`` names. UsageError when no key column could hold such a value.
+
+    An id is the declared key or the primary key; only what cannot be one is looked for in unique columns.
+    """
     table = graph.root
+    if (named := _by_name(rows, table, subject)) is not None:
+        return named[0]
+    first = [subject.declaration.key] if subject.declaration.key else [table.key]
     refused: UsageError | None = None
     could_be = False
-    for columns in dict.fromkeys((subject.declaration.key, table.key, *table.unique)):
-        if not columns:
-            continue
-        for column in columns:
-            require_column(table, column, where=f"{subject.where} key")
-        typed = subject.key.split(",") if len(columns) > 1 else [subject.key]
-        if len(typed) != len(columns):
-            continue
+    for columns in dict.fromkeys((*first, table.key, *table.unique)):
         try:
-            key = tuple(rows.parse(table, *pair) for pair in zip(columns, typed, strict=True))
+            found = _typed_in(rows, table, columns, subject)
         except UsageError as error:
             refused = refused or error
             continue
-        for row in rows.find(table, columns, [key]):
+        if found is None:
+            continue
+        key, row = found
+        if row is not None and could_be:
+            told = f"{'+'.join(columns)}={subject.key}"
+            raise AnotherColumn(
+                f"there is no {subject.name} with {'+'.join(first[0])} {subject.key}", where=table.name,
+                why=f"{told} is {table.name} {','.join(map(str, row.key(table.key)))}, which may be another one",
+                hint=f"if that is meant, say so: {told}",
+            )  # fmt: skip
+        if row is not None:
             return row
-        could_be = True
+        # of documents a text may stand for anything, what has a type of its own is an id
+        could_be = could_be or bool(table.columns) or not isinstance(key[0], str)
     if refused is not None and not could_be:
         raise refused
     return None
+
+
+def _typed_in(rows: Rows, table: Table, columns: tuple[str, ...], subject: Subject) -> tuple[Key, Row | None] | None:
+    """(the key as the columns hold it, the row it finds); None when it is of another length."""
+    for column in columns:
+        require_column(table, column, where=f"{subject.where} key")
+    typed = subject.key.split(",") if len(columns) > 1 else [subject.key]
+    if not columns or len(typed) != len(columns):
+        return None
+    key = tuple(rows.parse(table, *pair) for pair in zip(columns, typed, strict=True))
+    return key, next(iter(rows.find(table, columns, [key])), None)
+
+
+def _by_name(rows: Rows, table: Table, subject: Subject) -> tuple[Row | None] | None:
+    """``slug=fair``: the row by that column; None when the key is not written so. UsageError when there are several."""
+    column, equals, text = subject.key.partition("=")
+    known = {each.name for each in table.columns}
+    if not equals or not (column in known if known else column.isidentifier()):
+        return None
+    found = list(rows.find(table, (column,), [(rows.parse(table, column, text),)]))
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} rows of {table.name} have {subject.key}", hint="name one by its id")
+    return (found[0] if found else None,)
 
 
 def closure_in(rows: Rows, graph: Graph, subject: Subject, root: Row, *, whole: bool) -> Closure:
@@ -141,7 +178,8 @@ def _text(plain: Any) -> str:
 
 def _is_named(told: Mapping[str, Any], subject: Subject) -> bool:
     """Whether an entity snapshot's facts already say that it is of this one."""
-    return told.get("name") == subject.name and ",".join(told.get("key") or ()) == subject.key
+    same = ",".join(told.get("key") or ()) == subject.key
+    return told.get("name") == subject.name and same and not subject.declaration.key
 
 
 # -- snapshots
@@ -218,7 +256,7 @@ def choose(repository: Repository, subject: Subject, wanted: str | None) -> Snap
 
 def closure_saved(repository: Repository, book: Book, subject: Subject, entry: SnapshotEntry) -> Closure:
     """The entity as the snapshot ``entry`` has it, which ``book`` looks into. UsageError when it is not in it."""
-    graph = graph_for(book, subject, saved=True)
+    graph = _as_it_was(graph_for(book, subject, saved=True), entry)
     root = root_of(book, graph, subject)
     if root is None:
         raise missing_live(repository, subject)
@@ -227,6 +265,17 @@ def closure_saved(repository: Repository, book: Book, subject: Subject, entry: S
     if not whole and left_out(entry, found):
         found = max(found, closure_in(SpelledAlike(book), graph, subject, root, whole=False), key=_owned)
     return with_people(repository, entry, book, found) if (entry.info.more or {}).get("entity") else found
+
+
+def _as_it_was(graph: Graph, entry: SnapshotEntry) -> Graph:
+    """With the kinds that inferred edges had when the entity's own snapshot was taken, which holds some tables only."""
+    kinds = ((entry.info.more or {}).get("entity") or {}).get("kinds") or {}
+    edges = tuple(
+        replace(edge, kind=kind, up=kind)
+        if not edge.declared and not edge.down and (kind := kinds.get(edge.name)) is not None else edge
+        for edge in graph.edges
+    )  # fmt: skip
+    return replace(graph, edges=edges)
 
 
 def left_out(entry: SnapshotEntry, closure: Closure) -> list[str]:
@@ -255,7 +304,10 @@ def _has(repository: Repository, entry: SnapshotEntry, subject: Subject) -> bool
     if told is not None and _is_named(told, subject):
         return True
     with open_book(repository, entry, subject.source, report=subject.report) as book:
-        return root_of(book, graph_for(book, subject, saved=True), subject) is not None
+        try:
+            return root_of(book, graph_for(book, subject, saved=True), subject) is not None
+        except AnotherColumn:
+            return False
 
 
 def _nowhere(repository: Repository, subject: Subject, why: str, beside: SnapshotInfo | None) -> UsageError:
