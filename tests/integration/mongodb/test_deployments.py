@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
+import bson
 import pytest
 from bson import Timestamp
 from tests.integration.mongodb.taking import restore, take
@@ -15,8 +17,10 @@ from tests.servers.mongodb_proxy import answering
 
 from holdfast.model.errors import SourceError, UsageError
 from holdfast.sources.mongodb import point
+from holdfast.sources.mongodb.gaps import not_protected
+from holdfast.sources.mongodb.inventory import definitions_of
 from holdfast.sources.mongodb.place import Place
-from holdfast.sources.mongodb.point import SNAPSHOT, STREAM
+from holdfast.sources.mongodb.point import SNAPSHOT, STREAM, Server
 from holdfast.sources.mongodb.source import MongoSource
 
 
@@ -225,3 +229,22 @@ def test_users_come_back_with_their_passwords_where_the_server_takes_them(databa
     with server.client() as client:
         assert "tempusers" not in client.admin.list_collection_names()
         client.drop_database(copy)
+
+
+def test_measurements_that_no_stream_tells_of_are_named(database: tuple[MongoServer, str]) -> None:
+    """Where the change stream makes the point, time series are not part of it, and the snapshot says so."""
+    server, name = database
+    with server.database(name) as base:
+        base.create_collection("weather", timeseries={"timeField": "t"})
+        base.weather.insert_one({"t": datetime(2026, 1, 1, tzinfo=UTC), "v": 1})
+    taken = take(MongoSource(server.url(name), modes=(STREAM,)))
+    assert any("time series have no change stream" in text and "weather" in text for text in taken.learned.warnings)
+
+
+def test_what_encrypted_queries_need_is_listed_as_missing() -> None:
+    """The server keeps it in collections of its own, which it lets nobody write."""
+    server = Server(version="8.0.0", replicated=True, sharded=False)
+    entry = {"name": "people", "type": "collection", "options": {"encryptedFields": {"fields": []}}}
+    (collection,) = definitions_of([bson.encode({"collection": entry, "indexes": []})])
+    (told,) = not_protected(server, [collection])
+    assert "people" in told
