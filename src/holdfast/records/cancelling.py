@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from holdfast.model.records import Row
+from holdfast.sources.records import Lines
 
 _TURN = 2000
 _HELD = 50_000
+_HELD_LINES = 200_000
 
 
 def cancelled(streams: tuple[Iterator[Row], Iterator[Row]], columns: Sequence[str]) -> Iterator[tuple[int, list[Row]]]:
@@ -29,6 +31,36 @@ def cancelled(streams: tuple[Iterator[Row], Iterator[Row]], columns: Sequence[st
     for side in (0, 1):
         if held[side]:
             yield side, _emptied(held[side])
+
+
+def cancelled_lines(sides: tuple[Lines, Lines]) -> Iterator[tuple[int, list[Row]]]:
+    """The same for rows that are lines of text, no two of a side alike; only what is left over is decoded."""
+    held: tuple[set[bytes], set[bytes]] = (set(), set())
+    read = [0, 0]
+    open_sides = {0, 1}
+    while open_sides:
+        side = min(open_sides, key=lambda each: read[each])
+        block = next(sides[side].blocks, None)
+        if block is None:
+            open_sides.discard(side)
+            continue
+        read[side] += len(block)
+        lines = set(block.split(b"\n")[:-1])
+        both = lines & held[1 - side]
+        held[1 - side].difference_update(both)
+        lines -= both
+        held[side].update(lines)
+        if len(held[side]) > _HELD_LINES:
+            yield side, _decoded(sides[side], held[side])
+    for side in (0, 1):
+        if held[side]:
+            yield side, _decoded(sides[side], held[side])
+
+
+def _decoded(side: Lines, held: set[bytes]) -> list[Row]:
+    rows = list(side.decoded(b"".join([line + b"\n" for line in held])))
+    held.clear()
+    return rows
 
 
 def identity(row: Row, columns: Sequence[str]) -> object:

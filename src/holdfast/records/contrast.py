@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.model.records import Did, Difference, Key, Row, Table
-from holdfast.records.cancelling import cancelled
+from holdfast.records.cancelling import cancelled, cancelled_lines
 from holdfast.records.schema import SchemaDifference, schema_difference
 from holdfast.records.spill import AFTER, BEFORE, Spill
-from holdfast.sources.records import Book, Comparing, Mirroring
+from holdfast.sources.records import Book, Comparing, Lines, Mirroring, Textual
 
 _BATCH = 500
 _DOUBTED = 500
@@ -102,7 +102,21 @@ class Contrast:
     def _put_all(self) -> None:
         """Every row of both."""
         (one, two), (before, after) = self.pair.books, self.pair.tables
-        self._put((one.rows(before), two.rows(after)))
+        lines = self._lines()
+        if lines is None:
+            self._put((one.rows(before), two.rows(after)))
+            return
+        with contextlib.closing(lines[0].blocks), contextlib.closing(lines[1].blocks):
+            for side, rows in cancelled_lines(lines):
+                self._spill.put((BEFORE, AFTER)[side], rows)
+
+    def _lines(self) -> tuple[Lines, Lines] | None:
+        """Both sides as text, where equal lines are equal rows and no row comes twice."""
+        (one, two), (before, after) = self.pair.books, self.pair.tables
+        if not (self.pair.key and self._alike() and isinstance(one, Textual) and isinstance(two, Textual)):
+            return None
+        ours, theirs = one.lines(before), two.lines(after)
+        return (ours, theirs) if ours and theirs and ours.meaning == theirs.meaning else None
 
     def _put(self, streams: tuple[Iterator[Row], Iterator[Row]]) -> None:
         """Keep rows of both sides, but for equal ones that come at about the same time: those cancel on the way."""

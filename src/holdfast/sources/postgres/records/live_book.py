@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -24,7 +24,7 @@ from holdfast.sources.postgres.records.tables import fingerprint_of
 from holdfast.sources.postgres.records.telling import told_row
 from holdfast.sources.postgres.records.text import unescaped
 from holdfast.sources.postgres.refusals import translating
-from holdfast.sources.records import LiveTransaction
+from holdfast.sources.records import Lines, LiveTransaction
 
 _BLOCK = 256 << 10
 _COUNTED = 8 << 20
@@ -102,13 +102,23 @@ class PostgresLiveBook:
     def rows(self, table: Table) -> Iterator[Row]:
         """See Book; over a connection of its own, so that others may be asked meanwhile."""
         living = self._living(table)
+        for block in self._read(table, living):
+            yield from living.form.rows(block)
+
+    def lines(self, table: Table) -> Lines | None:
+        """See Textual."""
+        living = self._living(table)
+        form = living.form
+        return Lines(meaning=(form.names, form.codec), blocks=self._read(table, living), decoded=form.rows)
+
+    def _read(self, table: Table, living: LiveTable) -> Generator[bytes, None, None]:
+        """All rows as COPY writes them, in blocks of whole lines."""
         connection = connect(self._conninfo)
         try:
             with translating(self._conninfo, doing=f"the rows of {table.name} could not be read"):
                 connection.execute(_BEGIN)
                 connection.execute(f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}".encode())
-            for block in self._blocks(connection, table, living):
-                yield from living.form.rows(block)
+            yield from self._blocks(connection, table, living)
         finally:
             connection.close()
 
