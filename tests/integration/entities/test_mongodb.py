@@ -25,6 +25,7 @@ from tests.servers.mongodb import MongoServer, fresh, shared, standalone
 
 from holdfast.entities.declared import DeclaredEdge
 from holdfast.model.errors import UsageError
+from holdfast.sources.mongodb.records.journal import Journaled
 from holdfast.sources.mongodb.source import MongoSource
 from holdfast.usecases.entity_clone import EntityCloneOrder, entity_clone
 from holdfast.usecases.entity_finding import versions
@@ -211,3 +212,18 @@ def test_an_edge_to_a_collection_outside_the_source_is_refused(held: MongoHeld) 
     subject = held.subject(BIG, edges=(DeclaredEdge(from_=("notifcations.payload.eventId",), to=("events",)),))
     with pytest.raises(UsageError, match="notifications"):
         entity_map(held.repository, replace(subject, key=""))
+
+
+def test_a_dry_copy_writes_nothing_that_others_could_see(held: MongoHeld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without transactions it is planned and looked through, and says that it was not tried."""
+
+    def refuse(*_arguments: object) -> int:
+        raise AssertionError("something was written")
+
+    monkeypatch.setattr(Journaled, "write", refuse)
+    site: Any = held.site
+    before = site.state()
+    result = entity_clone(held.repository, EntityCloneOrder(subject=held.subject(BIG), dry_run=True))
+    assert site.state() == before and sum(result.counts.values()) > REGISTRATIONS / 100
+    told = any("nothing was tried" in text for text in result.warnings)
+    assert told == (len(result.proofs) == 1)

@@ -9,6 +9,7 @@ from tests.integration.entities.small_sites import SmallSite, small  # noqa: F40
 from holdfast.model.errors import UsageError
 from holdfast.usecases.entity_delete import EntityDeleteOrder, entity_delete
 from holdfast.usecases.entity_finding import versions
+from holdfast.usecases.entity_map import entity_map
 
 
 def test_an_id_that_is_gone_never_means_another_row(small: SmallSite) -> None:  # noqa: F811
@@ -49,3 +50,15 @@ def test_shared_rows_are_named_by_the_column_that_names_them(small: SmallSite) -
     small.run("DELETE FROM events", "DELETE FROM tags WHERE id = 5", "INSERT INTO tags VALUES (11, 8, 'red')")
     small.restore()
     assert small.rows("SELECT id, code FROM posts ORDER BY id") == [(1, 8), (2, 5)]
+
+
+def test_large_tables_are_estimated_and_small_ones_counted(small: SmallSite) -> None:  # noqa: F811
+    """The map is there at once, however many rows there are."""
+    small.run("CREATE TABLE events (id INTEGER PRIMARY KEY)", "INSERT INTO events VALUES (1), (2)",
+              "CREATE TABLE seats (id INTEGER PRIMARY KEY, event INTEGER NOT NULL REFERENCES events (id), text TEXT)",
+              "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 250000)"
+              " INSERT INTO seats SELECT n, 1 + n % 2, 'some text of a seat' FROM n")  # fmt: skip
+    found = entity_map(small.repository, small.subject(""))
+    bare = {name.rpartition(".")[2]: number for name, number in found.sizes.items()}
+    assert {name.rpartition(".")[2] for name in found.guessed} == {"seats"}
+    assert bare["events"] == 2 and 100_000 < bare["seats"] < 600_000
