@@ -48,7 +48,7 @@ def test_lines_that_both_have_cancel_and_others_are_left(
 def test_lines_too_far_apart_come_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory stays flat, and nothing that differs is lost."""
     monkeypatch.setattr(cancelling, "_HELD_LINES", 10)
-    one = {number: "a" for number in range(100)}
+    one = dict.fromkeys(range(100), "a")
     two = {number: "b" if number == 50 else "a" for number in reversed(range(100))}
     left = _left(cancelling.cancelled_lines((_lines(one, 7), _lines(two, 5))))
     assert (left[0][50], left[1][50]) == ("a", "b")

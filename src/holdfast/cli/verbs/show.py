@@ -13,6 +13,7 @@ from holdfast.cli import shapes, words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
+from holdfast.model.ids import short
 from holdfast.model.snapshot import Item, SnapshotInfo
 from holdfast.usecases.show import Shown
 from holdfast.usecases.show import show as show_snapshot
@@ -45,7 +46,9 @@ def show(face: Face, snapshot: str, limit: int) -> None:
 
 def _pieces(shown: Shown) -> Iterator[str]:
     """One JSON document, written while the manifest is read: a million items need no memory."""
-    head = json.dumps(shapes.entry_document(shown.entry), default=str)
+    since = shown.unchanged_since
+    told = {"snapshot": since.id, "created_at": since.created_at} if since else None
+    head = json.dumps({**shapes.entry_document(shown.entry), "unchanged_since": told}, default=str)
     yield f'{head[:-1]}, "items": ['
     for number, item in enumerate(shown.items):
         yield ("\n" if number == 0 else ",\n") + json.dumps(_item_document(item))
@@ -58,7 +61,7 @@ def _item_document(item: Item) -> dict[str, Any]:
 
 def _tell(face: Face, shown: Shown, limit: int) -> None:
     info = shown.entry.info
-    for name, text in _facts(info, shapes.marks(shown.entry)):
+    for name, text in _facts(shown, shapes.marks(shown.entry)):
         face.line(f"{name:15} {text}")
     for title, texts in (("not protected", info.not_protected), ("warning", info.warnings)):
         for text in texts:
@@ -73,12 +76,20 @@ def _tell(face: Face, shown: Shown, limit: int) -> None:
         face.note(f"and {info.item_count - len(listed):,} more: --limit {info.item_count}")
 
 
-def _facts(info: SnapshotInfo, marks: str) -> list[tuple[str, str]]:
+def _changed(shown: Shown) -> str:
+    info, since = shown.entry.info, shown.unchanged_since
+    if info.source_changed_at:
+        return f"{words.instant(info.source_changed_at)} UTC"
+    return f"not since snapshot {short(since.id)}, {words.instant(since.created_at)} UTC" if since else "unknown"
+
+
+def _facts(shown: Shown, marks: str) -> list[tuple[str, str]]:
+    info = shown.entry.info
     return [
         ("snapshot", f"{info.id} {marks}".rstrip()),
         ("source", f"{info.source} ({info.kind}) {info.origin}".rstrip()),
         ("created", f"{words.instant(info.created_at)} UTC by {info.created_by or 'unknown'} ({info.trigger})"),
-        ("data changed", f"{words.instant(info.source_changed_at)} UTC" if info.source_changed_at else "unknown"),
+        ("data changed", _changed(shown)),
         ("status", info.status + (", chosen items only" if info.partial else "")),
         ("rows, items", f"{words.count(info.rows)}, {words.count(info.item_count)}"),
         ("size", f"{words.size(info.bytes_source)}, read {words.size(info.bytes_read)}"),
