@@ -117,6 +117,8 @@ class JsonStream:
             if not isinstance(value, str | list | dict) and _MAY_GO_ON.fullmatch(self._text, end) and self._more():
                 continue  # a number may go on
             self._refuse_depth(value, end)
+            if self._text.find("\\ud", self._at, end) >= 0 or self._text.find("\\uD", self._at, end) >= 0:
+                self._refuse_halves(value)
             self._at = end
             return value
 
@@ -172,6 +174,13 @@ class JsonStream:
         opened = self._text.count("{", self._at, end) + self._text.count("[", self._at, end)
         if opened > DEEPEST and _depth(value) > DEEPEST:
             raise self._too_deep()
+
+    def _refuse_halves(self, value: Any) -> None:
+        """Halves of letters are none; only those are kept that stand for a byte which is no letter."""
+        try:
+            json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise self.bad("a text holds half a letter (\\ud800 … \\udfff alone)", "no database takes it") from error
 
     def _too_deep(self) -> BadFile:
         return self.bad(f"values are nested more than {DEEPEST} deep", "no database takes such a value")

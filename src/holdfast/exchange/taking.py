@@ -21,6 +21,7 @@ _PARTS = {
     "featured_entries_json": ("featured_entries", "featured_schedule", "featured_events", "featured"),
 }
 """What old systems call a part of their backup, and the tables it may be of."""
+_MOST_KEYS = 2_000_000
 _OURS = ("holdfast_continuity", "holdfast_guard")
 
 
@@ -63,6 +64,7 @@ class Taker:
         self._examples = examples
         self._tables: dict[str, str | None] = {}
         self._columns: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
+        self._seen: dict[str, set[int]] = {}
         self.warnings: dict[str, None] = {}
 
     def take(self, reader: Reader, origin: Origin) -> None:
@@ -84,10 +86,25 @@ class Taker:
 
     def _take_one(self, name: str, record: Record, reader: Reader) -> None:
         try:
-            self._spool.put(name, self._row(name, record))
+            row = self._row(name, record)
+            self._refuse_twice(name, row)
+            self._spool.put(name, row)
         except HoldfastError as error:
             told = f"{error.what} ({error.where})" if error.where else error.what
             raise BadFile(told, where=reader.place(), why=error.why, hint=error.hint) from error
+
+    def _refuse_twice(self, name: str, row: Row) -> None:
+        """UsageError for a key that came before: of two such rows one would be lost when they are restored."""
+        table = self._schema.tables.get(name)
+        columns = table.key if table is not None else ("_id",) if self._interchange.documents else ()
+        seen = self._seen.setdefault(name, set())
+        if not columns or len(seen) >= _MOST_KEYS or any(row.values.get(column) is None for column in columns):
+            return
+        key = hash(tuple((isinstance(value, bool), value) for value in row.key(columns)))
+        if key in seen:
+            told = ", ".join(f"{column} {str(row.values[column])[:40]}" for column in columns)
+            raise UsageError(f"{name} has two rows of {told}", hint="take one of them out of the file")
+        seen.add(key)
 
     def _took_lines(self, name: str, stretch: Stretch) -> bool:
         """Whether the rows could be kept without being taken apart; else each is looked at, and errors have a place."""

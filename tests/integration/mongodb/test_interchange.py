@@ -196,3 +196,42 @@ def test_fields_named_like_extended_json_do_not_stop_an_export(document: dict[st
     raw, table, interchange = bson.encode(document), Table(name="c", key=("_id",)), MongoInterchange()
     told = json.loads(msgspec.json.encode(interchange.told(table, row_of(raw))))
     assert interchange.taken(table, told).raw == raw
+
+
+BAD_LINES = {
+    "two rows": '{"_id": 1, "v": 1}\n{"_id": 1.0, "v": 2}',
+    "half a letter": '{"_id": 1, "v": "\\ud800x"}',
+    "too large": '{"_id": 1, "v": 1e400}',
+    "nested": '{"_id": 1, "v": ' + "[" * 120 + "]" * 120 + "}",
+}
+
+
+@pytest.mark.parametrize("what", BAD_LINES)
+@pytest.mark.usefixtures("cheap")
+def test_what_could_not_be_restored_is_refused_with_its_line(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path, what: str
+) -> None:
+    """Of two documents with one _id one would be lost; nothing of the file is imported."""
+    source = filled(database)
+    taken(repository, source)
+    path = tmp_path / "events.jsonl"
+    path.write_text(BAD_LINES[what] + "\n")
+    with pytest.raises(BadFile, match=what) as caught:
+        imported(repository, source, path)
+    assert "line" in caught.value.where
+    assert len(repository.snapshots()) == 1
+
+
+@pytest.mark.usefixtures("cheap")
+def test_documents_nested_too_deep_are_refused(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path
+) -> None:
+    """With the document told."""
+    source = filled(database)
+    document: dict[str, Any] = {}
+    for _ in range(250):
+        document = {"a": document}
+    path = tmp_path / "events.bson"
+    path.write_bytes(bson.encode({"_id": 1, "x": document}))
+    with pytest.raises(BadFile, match="nested"):
+        imported(repository, source, path)

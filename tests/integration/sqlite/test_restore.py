@@ -397,3 +397,14 @@ def test_a_full_disk_is_seen_before_writing(tmp_path: Path) -> None:
     taken.only_item.size = 1 << 60
     plan = SqliteSource(path).target(RestoreRequest(label="x")).plan(taken)
     assert "not enough room" in plan.refusals[0]
+
+
+def test_rows_that_were_not_counted_are_not_told_as_none(tmp_path: Path) -> None:
+    """A database too large to count says that nobody knows, planned and done."""
+    path = tmp_path / "bank.db"
+    bank(path, "delete")
+    taken = take(path, settings=Settings(wait=0.5, count_limit=1))
+    plan, results = bring_back(path, taken, to=str(tmp_path / "new.db"))
+    assert [step.rows for step in plan.steps] == [None]
+    assert results[0].rows is None
+    assert total(tmp_path / "new.db") == 100_000

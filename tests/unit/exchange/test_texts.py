@@ -127,3 +127,71 @@ def test_times_of_old_ids_are_known() -> None:
     assert instant_of_id("event_7_backup_1700000000000") == "2023-11-14T22:13:20.000Z"
     assert instant_of_id("backup_20261399_042000") == instant_of_id("notes") == ""
     assert instant({"$date": "2026-11-20T04:20:00Z"}) == instant("2026-11-20 04:20:00") == "2026-11-20T04:20:00.000Z"
+
+
+CHANGING = [
+    "UPDATE t SET v = 'new';", "DELETE FROM t;", "TRUNCATE t;", "DROP TABLE t;", "ALTER TABLE t RENAME TO u;",
+    "ALTER TABLE t DROP COLUMN v;", "CREATE TABLE u AS SELECT * FROM t;", "SELECT * INTO u FROM t;", "ROLLBACK;",
+    "MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE;", "/* a /* b */ INSERT INTO t VALUES (2, 'x'); */",
+]  # fmt: skip
+
+
+def records(script: str) -> list[dict[str, Any]]:
+    return [dict(record.values) for record in SqlReader(iter([script]), "x.sql").records(Origin(format="sql"))]
+
+
+@pytest.mark.parametrize("statement", CHANGING)
+def test_a_script_that_changes_its_own_rows_is_refused(statement: str) -> None:
+    """A reader of rows alone would take those that are gone."""
+    script = f"CREATE TABLE t (id int, v text);\nINSERT INTO t VALUES (1, 'old');\n{statement}\n"
+    with pytest.raises(BadFile, match=r"changes rows|comment"):
+        records(script)
+
+
+def test_what_dumps_write_beside_rows_is_read_past() -> None:
+    """Texts that look like statements, what sqlite3 and pg_dump --clean do before rows, constraints after them."""
+    script = """DROP TABLE IF EXISTS t;
+CREATE TABLE t (id int, v text);
+DELETE FROM sqlite_sequence;
+INSERT INTO t VALUES (1, 'UPDATE t SET v = 1; /* a /* b */ SELECT 1 INTO x');
+INSERT INTO t VALUES (2, E'caf\\303\\251 \\x41\\u00e9');
+ALTER TABLE ONLY t ADD CONSTRAINT p PRIMARY KEY (id);
+SELECT pg_catalog.setval('s', 1, true);
+CREATE RULE r AS ON DELETE TO t DO INSTEAD UPDATE t SET v = 'x';
+"""
+    assert [each["v"] for each in records(script)] == ["UPDATE t SET v = 1; /* a /* b */ SELECT 1 INTO x", "café Aé"]
+
+
+def test_rows_of_inheriting_tables_and_of_tables_without_columns_are_read() -> None:
+    """As pg_dump --inserts writes them."""
+    script = """CREATE TABLE public.base (a integer);
+CREATE TABLE public.kid (x text
+)
+INHERITS (public.base);
+CREATE TABLE public.nothing (
+);
+CREATE TABLE public.parts (region text NOT NULL)
+PARTITION BY LIST (region);
+INSERT INTO public.kid VALUES (2, 'k');
+INSERT INTO public.nothing DEFAULT VALUES;
+INSERT INTO public.kid VALUES (3, B'101');
+"""
+    origin = Origin(format="sql")
+    found = [dict(record.values) for record in SqlReader(iter([script]), "x.sql").records(origin)]
+    assert found == [{"a": 2, "x": "k"}, {}, {"a": 3, "x": "101"}]
+    assert "public.parts" not in origin.tables
+
+
+def test_rows_of_copy_with_the_line_ends_of_windows_are_read_without_them() -> None:
+    """And a byte written by its number is part of a letter."""
+    script = "COPY t (id, v) FROM stdin;\r\n1\tx\r\n2\tcaf\\303\\251\r\n\\.\r\n"
+    assert records(script) == [{"id": "1", "v": "x"}, {"id": "2", "v": "café"}]
+    with pytest.raises(BadFile, match="UTF-8"):
+        records("COPY t (id, v) FROM stdin;\n1\t\\377\n\\.\n")
+
+
+@pytest.mark.parametrize("sign", [";", "\t", ","])
+def test_csv_of_other_writers_is_read(sign: str) -> None:
+    """A mark at the beginning, semicolons or tabs, line ends of Windows, line ends and signs in quotes."""
+    text = f'id{sign}v\r\n1{sign}"a{sign}b\r\nc"\r\n2{sign}\r\n3{sign}""\r\n'
+    assert cells(text) == [["1", f"a{sign}b\r\nc"], ["2", None], ["3", ""]]

@@ -103,7 +103,7 @@ def _wanted(item: Item, request: RestoreRequest) -> bool:
 
 def _step(item: Item, place: bytes, request: RestoreRequest, settings: Settings) -> RestoreStep:
     action, detail = _action(item, place, request, settings)
-    return RestoreStep(item=item.name, kind=KIND, action=action, rows=item.rows, size=item.size, detail=detail)
+    return RestoreStep(item=item.name, kind=KIND, action=action, rows=rows_of(item), size=item.size, detail=detail)
 
 
 def _action(item: Item, place: bytes, request: RestoreRequest, settings: Settings) -> tuple[Action, str]:
@@ -171,3 +171,9 @@ def _existing(folder: bytes) -> bytes:
     while folder and not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     return folder or b"/"
+
+
+def rows_of(item: Item) -> int | None:
+    """All rows of a captured database; None where it was too large to count them."""
+    uncounted = any(table["rows"] is None for table in (item.notes or {}).get("tables", []))
+    return None if uncounted else item.rows

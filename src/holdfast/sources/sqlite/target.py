@@ -13,7 +13,7 @@ from holdfast.model.plans import Action, ItemResult, RestorePlan
 from holdfast.model.snapshot import Item
 from holdfast.sources.base import Content, Manifest, RestoreRequest, Source
 from holdfast.sources.sqlite import comparing, placing, replacing
-from holdfast.sources.sqlite.deciding import DIFFERS, Decision, decide
+from holdfast.sources.sqlite.deciding import DIFFERS, Decision, decide, rows_of
 from holdfast.sources.sqlite.names import KIND, printable, side_files
 from holdfast.sources.sqlite.settings import Settings
 
@@ -88,7 +88,7 @@ class SqliteTarget:
         except SourceError as error:
             difference = f"{error.what} ({error.why})"
         status = "failed" if difference else "ok"
-        return [_result(item.label, action, item.rows, status, difference)]
+        return [_result(item.label, action, rows_of(item), status, difference)]
 
     # -- doing
 
@@ -108,7 +108,7 @@ class SqliteTarget:
         status = "failed" if bad else "ok"
         if notes.get("integrity") == "damaged":
             detail = (detail + "; " if detail else "") + "damaged already when it was captured"
-        return [_result(item.label, action, item.rows, status, detail), *tables]
+        return [_result(item.label, action, rows_of(item), status, detail), *tables]
 
     def _create(self, temporary: bytes, place: bytes, notes: dict[str, Any]) -> str:
         aside = placing.set_aside(place, self._request.label)

@@ -127,6 +127,8 @@ class MongoInterchange:
         """See Interchange."""
         try:
             return row_of(raw)
+        except RecursionError as error:
+            raise UsageError("values are nested too deep", hint="MongoDB takes 100 levels") from error
         except ValueError as error:
             raise UsageError("this is no document of BSON", why=str(error)) from error
 

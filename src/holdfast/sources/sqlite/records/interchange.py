@@ -115,7 +115,9 @@ def _taken(table: Table, name: str, value: Any) -> Value:
             raise UsageError(f"{value} is too large for SQLite", where=f"{table.name}.{name}")
         return value
     if isinstance(value, Decimal):
-        return float(value)
+        if math.isinf(number := float(value)):
+            raise UsageError(f"{str(value)[:40]} is too large for SQLite", where=f"{table.name}.{name}")
+        return number
     special = _special(table, name, *next(iter(value.items()))) if isinstance(value, dict) and len(value) == 1 else None
     return _json(value) if special is None else special
 
