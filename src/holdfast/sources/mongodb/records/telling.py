@@ -95,7 +95,11 @@ def read(value: Any) -> Any:
         return object_hook(found, READING) if next(iter(found), "").startswith("$") else found
     if isinstance(value, list):
         return [read(each) for each in value]
-    return float(value) if isinstance(value, Decimal) else value
+    if not isinstance(value, Decimal):
+        return value
+    if math.isinf(number := float(value)):
+        raise UsageError(f"{str(value)[:40]} is too large for a double", hint='say: {"$numberDecimal": "…"}')
+    return number
 
 
 def written(document: Any) -> bytes:
