@@ -15,7 +15,7 @@ from holdfast.sources.mongodb.documents import TIMESTAMP, elements
 from holdfast.sources.mongodb.place import Base
 from holdfast.sources.mongodb.values import RAW, raw_document
 
-_DUPLICATE = 11000
+DUPLICATE = 11000
 _LARGEST = 16 << 20
 _ZERO = bytes(8)
 _NOT_ZERO = bytes((1, 0, 0, 0, 1, 0, 0, 0))
@@ -24,11 +24,18 @@ _PLACEHOLDER = Timestamp(1, 1)  # the same
 
 @dataclass(slots=True)
 class Loaded:
-    """What became of documents handed to the server. Safe from any thread."""
+    """What became of documents handed to the server. Safe from any thread.
+
+    ``again``: whoever asks wants to try once more what clashed with a key: ``refused`` documents that were not
+    inserted, ``clashing`` (living, wanted) pairs that were not exchanged; the first are counted as duplicates too.
+    """
 
     inserted: int = 0
     duplicates: int = 0
     problems: list[str] = field(default_factory=list)
+    again: bool = False
+    refused: list[bytes] = field(default_factory=list)
+    clashing: list[tuple[bytes, bytes]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, inserted: int, duplicates: int, problems: list[str]) -> None:
@@ -41,16 +48,21 @@ class Loaded:
 
 def insert(base: Base, name: str, batch: list[bytes], loaded: Loaded, *, ordered: bool = False) -> None:
     """Insert one batch; what the server refuses is counted, the rest of the batch goes on. PyMongoError else."""
-    sent, held_back = _without_zero_timestamps(_sendable(batch, loaded))
+    batch = _sendable(batch, loaded)
+    sent, held_back = _without_zero_timestamps(batch)
     if not sent:
         return
     try:
         base[name].insert_many(list(map(raw_document, sent)), ordered=ordered, bypass_document_validation=True)
     except BulkWriteError as error:
         failures = error.details.get("writeErrors", [])
-        duplicates = sum(1 for each in failures if each.get("code") == _DUPLICATE)
-        others = [str(each.get("errmsg", "refused")) for each in failures if each.get("code") != _DUPLICATE]
-        loaded.add(len(sent) - len(failures), duplicates, others)
+        duplicates = [batch[each["index"]] for each in failures if each.get("code") == DUPLICATE]
+        others = [str(each.get("errmsg", "refused")) for each in failures if each.get("code") != DUPLICATE]
+        loaded.add(int(error.details.get("nInserted", 0)), len(duplicates), others)
+        if loaded.again:
+            loaded.refused += duplicates
+        if ordered and failures:  # the server stops at the first
+            insert(base, name, batch[failures[0]["index"] + 1 :], loaded, ordered=True)
     else:
         loaded.add(len(sent), 0, [])
     give_back_zero_timestamps(base, name, held_back)

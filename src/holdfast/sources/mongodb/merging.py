@@ -15,7 +15,7 @@ from holdfast.sources.mongodb.inventory import listed
 from holdfast.sources.mongodb.loading import Loaded, insert
 from holdfast.sources.mongodb.place import Base
 from holdfast.sources.mongodb.saved import Saved, batched
-from holdfast.sources.mongodb.swapping import Pair, by_ids, key_of, swap
+from holdfast.sources.mongodb.swapping import Pair, by_ids, exchange, key_of, swap
 from holdfast.sources.mongodb.values import RAW
 
 _AT_ONCE = 1000
@@ -47,7 +47,7 @@ class Merged:
     unchanged: int = 0
     differing: int = 0
     spared: int = 0
-    loaded: Loaded = field(default_factory=Loaded)
+    loaded: Loaded = field(default_factory=lambda: Loaded(again=True))
 
     def counts(self) -> dict[str, int]:
         """For a plan's step."""
@@ -63,6 +63,7 @@ def merge(base: Base, saved: Saved, item: Item, mode: Mode) -> Merged:
         _merge_ranges(base, saved, item, merged)
     else:
         _merge_looked_up(base, saved, item, merged)
+    merged.spared += exchange(base, item.label, merged.loaded)
     return merged
 
 

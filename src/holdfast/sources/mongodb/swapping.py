@@ -13,7 +13,7 @@ from pymongo.errors import BulkWriteError
 
 from holdfast.sources.mongodb.documents import elements, only
 from holdfast.sources.mongodb.inventory import listed
-from holdfast.sources.mongodb.loading import Loaded, give_back_zero_timestamps, insert, nonzero
+from holdfast.sources.mongodb.loading import DUPLICATE, Loaded, give_back_zero_timestamps, insert, nonzero
 from holdfast.sources.mongodb.place import Base
 from holdfast.sources.mongodb.values import RAW, identity, look, raw_document
 
@@ -38,6 +38,29 @@ def swap(base: Base, name: str, pairs: list[Pair], loaded: Loaded) -> int:
     return left + (_swap(base, name, some, loaded) if some else 0)
 
 
+def exchange(base: Base, name: str, loaded: Loaded) -> int:
+    """Try once more what clashed with a unique value of a document that has changed, or gone, since.
+
+    Documents that want each other's values: all of them go, then all come; who is refused even so is put back as it
+    was. How many were left because somebody else had changed them; ``loaded`` counts what stays refused.
+    """
+    pairs, documents = loaded.clashing, loaded.refused
+    if not pairs and not documents:
+        return 0
+    once = Loaded(again=True)
+    left = swap(base, name, pairs, once)
+    clashing, once.clashing = once.clashing, []
+    left += swap(base, name, [(living, b"") for living, _ in clashing], once)
+    wanted = {key_of(document): document for document in [*documents, *(document for _, document in clashing)]}
+    once.refused = []
+    insert(base, name, list(wanted.values()), once)
+    still = set(map(key_of, once.refused))
+    insert(base, name, [living for living, document in clashing if key_of(document) in still], Loaded())
+    loaded.add(once.inserted, len(still) - len(documents), once.problems)
+    loaded.clashing, loaded.refused = [], []
+    return left
+
+
 def by_ids(base: Base, name: str, documents: list[bytes]) -> list[bytes]:
     """The living documents with the ``_id`` of these."""
     keys = [RawBSONDocument(each, RAW)["_id"] for each in documents]
@@ -53,6 +76,7 @@ def _swap(base: Base, name: str, pairs: list[Pair], loaded: Loaded) -> int:
     changed = [nonzero(document) if document else (document, []) for _, document in pairs]
     sent = [(living, altered) for (living, _), (altered, _) in zip(pairs, changed, strict=True)]
     done, failed = _send(base, name, sent, loaded, guarded=True)
+    loaded.clashing += [pairs[at] for at, code in failed.items() if loaded.again and code == DUPLICATE]
     left = 0
     if done + len(failed) < len(sent):
         rest = [pair for at, pair in enumerate(sent) if at not in failed]
@@ -78,21 +102,24 @@ def _look_again(base: Base, name: str, pairs: list[Pair], loaded: Loaded) -> int
         elif there != document and not (not there and _has_another_key(living, document)):
             left += 1
     if odd:
-        _send(base, name, odd, loaded, guarded=False)
+        once = Loaded()
+        _send(base, name, odd, once, guarded=False)
+        loaded.add(0, 0, once.problems)
     return left
 
 
-def _send(base: Base, name: str, pairs: list[Pair], loaded: Loaded, *, guarded: bool) -> tuple[int, set[int]]:
-    """(writes that met their document, places of those that the server refused)."""
+def _send(base: Base, name: str, pairs: list[Pair], loaded: Loaded, *, guarded: bool) -> tuple[int, dict[int, int]]:
+    """(writes that met their document, the server's code by place for those that it refused)."""
     requests = [_request(living, document, guarded=guarded) for living, document in pairs]
     try:
         result = base[name].bulk_write(requests, ordered=False, bypass_document_validation=True)
     except BulkWriteError as error:
         failures = error.details.get("writeErrors", [])
-        loaded.add(0, 0, [str(each.get("errmsg", "refused")) for each in failures])
+        told = [each for each in failures if not loaded.again or each.get("code") != DUPLICATE]
+        loaded.add(0, 0, [str(each.get("errmsg", "refused")) for each in told])
         met = int(error.details.get("nMatched", 0)) + int(error.details.get("nRemoved", 0))
-        return met, {int(each["index"]) for each in failures}
-    return result.matched_count + result.deleted_count, set()
+        return met, {int(each["index"]): int(each.get("code", 0)) for each in failures}
+    return result.matched_count + result.deleted_count, {}
 
 
 def _request(living: bytes, document: bytes, *, guarded: bool) -> Write:
