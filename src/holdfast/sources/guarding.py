@@ -32,8 +32,8 @@ class Doer:
 class Kept:
     """One row that was deleted. ``transaction`` and ``began`` together name the transaction; times are ISO 8601 UTC.
 
-    ``operation``: "delete", "truncate", or "move" to another partition, where the row seems to be still.
-    ``part``: the partition it was in.
+    ``salt`` tells rows with the same number apart. ``operation``: "delete", "truncate", or "move" to another partition,
+    where the row seems to be still. ``part``: the partition it was in.
     """
 
     number: int
@@ -45,6 +45,7 @@ class Kept:
     at: str
     by: Doer
     part: str = ""
+    salt: str = ""
     shipment: str = ""
 
 

@@ -217,4 +217,4 @@ def _claimed(book: Book, guarded: Guarding, shipment: str) -> list[Row]:
 
 
 def _rows(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: int(str(row.values["id"])))
+    return sorted(rows, key=lambda row: (int(str(row.values["id"])), str(row.values.get("salt") or "")))

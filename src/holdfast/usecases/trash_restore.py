@@ -131,7 +131,7 @@ def _of(order: TrashRestoreOrder, book: Book) -> Iterator[tuple[Hashable, Kept]]
     rows = book.find(table, ("transaction_id",), [(order.discarded.transaction,)])
     for each in guarded.kept(rows):
         if each.began == order.discarded.began:
-            yield (each.number, each.table, tuple(each.row.values.items()), each.row.raw), each
+            yield (each.number, each.salt, each.table, tuple(each.row.values.items()), each.row.raw), each
 
 
 def _chosen(

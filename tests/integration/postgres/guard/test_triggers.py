@@ -115,6 +115,18 @@ def test_a_role_without_any_right_to_the_guard_deletes_as_before(
     assert first.began == second.began <= first.at
 
 
+def test_the_application_s_own_numbers_stay_what_they_were(
+    pg: PostgresServer, database: str, source: PostgresSource
+) -> None:
+    """lastval() is what its own insert gave, whatever it deletes after that."""
+    with psycopg.connect(pg.url(database)) as mine:
+        mine.execute("INSERT INTO registrations (event) VALUES (1)")
+        given = mine.execute("SELECT lastval()").fetchone()
+        for statement in ("DELETE FROM lines WHERE no < 5", "DELETE FROM events WHERE id = 2", "TRUNCATE lines"):
+            mine.execute(statement)
+            assert mine.execute("SELECT lastval()").fetchone() == given
+
+
 def test_what_is_rolled_back_is_not_kept(pg: PostgresServer, database: str, source: PostgresSource) -> None:
     """Rows are kept in the transaction that deletes them, and share its fate."""
     with pg.connect(database, autocommit=False) as connection:

@@ -25,12 +25,13 @@ _SHIPPING = 0x686F6C6467756172
 _WAIT = "SET LOCAL lock_timeout = '10s'"
 _CLAIM = f"""
 UPDATE {sql.NAME} d SET shipment = %s FROM (
-  SELECT id, dense_rank() OVER (ORDER BY began, transaction_id) AS place,
-    sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - size AS before FROM (
-    SELECT id, began, transaction_id, octet_length(old_row) AS size
-    FROM {sql.NAME} WHERE shipment IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+  SELECT id, salt, dense_rank() OVER (ORDER BY began, transaction_id) AS place,
+    sum(size) OVER (ORDER BY id, salt ROWS UNBOUNDED PRECEDING) - size AS before FROM (
+    SELECT id, salt, began, transaction_id, octet_length(old_row) AS size
+    FROM {sql.NAME} WHERE shipment IS NULL ORDER BY id, salt LIMIT %s FOR UPDATE SKIP LOCKED
   ) AS oldest
-) AS chosen WHERE chosen.id = d.id AND chosen.place <= {_TRANSACTIONS} AND chosen.before < {SHIPMENT_BYTES}
+) AS chosen WHERE chosen.id = d.id AND chosen.salt = d.salt
+  AND chosen.place <= {_TRANSACTIONS} AND chosen.before < {SHIPMENT_BYTES}
 """
 
 

@@ -45,7 +45,8 @@ def _kept(values: Mapping[str, Value]) -> Kept:
             why=f"it has {len(fields)} fields for {len(names)} columns",
         )  # fmt: skip
     return Kept(
-        number=int(text("id")), table=text("table_name"), row=Row(dict(zip(names, fields, strict=True))),
+        number=int(text("id")), salt=text("salt"), table=text("table_name"),
+        row=Row(dict(zip(names, fields, strict=True))),
         operation=text("operation"), transaction=text("transaction_id"), began=instant(text("began")),
         at=instant(text("at")), part=text("part"), shipment=text("shipment"),
         by=Doer(

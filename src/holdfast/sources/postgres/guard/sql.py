@@ -103,11 +103,13 @@ BEGIN
   RETURN NULL;
 END"""
 
+# no sequence numbers the rows: lastval() of the application's session must stay what it was
 CREATE = (
     f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
     f"REVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC",
     f"""CREATE TABLE IF NOT EXISTS {SCHEMA}.{TABLE} (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+  salt uuid NOT NULL DEFAULT gen_random_uuid(),
   transaction_id bigint NOT NULL,
   began timestamptz NOT NULL,
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -121,7 +123,8 @@ CREATE = (
   columns text[] NOT NULL,
   types text[] NOT NULL,
   old_row text NOT NULL,
-  shipment text
+  shipment text,
+  PRIMARY KEY (id, salt)
 )""",
     f"CREATE INDEX IF NOT EXISTS deleted_shipment ON {SCHEMA}.{TABLE} (shipment) WHERE shipment IS NOT NULL",
     f"CREATE TABLE IF NOT EXISTS {ENTITIES} (name text PRIMARY KEY, tables text[] NOT NULL)",
