@@ -7,6 +7,7 @@ same is asked of the server.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from holdfast.model.records import Key, Value
@@ -26,7 +27,7 @@ def _alike(value: Value) -> Value:
         return _number(repr(value)) or value
     if isinstance(value, str):
         return _number(value) or unicodedata.normalize("NFKD", value).casefold().rstrip()
-    return value
+    return repr(value) if isinstance(value, Mapping | list) else value
 
 
 def _number(text: str) -> Value:
