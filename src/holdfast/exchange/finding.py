@@ -78,6 +78,17 @@ def _is_side(path: Path) -> bool:
     return bool(_SIDE.fullmatch(path.name)) or path.name.startswith(".")
 
 
+def definitions_beside(path: str) -> str:
+    """The file of indexes and options that mongodump lays beside a collection, where it holds any; "" otherwise."""
+    stem = re.sub(r"\.bson(\.gz)?\Z", "", path)
+    for side in (Path(f"{stem}.metadata.json"), Path(f"{stem}.metadata.json.gz")):
+        if stem != path and side.is_file():
+            text = b"".join(opening.blocks(side))
+            if text.count(b'"key"') > 1 or not re.search(rb'"options"\s*:\s*\{\s*\}', text):
+                return side.name
+    return ""
+
+
 def _ending(path: Path) -> str:
     name = path.name.lower().removesuffix(".gz")
     return next((found for ending, found in _ENDINGS.items() if name.endswith(ending)), "")

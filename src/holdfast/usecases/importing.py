@@ -161,6 +161,9 @@ def _read(
     for reader, origin in parts:
         taker.take(reader, origin)
         origins.append(origin)
+        if side := finding.definitions_beside(origin.path):
+            known_ones = "its indexes and options are not imported; a restore makes those the source was backed up with"
+            taker.warnings[f"{side}: {known_ones}"] = None
     rows = spool.finished()
     result.warnings += [text for text in taker.warnings if text not in result.warnings]
     if not rows:

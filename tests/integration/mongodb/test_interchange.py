@@ -235,3 +235,16 @@ def test_documents_nested_too_deep_are_refused(
     path.write_bytes(bson.encode({"_id": 1, "x": document}))
     with pytest.raises(BadFile, match="nested"):
         imported(repository, source, path)
+
+
+@pytest.mark.usefixtures("cheap")
+def test_definitions_that_lie_beside_documents_are_told_as_left_out(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path
+) -> None:
+    """Nobody takes an import for what mongorestore would have made; the default index alone is no matter."""
+    source = filled(database)
+    export(repository, ExportOrder(entry=taken(repository, source), source=source, format="bson", to=tmp_path / "out"))
+    assert imported(repository, source, tmp_path / "out").warnings == []
+    side = tmp_path / "out" / database[1] / "events.metadata.json"
+    side.write_text(side.read_text().replace('"options": {}', '"options": {"capped": true}'))
+    assert "events.metadata.json" in imported(repository, source, tmp_path / "out").warnings[0]

@@ -15,8 +15,8 @@ from holdfast.usecases.exporting import ExportOrder, export
 
 pytestmark = pytest.mark.usefixtures("cheap")
 OBJECTS = r"""
-DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'Lo "reader') THEN CREATE ROLE "Lo
-  ""reader"; END IF; END$$;
+DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'Lo "reader') THEN
+  CREATE ROLE "Lo ""reader"; END IF; END$$;
 SELECT lo_from_bytea(4711, decode(repeat('00ff5c0a09', 500000), 'hex'));
 SELECT lo_from_bytea(4294967290, 'beyond the sign');
 SELECT lo_create(4712);
