@@ -14,6 +14,7 @@ from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.place import Place
 from holdfast.sources.mongodb.records.book import row_of
 from holdfast.sources.mongodb.records.journal import Journaled, roll_back_left_over
+from holdfast.sources.mongodb.source import MongoSource
 from holdfast.sources.records import Write
 
 
@@ -47,6 +48,8 @@ def test_a_document_whose_unique_value_was_taken_is_kept_and_told(database: tupl
         assert sorted(each["_id"] for each in plain.users.find()) == [1, 3, 4]
         kept = [bson.decode(each["was"][0]) for each in plain[kinds.JOURNAL].find()]
         assert {each["_id"]: each["email"] for each in kept} == {1: "a@x", 2: "b@x"}
+        findings = MongoSource(server.url(name)).examine()
+        assert any(each.what.startswith("2 documents that could not be put back") for each in findings)
         plain.users.delete_one({"_id": 4})
         assert roll_back_left_over(place.base(client)) == 0
         assert plain.users.find_one({"_id": 2}) == {"_id": 2, "email": "b@x"}

@@ -56,6 +56,11 @@ def _findings(place: Place, client: Client, choice: Choice) -> Iterator[Finding]
         base.command({"find": each.name, "limit": 1, "singleBatch": True})
     for what, mend in stands_still(place.database, paused(base)):
         yield Finding(level="warn", what=what, mend=mend)
+    if kept := base[kinds.JOURNAL].count_documents({"kept": True}):
+        yield Finding(
+            level="warn", what=f"{kept} documents that could not be put back are kept in {kinds.JOURNAL}",
+            mend="free the unique values they need; they are put back when holdfast next looks into the database",
+        )  # fmt: skip
     size = sum(each.size for each in data)
     yield Finding(level="ok", what=f"all {len(data)} collections can be read, {size >> 20} MiB of documents")
     name = data[0].name if data else None
