@@ -223,3 +223,26 @@ def test_partitions_and_tables_without_key_are_compared_too(world: World, applic
         assert one.execute("SELECT count(*) FROM marks").fetchone() == (2,)
         assert one.execute("SELECT count(*) FROM seats").fetchone() == (10,)
         assert one.execute("SELECT title FROM events WHERE id = 2").fetchone() == ("x",)
+
+
+@pytest.mark.parametrize("application", ["postgres"], indirect=True)
+def test_a_row_that_moved_to_another_partition_is_not_doubled(world: World, application: Application) -> None:
+    """The restore leaves it where it stands and says so; what was deleted in the same transaction comes back."""
+    application.run(
+        "CREATE TABLE seats (no int, state text, event int NOT NULL REFERENCES events (id) ON DELETE CASCADE,"
+        " PRIMARY KEY (no, state)) PARTITION BY LIST (state)",
+        "CREATE TABLE seats_new PARTITION OF seats FOR VALUES IN ('new')",
+        "CREATE TABLE seats_paid PARTITION OF seats FOR VALUES IN ('paid')",
+        "INSERT INTO seats SELECT n, 'new', 1 FROM generate_series(1, 4) n",
+    )
+    install(application.source, "event", EVENT)
+    application.run("UPDATE seats SET state = 'paid' WHERE no = 1", "DELETE FROM seats WHERE no = 2")
+    (entry,) = in_trash(world, application)
+    assert set(entry.operations) == {"move", "delete"}
+    with world.opened() as repository:
+        done = trash_restore(repository, TrashRestoreOrder(discarded=entry, source=application.source))
+    assert (done.left, done.created) == ({"public.seats": 1}, {"public.seats": 1})
+    with psycopg.connect(application.place) as one:
+        assert one.execute("SELECT no, state FROM seats ORDER BY 1").fetchall() == [
+            (1, "paid"), (2, "new"), (3, "new"), (4, "new"),
+        ]  # fmt: skip
