@@ -87,10 +87,13 @@ def _missing(
     for (name, columns), group in by_edge.items():
         table = tables.get(name)
         there = rows_by_key(find, table, columns, [each.key for each in group]) if table is not None else {}
+        strangers: dict[Key, bool] = {}
         for each in group:
-            rows = there.get(typed(each.key))
+            rows = there.get(same := typed(each.key))
             now = rows[0] if rows else None
-            if now is None or (table and each.row and is_somebody_else(table, each.row, now)):
+            if same not in strangers:
+                strangers[same] = now is None or bool(table and each.row and is_somebody_else(table, each.row, now))
+            if strangers[same]:
                 yield each, now
 
 
