@@ -46,6 +46,12 @@ def passed_over(row: Mapping[str, Any]) -> str:
     return ""
 
 
+def id_of(row: Mapping[str, Any]) -> str:
+    """What the application calls the backup; "" when it has no name."""
+    named = {name.casefold(): value for name, value in row.items()}
+    return str(next((named[name] for name in _IDS if named.get(name) is not None), ""))
+
+
 def reader_of(row: Mapping[str, Any], table: str) -> tuple[Reader, Origin] | None:
     """How to read the backup in one row; None when the row holds none (a failed run).
 
@@ -53,7 +59,7 @@ def reader_of(row: Mapping[str, Any], table: str) -> tuple[Reader, Origin] | Non
     """
     named = {name.casefold(): value for name, value in row.items()}
     origin = Origin(format="table", path=f"table {table}")
-    origin.id = str(next((named[name] for name in _IDS if named.get(name) is not None), ""))
+    origin.id = id_of(row)
     origin.is_named = bool(origin.id)
     stated = next((named[name] for name in _TIMES if named.get(name)), "")
     origin.created_at = instant(stated) or instant_of_id(origin.id)

@@ -235,7 +235,7 @@ def _in_database(order: ImportOrder, stack: contextlib.ExitStack) -> Iterator[tu
         plain = _plain(book, row)
         found = old_tables.reader_of(plain, tables[0].name)
         if why := old_tables.passed_over(plain):
-            yield found[1].id if found is not None else "", why
+            yield old_tables.id_of(plain), why
         elif found is not None:
             yield found[1].id, [found]
 

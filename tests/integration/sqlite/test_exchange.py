@@ -164,7 +164,10 @@ def test_backups_in_a_table_of_the_application_become_snapshots(
     ]
     assert (newest(repository).info.more or {})["import"]["facts"]["created_by"] == "ann"
     again = from_table(repository, shop, elsewhere, "database_backups")
-    assert [each.id for each in again.backups] == ["backup-1700000000001"]
+    assert [(each.id, each.skipped, each.snapshot is None) for each in again.backups if each.snapshot is None] == [
+        ("backup-1700000000002", "its status is failed", True)
+    ]
+    assert [each.id for each in again.backups if each.snapshot] == ["backup-1700000000001"]
     assert rows(repository, newest(repository), shop)["tickets"][0]["code"] == "old"
 
 
