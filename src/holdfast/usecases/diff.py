@@ -152,7 +152,7 @@ def _wanted(one: Book, two: Book, items: tuple[str, ...]) -> list[str]:
         return whole
     found: list[str] = []
     for item in items:
-        matching = [item] if item in known else [name for name in whole if fnmatch.fnmatchcase(name, item)]
+        matching = [item] if item in known else [name for name in whole if _fits(name, item)]
         if not matching:
             try:
                 matching = [table_named(one, item).name]
@@ -160,6 +160,11 @@ def _wanted(one: Book, two: Book, items: tuple[str, ...]) -> list[str]:
                 matching = [table_named(two, item).name]
         found += matching
     return list(dict.fromkeys(found))
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """A pattern without a schema means tables of any."""
+    return any(fnmatch.fnmatchcase(each, pattern) for each in (name, name.rpartition(".")[2]))
 
 
 def _count(book: Book, table: Table) -> int:
