@@ -25,12 +25,12 @@ from holdfast.usecases.entity_finding import (
     Subject,
     choose,
     closure_in,
-    closure_saved,
     graph_for,
     missing_live,
     root_of,
 )
 from holdfast.usecases.entity_restore import exposes, locking, refuse, require_only_ours
+from holdfast.usecases.entity_saved import closure_saved
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,6 @@ from holdfast.entities.closure import Closure, Limits, Rows
 from holdfast.entities.declared import Declaration
 from holdfast.entities.graph import Graph, graph_of
 from holdfast.entities.naming import require_column
-from holdfast.entities.saved import SpelledAlike
 from holdfast.entities.searching import closure_of
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.events import Reporter, silent
@@ -24,7 +23,6 @@ from holdfast.planning import names
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book
-from holdfast.usecases.entity_people import with_people
 from holdfast.usecases.looking import open_book
 from holdfast.usecases.row_protection import is_row_undo
 
@@ -252,46 +250,6 @@ def choose(repository: Repository, subject: Subject, wanted: str | None) -> Snap
             return entry
     until = f" until {wanted}" if wanted else ""
     raise _nowhere(repository, subject, f"not in any snapshot{until}", None)
-
-
-def closure_saved(repository: Repository, book: Book, subject: Subject, entry: SnapshotEntry) -> Closure:
-    """The entity as the snapshot ``entry`` has it, which ``book`` looks into. UsageError when it is not in it."""
-    graph = _as_it_was(graph_for(book, subject, saved=True), entry)
-    root = root_of(book, graph, subject)
-    if root is None:
-        raise missing_live(repository, subject)
-    whole = not entry.info.partial
-    found = closure_in(book, graph, subject, root, whole=whole)
-    if not whole and left_out(entry, found):
-        found = max(found, closure_in(SpelledAlike(book), graph, subject, root, whole=False), key=_owned)
-    return with_people(repository, entry, book, found) if (entry.info.more or {}).get("entity") else found
-
-
-def _as_it_was(graph: Graph, entry: SnapshotEntry) -> Graph:
-    """With the kinds that inferred edges had when the entity's own snapshot was taken, which holds some tables only."""
-    kinds = ((entry.info.more or {}).get("entity") or {}).get("kinds") or {}
-    edges = tuple(
-        replace(edge, kind=kind, up=kind)
-        if not edge.declared and not edge.down and (kind := kinds.get(edge.name)) is not None else edge
-        for edge in graph.edges
-    )  # fmt: skip
-    return replace(graph, edges=edges)
-
-
-def left_out(entry: SnapshotEntry, closure: Closure) -> list[str]:
-    """In words, rows that an entity's own snapshot holds and that do not belong to it by what is declared now."""
-    told = (entry.info.more or {}).get("entity") or {}
-    counts = closure.counts("owned")
-    return [
-        f"snapshot {short(entry.info.id)} holds {number} rows of {table}, and by what is declared now "
-        f"{counts.get(table, 0)} of them belong to it: the others stay where they are"
-        for table, number in (told.get("rows") or {}).items()
-        if counts.get(table, 0) < number
-    ]
-
-
-def _owned(closure: Closure) -> int:
-    return sum(closure.counts("owned").values())
 
 
 def missing_live(repository: Repository, subject: Subject) -> UsageError:

@@ -18,7 +18,8 @@ from holdfast.model.records import Did, Key, Row, Table
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.records import Exposed, LiveBook, LiveTransaction
 from holdfast.usecases.entity_backup import blobs_of
-from holdfast.usecases.entity_finding import Subject, choose, closure_saved, left_out, title_of
+from holdfast.usecases.entity_finding import Subject, choose, title_of
+from holdfast.usecases.entity_saved import closure_saved, left_out
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
 
