@@ -49,9 +49,15 @@ def _values(oid: str, operation: str) -> str:
 
 _INTO = f"INSERT INTO {SCHEMA}.{TABLE} ({_COLUMNS})"
 
-_STATEMENT = f"""BEGIN
-  {_INTO}
-  SELECT {_values("TG_RELID", "delete")}, (gone.*)::text FROM holdfast_gone AS gone;
+# numbers and salt of a statement are made once: a clock and a uuid for each row would cost more than keeping it
+_STATEMENT = f"""<<kept>>
+DECLARE
+  first bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+  salt uuid := gen_random_uuid();
+BEGIN
+  {_INTO.replace("(", "(id, salt, ")}
+  SELECT kept.first + row_number() OVER (), kept.salt, {_values("TG_RELID", "delete")}, (gone.*)::text
+  FROM holdfast_gone AS gone;
   RETURN NULL;
 END"""
 # an UPDATE that moves a row to another partition is a delete in the first: the row is there again, with what its key
