@@ -104,6 +104,9 @@ def import_(repository: Repository, order: ImportOrder) -> ImportResult:
                 continue
             ready.append(_read(order, stack, book, name, parts, result))
         for each in ready:
+            if each.imported.id in known and not each.imported.origin.is_named:
+                told = f"{each.imported.id} was imported before as {known[each.imported.id]}, and says no id of its own"
+                result.warnings.append(f"{told}: this is another snapshot")
             if each.imported.id in known and each.imported.origin.is_named:
                 each.imported.skipped = f"imported before as {known[each.imported.id]}"
             elif not order.dry_run:

@@ -248,3 +248,16 @@ def test_definitions_that_lie_beside_documents_are_told_as_left_out(
     side = tmp_path / "out" / database[1] / "events.metadata.json"
     side.write_text(side.read_text().replace('"options": {}', '"options": {"capped": true}'))
     assert "events.metadata.json" in imported(repository, source, tmp_path / "out").warnings[0]
+
+
+@pytest.mark.usefixtures("cheap")
+def test_a_file_without_an_id_that_is_imported_twice_is_told(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path
+) -> None:
+    """Nobody can know whether it is the same; the snapshot that was made of it before is named."""
+    source = filled(database)
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"_id": 1}\n')
+    assert imported(repository, source, path).warnings == []
+    first = repository.snapshots()[-1].info.id
+    assert first in imported(repository, source, path).warnings[0]
