@@ -41,14 +41,15 @@ def suggestions(book: Rows, graph: Graph) -> list[Suggestion]:
     """Compared are samples of every table with the keys of the root and of tables it owns."""
     known = {(edge.reference.table, column) for edge in graph.edges for column in edge.reference.columns}
     known |= {(each.table, column) for each in book.references for column in each.columns}
-    samples = {name: list(islice(book.rows(table), _SAMPLE)) for name, table in book.tables.items()}
+    whole = {name: table for name, table in book.tables.items() if not table.root}  # partitions are told of there
+    samples = {name: list(islice(book.rows(table), _SAMPLE)) for name, table in whole.items()}
     paths = {name: _paths(rows) for name, rows in samples.items()}
     found = []
     for target in graph.owned:
         table = book.tables[target]
         if len(table.key) != 1:
             continue
-        is_numeric = any(str(row.values.get(table.key[0])).isdigit() for row in samples[target][:1])
+        is_numeric = any(str(row.values.get(table.key[0])).isdigit() for row in samples.get(target, ())[:1])
         for name, values in paths.items():
             for path, seen in values.items():
                 if (name, path) in known or (name == target and path == table.key[0]):
