@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from holdfast.entities.declared import Declaration
-from holdfast.wiring.surroundings import PASSPHRASE, REFERENCE_FORMS
+from holdfast.model.keeping import KeepRules
+from holdfast.wiring import checks, sections
+from holdfast.wiring.checks import checked
+from holdfast.wiring.surroundings import PASSPHRASE
+from holdfast.wiring.units import duration_text
 
-_REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|(file|cmd|credential):.+)\Z", re.DOTALL)
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
-
-
-def check_reference(text: str) -> str:
-    """A secret is only ever referred to; ValueError for anything else (the value is not repeated)."""
-    if not _REFERENCE.match(text):
-        raise ValueError(f"a secret is not written here but referred to: {REFERENCE_FORMS}")
-    return text
 
 
 def check_source_name(name: str) -> str:
@@ -35,10 +32,10 @@ class RepositorySettings:
     ``single_writer`` allows a store that cannot refuse to overwrite, for one writer at a time.
     """
 
-    url: str
-    passphrase: str = f"env:{PASSPHRASE}"
-    password: str | None = None
-    single_writer: bool = False
+    url: str = checked(checks.text)
+    passphrase: str = checked(checks.reference, f"env:{PASSPHRASE}")
+    password: str | None = checked(checks.reference, None)
+    single_writer: bool = checked(checks.flag, False)  # noqa: FBT003 - the default of the field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +45,28 @@ class SourceSettings:
     ``exclude`` patterns of tables or collections, or gitignore lines. ``allow_write_token``: one row may be written
     into a table of holdfast's own, so that unchanged data can be skipped safely across restarts of the server.
     ``exclude_caches`` leaves folders marked with CACHEDIR.TAG out, ``one_file_system`` stays on the file system
-    the folder is on.
+    the folder is on. From ``tier`` on: None takes what the tier and [defaults] say.
     """
 
-    url: str
-    password: str | None = None
-    tables: tuple[str, ...] = ()
-    collections: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    owner: bool = True
-    acl: bool = True
-    allow_write_token: bool = True
-    exclude_caches: bool = False
-    one_file_system: bool = False
+    url: str = checked(checks.text)
+    password: str | None = checked(checks.reference, None)
+    tables: tuple[str, ...] = checked(checks.texts, ())
+    collections: tuple[str, ...] = checked(checks.texts, ())
+    exclude: tuple[str, ...] = checked(checks.texts, ())
+    owner: bool = checked(checks.flag, True)  # noqa: FBT003 - here and below: the default of the field
+    acl: bool = checked(checks.flag, True)  # noqa: FBT003
+    allow_write_token: bool = checked(checks.flag, True)  # noqa: FBT003
+    exclude_caches: bool = checked(checks.flag, False)  # noqa: FBT003
+    one_file_system: bool = checked(checks.flag, False)  # noqa: FBT003
+    tier: str | None = checked(checks.one_of(*sections.TIERS), None)
+    environment: str | None = checked(checks.text, None)
+    timezone: str | None = checked(checks.zone, None)
+    keep: KeepRules | None = checked(sections.keep, None)
+    keep_triggers: tuple[str, ...] | None = checked(checks.texts, None)
+    schedules: tuple[sections.ScheduleSettings, ...] | None = checked(
+        checks.each_of(checks.of_shape(sections.ScheduleSettings)), None
+    )
+    health: sections.HealthSettings | None = checked(checks.of_shape(sections.HealthSettings), None)
 
     @property
     def scheme(self) -> str:
@@ -98,6 +104,14 @@ class Settings:
     repository: RepositorySettings
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     entities: Mapping[str, Declaration] = field(default_factory=dict)
+    defaults: sections.DefaultSettings = field(default_factory=sections.DefaultSettings)
+    tiers: Mapping[str, sections.TierSettings] = field(default_factory=dict)
+    running: sections.RunningSettings = field(default_factory=sections.RunningSettings)
+    journal: sections.JournalSettings = field(default_factory=sections.JournalSettings)
+    serve: sections.ServeSettings = field(default_factory=sections.ServeSettings)
+    alerts: sections.AlertSettings = field(default_factory=sections.AlertSettings)
+    cost: sections.CostSettings | None = None
+    secrets: sections.SecretSettings = field(default_factory=sections.SecretSettings)
 
     def plain(self) -> dict[str, Any]:
         """As JSON would hold it; what is not set is left out."""
@@ -108,4 +122,6 @@ class Settings:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {"from" if key == "from_" else key: _plain(each) for key, each in value.items() if each is not None}
+    if isinstance(value, timedelta):
+        return duration_text(value)
     return [_plain(each) for each in value] if isinstance(value, tuple) else value

@@ -6,6 +6,7 @@ The environment is read here and nowhere else.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
@@ -17,11 +18,20 @@ from holdfast.model.secret import Redactor, Secret
 
 REFERENCE_FORMS = "env:NAME, file:PATH, cmd:COMMAND or credential:NAME"
 
+_REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|(file|cmd|credential):.+)\Z", re.DOTALL)
+
 PASSPHRASE = "HOLDFAST_PASSPHRASE"  # noqa: S105 - the variable, not its value
 PASSPHRASE_FILE = f"{PASSPHRASE}_FILE"
 CREDENTIAL = "holdfast.passphrase"
 
 _COMMAND_SECONDS = 120
+
+
+def check_reference(text: str) -> str:
+    """A secret is only ever referred to; ValueError for anything else (the value is not repeated)."""
+    if not _REFERENCE.match(text):
+        raise ValueError(f"a secret is not written here but referred to: {REFERENCE_FORMS}")
+    return text
 
 
 def own_variables() -> tuple[str, ...]:

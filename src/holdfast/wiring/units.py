@@ -39,3 +39,12 @@ def parse_size(text: str) -> int:
     if found is None or found[2].lower() not in _BYTES:
         raise UsageError(f"{text!r} is not a size", hint="write 500000, 64KiB, 1MiB, 20GB")
     return int(float(found[1]) * _BYTES[found[2].lower()])
+
+
+def duration_text(value: timedelta) -> str:
+    """A duration as it would be written in holdfast.toml: the largest unit that leaves no rest."""
+    seconds = value.total_seconds()
+    for unit in ("w", "d", "h", "m"):
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+    return f"{seconds:g}s"

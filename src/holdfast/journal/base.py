@@ -1,0 +1,74 @@
+"""The contract every journal keeps. The suite in tests/contracts/journal_contract.py checks each sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from holdfast.model.run import LogLine, Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQuery:
+    """Runs, newest first. ``before``: a cursor, the ``next`` of the page before. Empty filters let everything through."""
+
+    sources: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    statuses: Sequence[str] = ()
+    since: str | None = None
+    limit: int = 50
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """``next`` is None on the last page; a cursor stays valid while runs are added."""
+
+    runs: Sequence[Run] = field(default_factory=list)
+    next: str | None = None
+
+
+class Journal(Protocol):
+    """Runs and their logs. Any method may be called from any thread and any process at once."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a password."""
+        ...
+
+    def put(self, run: Run) -> None:
+        """Keep the run as it is now; replaces what is there under its id. A run that is over stays as it ended."""
+        ...
+
+    def write(self, run: str, lines: Sequence[LogLine]) -> None:
+        """Add lines to a run's log; a line whose number is there already is not written again."""
+        ...
+
+    def get(self, run: str) -> Run | None:
+        """One run, by its whole id."""
+        ...
+
+    def lines(self, run: str, after: int = 0, limit: int = 1000) -> Sequence[LogLine]:
+        """Lines of a run's log with a number above ``after``, in order."""
+        ...
+
+    def runs(self, query: RunQuery) -> Page:
+        """What the query asks for."""
+        ...
+
+    def unfinished(self) -> Sequence[Run]:
+        """Runs that are queued or running as far as the journal knows, oldest first."""
+        ...
+
+    def remember(self, key: str, value: str | None) -> None:
+        """Keep a small fact of the service (a schedule's last appointment, an alert's state); None drops it."""
+        ...
+
+    def recall(self, prefix: str) -> dict[str, str]:
+        """Every fact whose key begins with ``prefix``."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...

@@ -1,0 +1,178 @@
+"""The sections of holdfast.toml beside the repository, the sources and the entities: what runs by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from holdfast.model.keeping import KeepRules
+from holdfast.wiring import checks
+from holdfast.wiring.checks import Place, Problem, checked
+
+TIERS = ("critical", "important", "supporting")
+SCOPES = (
+    "status:read", "backup:run", "snapshot:read", "data:read", "restore:new-place", "restore:in-place", "delete",
+    "config", "keys", "audit:read",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Keep:
+    last: int | None = checked(checks.count, None)
+    within: timedelta | None = checked(checks.duration, None)
+    hourly: int | None = checked(checks.count, None)
+    daily: int | None = checked(checks.count, None)
+    weekly: int | None = checked(checks.count, None)
+    monthly: int | None = checked(checks.count, None)
+    yearly: int | None = checked(checks.count, None)
+
+
+def keep(place: Place, value: object, problems: list[Problem]) -> KeepRules:
+    """``{ daily = 30, weekly = 12 }``."""
+    before = len(problems)
+    values = checks.table(place, value, _Keep, problems)
+    return KeepRules(**values) if len(problems) == before else KeepRules()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings:
+    """One of ``cron`` and ``every``. ``only``, ``pin`` and ``label`` are as those of ``holdfast backup``."""
+
+    name: str | None = checked(checks.text, None)
+    cron: str | None = checked(checks.text, None)
+    every: timedelta | None = checked(checks.duration, None)
+    timezone: str | None = checked(checks.zone, None)
+    jitter: timedelta = checked(checks.duration, timedelta(0))
+    only: tuple[str, ...] = checked(checks.texts, ())
+    pin: bool = checked(checks.flag, False)  # noqa: FBT003 - the default of the field
+    label: str | None = checked(checks.text, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthSettings:
+    """What is asked of a source. ``max_age``: of its newest good snapshot; None: its tier's RPO, or its schedule's.
+
+    ``min_count`` snapshots kept; ``min_size`` of the data; ``min_rows``; ``max_row_drop`` and ``max_size_change`` in
+    percent against its own baseline; ``reach``: how far back retention must reach.
+    """
+
+    max_age: timedelta | None = checked(checks.duration, None)
+    min_count: int | None = checked(checks.count, None)
+    min_size: int | None = checked(checks.size, None)
+    min_rows: int | None = checked(checks.count, None)
+    max_row_drop: float | None = checked(checks.number, None)
+    max_size_change: float | None = checked(checks.number, None)
+    reach: timedelta | None = checked(checks.duration, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierSettings:
+    """How much may be lost (``rpo``) and how long recovery may take (``rto``), with defaults for its sources."""
+
+    rpo: timedelta | None = checked(checks.duration, None)
+    rto: timedelta | None = checked(checks.duration, None)
+    keep: KeepRules | None = checked(keep, None)
+    schedules: tuple[ScheduleSettings, ...] = checked(checks.each_of(checks.of_shape(ScheduleSettings)), ())
+    health: HealthSettings | None = checked(checks.of_shape(HealthSettings), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefaultSettings:
+    """For every source that does not say otherwise. ``keep_triggers`` empty: every trigger counts."""
+
+    environment: str = checked(checks.text, "production")
+    timezone: str = checked(checks.zone, "UTC")
+    tier: str | None = checked(checks.one_of(*TIERS), None)
+    keep: KeepRules | None = checked(keep, None)
+    keep_triggers: tuple[str, ...] = checked(checks.texts, ())
+    schedules: tuple[ScheduleSettings, ...] = checked(checks.each_of(checks.of_shape(ScheduleSettings)), ())
+    health: HealthSettings | None = checked(checks.of_shape(HealthSettings), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningSettings:
+    """``[running]``: how work is done. ``bandwidth`` bytes a second to the store; ``retries`` of a failed run.
+
+    ``check_every`` and ``prune_every``: the repository's own care, None never. ``undelete``: how long what was
+    forgotten can be brought back before prune frees it.
+    """
+
+    concurrency: int = checked(checks.count, 1)
+    bandwidth: int | None = checked(checks.size, None)
+    retries: int = checked(checks.count, 5)
+    check_every: timedelta | None = checked(checks.duration, timedelta(days=7))
+    prune_every: timedelta | None = checked(checks.duration, timedelta(days=1))
+    undelete: timedelta = checked(checks.duration, timedelta(days=14))
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalSettings:
+    """``url``: ``sqlite:PATH`` or ``postgresql://…``; None: a file in the state folder."""
+
+    url: str | None = checked(checks.text, None)
+    password: str | None = checked(checks.reference, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AliasSettings:
+    """An old path that answers as ``/api/cron/backup`` or ``/api/backups`` do, with its own names for counts.
+
+    ``answer`` is the shape: "cron" (A4) or "manual" (C5). ``counts``: JSON name to table, ``{featuredEntryCount =
+    "public.featured"}``.
+    """
+
+    path: str = checked(checks.text)
+    answer: str = checked(checks.one_of("cron", "manual"), "cron")
+    sources: tuple[str, ...] = checked(checks.texts, ())
+    counts: Mapping[str, str] = checked(checks.by_name(checks.text), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """``[serve]``. ``second_person``: scopes whose acts need another person's consent. ``public_url`` in alerts."""
+
+    listen: str = checked(checks.text, "127.0.0.1:8470")
+    public_url: str | None = checked(checks.text, None)
+    cron_secret: str | None = checked(checks.reference, "env:CRON_SECRET")
+    refresh: timedelta = checked(checks.duration, timedelta(minutes=5))
+    second_person: tuple[str, ...] = checked(checks.each_of(checks.one_of("restore:in-place", "retention")), ())
+    aliases: tuple[AliasSettings, ...] = checked(checks.each_of(checks.of_shape(AliasSettings)), ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelSettings:
+    """``[alerts.channels.NAME]``: an Apprise URL, or a webhook of our own with ``secret`` to sign with."""
+
+    url: str = checked(checks.reference)
+    kind: str = checked(checks.one_of("apprise", "webhook"), "apprise")
+    secret: str | None = checked(checks.reference, None)
+    severity: str = checked(checks.one_of("critical", "warning", "info"), "warning")
+    sources: tuple[str, ...] = checked(checks.texts, ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertSettings:
+    """``[alerts]``. ``quiet`` "22:00-07:00": only critical ones then. ``ping``: URL told after each good round."""
+
+    channels: Mapping[str, ChannelSettings] = checked(checks.by_name(checks.of_shape(ChannelSettings)), None)
+    quiet: str | None = checked(checks.text, None)
+    digest: str | None = checked(checks.text, "0 8 * * 1")
+    ping: str | None = checked(checks.reference, None)
+    sentry: str | None = checked(checks.reference, None)
+    textfile: str | None = checked(checks.text, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostSettings:
+    """``[cost]``: what a GB-month of storage costs, in ``currency``."""
+
+    per_gb_month: float = checked(checks.number)
+    currency: str = checked(checks.text, "USD")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretSettings:
+    """``[secrets]``: after how long a reminder to rotate comes."""
+
+    rotate_after: timedelta = checked(checks.duration, timedelta(days=90))
