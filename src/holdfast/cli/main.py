@@ -38,6 +38,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "guard": ("guard:guard", "Keep whatever anybody deletes from an application."),
     "trash": ("trash:trash", "List what was deleted, by whom; bring it back."),
     "status": ("status:status", "Say what would be lost now."),
+    "serve": ("serve:serve", "Run the scheduler, the HTTP API and the dashboard."),
     "check": ("check:check", "Verify that the repository holds what it should."),
     "forget": ("forget:forget", "Drop snapshots; prune frees their space."),
     "unforget": ("forget:unforget", "Bring forgotten snapshots back, until their space was freed."),

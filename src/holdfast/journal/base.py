@@ -11,7 +11,7 @@ from holdfast.model.run import LogLine, Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:
-    """Runs, newest first. ``before``: a cursor, the ``next`` of the page before. Empty filters let everything through."""
+    """Runs, newest first. ``before``: a cursor, the ``next`` of the page before. Empty filters let all through."""
 
     sources: Sequence[str] = ()
     kinds: Sequence[str] = ()

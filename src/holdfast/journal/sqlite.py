@@ -120,12 +120,13 @@ class SqliteJournal:
         if value is None:
             self._all("delete from facts where key = ?", key)
         else:
-            self._all("insert into facts values (?, ?) on conflict (key) do update set value = excluded.value", key, value)
+            change = "insert into facts values (?, ?) on conflict (key) do update set value = excluded.value"
+            self._all(change, key, value)
 
     def recall(self, prefix: str) -> dict[str, str]:
         """See Journal."""
         rows = self._all("select key, value from facts where substr(key, 1, ?) = ?", len(prefix), prefix)
-        return {key: value for key, value in rows}
+        return dict(rows)
 
     def close(self) -> None:
         """See Journal."""

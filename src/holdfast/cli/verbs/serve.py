@@ -1,0 +1,37 @@
+"""``holdfast serve``."""
+
+from __future__ import annotations
+
+import contextlib
+
+import click
+
+from holdfast.cli.face import Face
+from holdfast.cli.opening import configuration
+from holdfast.cli.options import verb
+from holdfast.model.errors import MissingTool
+
+_EXAMPLES = """
+holdfast serve
+holdfast serve --listen 0.0.0.0:8470
+"""
+
+
+@verb("serve", examples=_EXAMPLES)
+@click.option("--listen", metavar="HOST:PORT", help="Where to answer; 127.0.0.1:8470 unless the configuration says.")
+def serve(face: Face, listen: str | None) -> None:
+    """Run the scheduler, the HTTP API and the dashboard."""
+    try:
+        from holdfast.web import serving
+        from holdfast.web.app import create_app
+    except ImportError as error:
+        raise MissingTool(
+            "the server is not installed", why=str(error), hint="pip install 'holdfast[server]'"
+        ) from error
+    from holdfast.service.service import Service
+
+    found = configuration(face)
+    with contextlib.closing(Service(found)) as service:
+        where = listen or found.settings.serve.listen
+        face.note(f"dashboard and API: http://{where}/")
+        serving.serve(create_app(service, lambda _request: None), where)

@@ -1,0 +1,64 @@
+"""Orders that people, schedules and programs give: a backup, a restore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.model.events import Reporter
+from holdfast.model.run import Run, RunStatus
+from holdfast.service.recording import Outcome, error_of
+from holdfast.service.work import Order
+from holdfast.usecases.backup import BackupRequest, BackupResult, backup
+from holdfast.wiring.build import App
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupWish:
+    """One source. ``schedule`` and ``due_at``: the appointment it keeps."""
+
+    source: str
+    trigger: str = "api"
+    who: str = ""
+    name: str | None = None
+    pin: bool = False
+    only: tuple[str, ...] = ()
+    schedule: str = ""
+    due_at: str | None = None
+
+
+def backup_order(wish: BackupWish) -> Order:
+    """The order for it."""
+
+    def work(app: App, report: Reporter, run: Run) -> Outcome:
+        app.begin_opening()
+        request = BackupRequest(
+            sources=app.sources((wish.source,)), name=wish.name, pin=wish.pin, trigger=wish.trigger, only=wish.only,
+            created_by=wish.who, run=run.id, width=app.width, report=report, config=app.configuration.text,
+        )  # fmt: skip
+        return _outcome(app, backup(app.repository, request))
+
+    return Order(
+        kind="backup", work=work, key=f"backup:{wish.source}", sources=(wish.source,), trigger=wish.trigger,
+        who=wish.who, schedule=wish.schedule, due_at=wish.due_at,
+    )  # fmt: skip
+
+
+def _outcome(app: App, result: BackupResult) -> Outcome:
+    if result.failures:
+        error = next(iter(result.failures.values()))
+        return Outcome(status=RunStatus.FAILED, error=error_of(error, app.configuration.around.redactor))
+    infos = result.snapshots
+    complete = all(info.status == "complete" for info in infos)
+    rows = [info.rows for info in infos]
+    return Outcome(
+        status=RunStatus.SUCCEEDED if complete else RunStatus.INCOMPLETE,
+        numbers={
+            "snapshots": [info.id for info in infos],
+            "rows": None if None in rows else sum(each or 0 for each in rows),
+            "items": sum(info.item_count for info in infos),
+            **{
+                name: sum(getattr(info, name) for info in infos)
+                for name in ("bytes_source", "bytes_read", "bytes_new", "bytes_stored")
+            },
+        },
+    )

@@ -1,0 +1,1 @@
+"""The HTTP face: an API for programs and a dashboard for people, over one service."""

@@ -1,0 +1,1 @@
+"""/api: resources for programs, and the old contracts as they are."""

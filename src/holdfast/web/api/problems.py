@@ -1,0 +1,73 @@
+"""Errors as application/problem+json, with the codes the command line has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.secret import Redactor
+
+_STATUS = {
+    "unauthorized": 401, "forbidden": 403, "not-found": 404, "usage": 422, "busy": 409, "no-repository": 503,
+    "wrong-key": 503, "storage": 503, "storage-full": 507, "damaged": 500, "rolled-back": 500, "source": 502,
+    "target": 409,
+}  # fmt: skip
+
+
+class Problem(BaseModel):
+    """RFC 9457, with what, where, why and hint as everywhere in holdfast."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    where: str = ""
+    why: str = ""
+    hint: str = ""
+
+
+def problem_of(error: BaseException, redactor: Redactor) -> Problem:
+    """Any exception as a problem, without secrets."""
+    if isinstance(error, HoldfastError):
+        told = {name: redactor.clean(getattr(error, name)) for name in ("where", "why", "hint")}
+        return Problem(title=redactor.clean(error.what), status=_STATUS.get(error.code, 500), code=error.code, **told)
+    return Problem(title="something went wrong that should not", status=500, code="defect", why=type(error).__name__)
+
+
+def install(app: FastAPI, redactor: Redactor) -> None:
+    """Let every error of ``app`` be told as a problem."""
+
+    def respond(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+        return JSONResponse(
+            problem.model_dump(), problem.status, media_type="application/problem+json", headers=headers
+        )
+
+    async def failed(_request: Request, error: Exception) -> JSONResponse:
+        problem = problem_of(error, redactor)
+        return respond(problem, {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None)
+
+    async def invalid(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+        first: Any = error.errors()[0]
+        where = ".".join(str(each) for each in first["loc"])
+        return respond(Problem(title="the request is not as it should be", status=422, code="usage", where=where,
+                               why=str(first["msg"])))  # fmt: skip
+
+    async def refused(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+        code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "usage")
+        return respond(
+            Problem(title=str(error.detail), status=error.status_code, code=code), dict(error.headers or {}) or None
+        )
+
+    app.add_exception_handler(HoldfastError, failed)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(Exception, failed)

@@ -1,0 +1,22 @@
+"""An application on a socket."""
+
+from __future__ import annotations
+
+import uvicorn
+from fastapi import FastAPI
+
+from holdfast.model.errors import UsageError
+
+
+def address(listen: str) -> tuple[str, int]:
+    """``127.0.0.1:8470`` or ``[::1]:8470`` as host and port; UsageError for anything else."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or not 0 <= int(port) < 1 << 16:
+        raise UsageError(f"{listen!r} is no address to listen on", hint="write 127.0.0.1:8470")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def serve(app: FastAPI, listen: str) -> None:
+    """Answer until the process is told to stop."""
+    host, port = address(listen)
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, access_log=False)
