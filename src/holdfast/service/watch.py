@@ -1,0 +1,129 @@
+"""The watch: look, compare with what was told, tell. A round a minute; every state is kept before the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from holdfast.journal.base import Journal, RunQuery
+from holdfast.model.alert import Alert, Delivery, Message
+from holdfast.model.errors import HoldfastError
+from holdfast.model.health import Finding, Severity
+from holdfast.model.report import SystemReport
+from holdfast.notices.channel import Channel
+from holdfast.planning import noticing
+from holdfast.planning.noticing import Listener, Notice
+from holdfast.planning.wording import alert_message, digest_message
+from holdfast.wiring.channels import Outlets
+
+_ALERT, _DELIVERY = "alert/", "delivery/"
+_WEEK = timedelta(days=7)
+
+
+class Watch:
+    """``look`` gives the report of this moment; what it raises is a finding itself."""
+
+    def __init__(
+        self, journal: Journal, outlets: Outlets, look: Callable[[datetime], SystemReport], *, public_url: str = ""
+    ) -> None:
+        self._journal, self._outlets, self._look, self._public_url = journal, outlets, look, public_url
+
+    def round(self, now: datetime) -> SystemReport | None:
+        """One look, and everything that has to be told because of it. None when nothing could be seen."""
+        before = self.alerts()
+        report, findings = self._seen(before.values(), now)
+        alerts = noticing.follow(before, [*findings, *self._own_findings(now)], now)
+        for name, channel in self._outlets.channels.items():
+            alerts = self._tell(name, channel, alerts, now)
+        self._keep(before, alerts)
+        self._ping(findings)
+        return report
+
+    def digest(self, report: SystemReport, now: datetime) -> list[str]:
+        """Send the weekly letter to every channel; returns the names of those it reached."""
+        runs = self._journal.runs(RunQuery(since=(now - _WEEK).isoformat(), limit=500)).runs
+        message = digest_message(report, runs, now, self._public_url)
+        return [name for name, channel in self._outlets.channels.items() if self._send(name, channel, message, now)]
+
+    def alerts(self) -> dict[str, Alert]:
+        """Every alert by its key, also those that are over."""
+        kept = self._journal.recall(_ALERT)
+        return {name[len(_ALERT) :]: msgspec.json.decode(text, type=Alert) for name, text in kept.items()}
+
+    def deliveries(self) -> dict[str, Delivery]:
+        """How each channel does."""
+        kept = self._journal.recall(_DELIVERY)
+        return {name[len(_DELIVERY) :]: msgspec.json.decode(text, type=Delivery) for name, text in kept.items()}
+
+    def keep(self, alert: Alert) -> None:
+        """Remember what a person said to an alert."""
+        self._journal.remember(_ALERT + alert.key, msgspec.json.encode(alert).decode())
+
+    def _seen(self, before: Iterable[Alert], now: datetime) -> tuple[SystemReport | None, list[Finding]]:
+        """What is found now. Where nothing can be seen, nothing has recovered: the open findings stay."""
+        try:
+            report = self._look(now)
+        except HoldfastError as error:
+            blind = Finding(
+                code="blind", severity=Severity.CRITICAL, source="", what=f"holdfast cannot look: {error.what}",
+                why=error.why, hint=error.hint or "holdfast doctor",
+            )  # fmt: skip
+            return None, [blind, *(each.finding for each in before if each.cleared_at is None)]
+        return report, [*report.findings, *(finding for each in report.sources for finding in each.findings)]
+
+    def _own_findings(self, now: datetime) -> list[Finding]:
+        """Channels that are broken, or reach nobody for a day."""
+        found = [
+            Finding(code="channel", severity=Severity.WARNING, source="", what=f"the channel {name} cannot be used",
+                    why=error.what, hint=error.hint)
+            for name, error in self._outlets.broken.items()
+        ]  # fmt: skip
+        for name, each in self.deliveries().items():
+            if each.failing_since and now - datetime.fromisoformat(each.failing_since) > noticing.GIVE_UP_AFTER:
+                what = f"the channel {name} has reached nobody since {each.failing_since}"
+                found.append(Finding(code=f"silent-{name}", severity=Severity.CRITICAL, source="", what=what,
+                                     why=each.error, hint=f"holdfast alerts test {name}"))  # fmt: skip
+        return found
+
+    def _tell(self, name: str, channel: Channel, alerts: dict[str, Alert], now: datetime) -> dict[str, Alert]:
+        listener = self._outlets.listeners.get(name, Listener(name=name))
+        notices: list[Notice] = noticing.due(alerts.values(), listener, self._outlets.quiet, now)
+        if not notices or not self._send(name, channel, alert_message(notices, now, self._public_url), now):
+            return alerts
+        return noticing.told(alerts, name, notices)
+
+    def _send(self, name: str, channel: Channel, message: Message, now: datetime) -> bool:
+        delivery = self.deliveries().get(name, Delivery())
+        if not noticing.may_try(delivery, now):
+            return False
+        try:
+            channel.send(message)
+        except HoldfastError as error:
+            self._remember(name, noticing.failed(delivery, "; ".join(filter(None, (error.what, error.why))), now))
+            return False
+        self._remember(name, noticing.delivered(delivery, now))
+        return True
+
+    def _remember(self, name: str, delivery: Delivery) -> None:
+        self._journal.remember(_DELIVERY + name, msgspec.json.encode(delivery).decode())
+
+    def _keep(self, before: dict[str, Alert], after: dict[str, Alert]) -> None:
+        for key in before.keys() - after.keys():
+            self._journal.remember(_ALERT + key, None)
+        for alert in after.values():
+            self.keep(alert)
+
+    def _ping(self, findings: list[Finding]) -> None:
+        """A sign of life to whoever watches from outside. That it does not arrive is what the watcher is for."""
+        if self._outlets.ping is None:
+            return
+        bad = [each for each in findings if each.severity is Severity.CRITICAL]
+        try:
+            if bad:
+                self._outlets.ping.failed("\n".join(each.what for each in bad))
+            else:
+                self._outlets.ping.well("holdfast looks after its sources")
+        except HoldfastError:
+            return
