@@ -28,6 +28,22 @@ def test_an_old_backup_is_imported_and_restored_by_its_old_id(site: Site) -> Non
     assert rows_of(site.folder / "again.sqlite") == rows_of(site.database)
 
 
+def test_an_old_document_is_written_again_as_it_came(site: Site) -> None:
+    """Its id, its time, its facts, and its tables under the names it has for them."""
+    site.ok("backup", "notes")
+    site.ok("export", "latest:notes", "--format", "json", "--to", "out.json")
+    tables = json.loads((site.folder / "out.json").read_text())["tables"]
+    old = {
+        "id": "backup-1700000000000", "timestamp": "2023-11-14T22:13:20Z", "version": "1.0", "by": "cron",
+        "tables": {name.title(): rows for name, rows in tables.items()},
+        "statistics": {name.title(): len(rows) for name, rows in tables.items()},
+    }  # fmt: skip
+    (site.folder / "old.json").write_text(json.dumps(old))
+    site.ok("import", "old.json", "--source", "notes")
+    site.ok("export", "backup-1700000000000", "--format", "json", "--to", "new.json")
+    assert json.loads((site.folder / "new.json").read_text()) == {**old, "source": "notes"}
+
+
 def test_what_goes_wrong_is_told_in_full(site: Site) -> None:
     """A half-written file names its place; nothing is replaced unasked; one stream holds one file."""
     site.ok("backup", "notes")

@@ -49,16 +49,16 @@ class JsonReader:
         statistics: Any = None
         for name in stream.members():
             if name in ("tables", "collections"):
-                found = True
+                found, origin.shape = True, origin.shape or name
                 for table in stream.members():
                     origin.tables[table] = ()
                     yield from self._rows(table)
             elif name == ROOT:
-                found = True
+                found, origin.shape = True, "collections"
                 if isinstance(document := stream.value(), dict):
                     table = _root_of(origin)
                     origin.tables.setdefault(table, ())
-                    yield Record(table, document)
+                    yield Record(table, document, apart=True)
             elif name == "statistics":
                 statistics = stream.value()
             else:

@@ -27,12 +27,13 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row of ``table`` as the file calls it."""
+    """One row of ``table`` as the file calls it. ``apart``: the one that a document of an event is about."""
 
     table: str
     values: Mapping[str, Any] = field(default_factory=dict)
     form: Form = Form.JSON
     raw: bytes = b""
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class Origin:
     ``id``: what the old system called this backup; ``is_named``: the file or table says so itself, so that another of
     that id is the same one. ``created_at``: ISO 8601. ``facts``: everything else worth keeping with the snapshot.
     ``counts``: rows by table as the file itself claims. ``tables``: every table the file names, also those without
-    rows, with the columns it tells (may be empty).
+    rows, with the columns it tells (may be empty). ``shape``: "tables" or "collections" of a document that has them.
     """
 
     format: str
@@ -65,6 +66,7 @@ class Origin:
     id: str = ""
     is_named: bool = False
     created_at: str = ""
+    shape: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict)

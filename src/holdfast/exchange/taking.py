@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -66,6 +67,14 @@ class Taker:
         self._columns: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
         self._seen: dict[str, set[int]] = {}
         self.warnings: dict[str, None] = {}
+        self.apart: tuple[str, Row] | None = None
+
+    @property
+    def called(self) -> dict[str, str]:
+        """Tables under names of their own in the file: ours -> the file's, where just one is meant."""
+        named = [(ours, called) for called, ours in self._tables.items() if ours is not None and called != ROOT]
+        often = Counter(ours for ours, _ in named)
+        return {ours: called for ours, called in named if ours != called and often[ours] == 1}
 
     def take(self, reader: Reader, origin: Origin) -> None:
         """Every record of a file. BadFile or UsageError with the place; the spool is then worth nothing."""
@@ -89,6 +98,8 @@ class Taker:
             row = self._row(name, record)
             self._refuse_twice(name, row)
             self._spool.put(name, row)
+            if record.apart:
+                self.apart = name, row
         except HoldfastError as error:
             told = f"{error.what} ({error.where})" if error.where else error.what
             raise BadFile(told, where=reader.place(), why=error.why, hint=error.hint) from error

@@ -21,7 +21,8 @@ VERSION = "1.0"
 class Contents:
     """What is exported: ``tables`` of ``book``, or just ``rows`` of them where those are given.
 
-    ``root``: the one row that stands apart from the others, and not among them again.
+    ``root``: the one row that stands apart from the others, and not among them again. ``called``: tables that a
+    document has under another name.
     """
 
     book: Book
@@ -29,6 +30,7 @@ class Contents:
     tables: Sequence[Table]
     rows: Mapping[str, Sequence[Row]] | None = None
     root: tuple[Table, Row] | None = None
+    called: Mapping[str, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
     def of(self, table: Table) -> Iterator[Row]:
@@ -107,15 +109,16 @@ def jsonl_of(contents: Contents, table: Table) -> Iterator[bytes]:
 
 def tables_document(contents: Contents, facts: Mapping[str, Any]) -> Iterator[bytes]:
     """``{id, timestamp, version, tables: {name: [row, …]}, statistics: {name: rows}}``."""
-    yield _head({**facts, "version": VERSION}) + b',\n"tables": {'
+    yield _head({"version": VERSION, **facts}) + b',\n"tables": {'
     yield from _tables(contents)
-    yield b'},\n"statistics": ' + _ENCODER.encode(contents.counts) + b"\n}\n"
+    counts = {contents.called.get(name, name): count for name, count in contents.counts.items()}
+    yield b'},\n"statistics": ' + _ENCODER.encode(counts) + b"\n}\n"
 
 
 def entity_document(contents: Contents, metadata: Mapping[str, Any]) -> Iterator[bytes]:
     """``{metadata, eventDocument, collections: {Name: [document, …]}}``; the root is the event's document."""
     told = contents.interchange.told(*contents.root) if contents.root else None
-    yield b'{\n"metadata": ' + _ENCODER.encode({**metadata, "version": VERSION})
+    yield b'{\n"metadata": ' + _ENCODER.encode({"version": VERSION, **metadata})
     yield b',\n"eventDocument": ' + _ENCODER.encode(told) + b',\n"collections": {'
     yield from _tables(contents)
     yield b"}\n}\n"
@@ -127,7 +130,7 @@ def _head(facts: Mapping[str, Any]) -> bytes:
 
 def _tables(contents: Contents) -> Iterator[bytes]:
     for number, table in enumerate(contents.tables):
-        yield (b",\n" if number else b"\n") + _ENCODER.encode(table.name) + b": ["
+        yield (b",\n" if number else b"\n") + _ENCODER.encode(contents.called.get(table.name, table.name)) + b": ["
         yield from _elements(contents, table)
         yield b"]"
 

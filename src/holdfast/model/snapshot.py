@@ -96,6 +96,13 @@ class SnapshotInfo(msgspec.Struct, kw_only=True, omit_defaults=False):
     undo: Notes | None = None
     more: Notes | None = None
 
+    @property
+    def data_at(self) -> str:
+        """Of what time the data is: what an imported backup tells of itself, else when the snapshot was made."""
+        told = (self.more or {}).get("import")
+        stated = told.get("created_at") if isinstance(told, dict) else None
+        return str(stated) if stated else self.created_at
+
 
 class SnapshotHead(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The part of a manifest the source wrote about itself: version, position, guards, definitions.

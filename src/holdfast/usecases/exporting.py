@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from holdfast.exchange import naming, placing, writing
 from holdfast.exchange.writing import Contents
 from holdfast.flow.content import SnapshotContent
@@ -20,6 +22,7 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book, Dump, Exchanging, Interchange, Recorded, SnapshotView
+from holdfast.usecases import as_it_came
 from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, root_of, title_of
 from holdfast.usecases.protection import protected
 
@@ -138,7 +141,10 @@ def _is_several(order: ExportOrder) -> bool:
 def _general(order: ExportOrder, contents: Contents) -> Iterator[Dump]:
     info = _as_it_was(order.entry.info)
     if order.format == "json":
-        yield Dump(name="", blocks=writing.blocks(_document(info, contents, _facts(order, contents))))
+        called = {} if order.entity is not None else as_it_came.called(info)
+        contents = replace(contents, called=called)
+        whole = order.entity is None and not order.only
+        yield Dump(name="", blocks=writing.blocks(_document(info, contents, _facts(order, contents), whole=whole)))
         return
     write = writing.csv_of if order.format == "csv" else writing.jsonl_of
     names = naming.file_names([table.name for table in contents.tables], _ENDINGS[order.format])
@@ -148,12 +154,8 @@ def _general(order: ExportOrder, contents: Contents) -> Iterator[Dump]:
 
 def _as_it_was(info: SnapshotInfo) -> SnapshotInfo:
     """With the id and time that an old system gave a backup which was imported."""
-    more = info.more or {}
-    aliases, told = more.get("aliases"), more.get("import")
-    stated = told.get("created_at") if isinstance(told, dict) else None
-    if not isinstance(aliases, list) or not aliases or not stated:
-        return info
-    return replace(info, id=str(aliases[0]), created_at=str(stated))
+    aliases = (info.more or {}).get("aliases")
+    return msgspec.structs.replace(info, id=str(aliases[0]) if aliases else info.id, created_at=info.data_at)
 
 
 def _of_entity(order: ExportOrder, subject: Subject, contents: Contents) -> Contents:
@@ -180,13 +182,15 @@ def _facts(order: ExportOrder, contents: Contents) -> dict[str, Any]:
         key = [str(contents.book.plain(row.values.get(name))) for name in table.key]
         return {"name": order.entity.name, "root": table.name, "key": key, "title": title_of(row, order.entity)}
     told = (order.entry.info.more or {}).get("entity")
-    return told if isinstance(told, dict) else {}
+    return told if isinstance(told, dict) else as_it_came.entity(order.entry.info)
 
 
-def _document(info: SnapshotInfo, contents: Contents, entity: dict[str, Any]) -> Iterator[bytes]:
-    """The document with tables, or for an entity and for documents the one with collections."""
-    if not entity and not contents.interchange.documents:
-        return writing.tables_document(contents, {"id": info.id, "timestamp": info.created_at, "source": info.source})
+def _document(info: SnapshotInfo, contents: Contents, entity: dict[str, Any], *, whole: bool) -> Iterator[bytes]:
+    """The document with tables, or for an entity and for documents the one with collections; else as it once came."""
+    came, shape = as_it_came.head(info, whole=whole), as_it_came.shape(info)
+    if not entity.get("name") and (shape == "tables" or not (shape or contents.interchange.documents)):
+        told = {"id": info.id, "timestamp": info.created_at, "source": info.source}
+        return writing.tables_document(contents, {**told, **came})
     root = contents.root or _root(contents, entity)
     key = [contents.interchange.told(*root).get(name) for name in root[0].key] if root else entity.get("key")
     metadata: dict[str, Any] = {
@@ -197,6 +201,8 @@ def _document(info: SnapshotInfo, contents: Contents, entity: dict[str, Any]) ->
         "entity": entity.get("name"),
         "root": root[0].name if root else None,
     }
+    if not entity.get("name"):
+        metadata.update(came)
     return writing.entity_document(replace(contents, root=root), metadata)
 
 

@@ -23,12 +23,12 @@ from holdfast.model.snapshot import Notes, SnapshotInfo
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book, Interchange, Recorded
+from holdfast.usecases import as_it_came
 from holdfast.usecases.backup import BackupRequest, backup, newest_whole
 from holdfast.usecases.exporting import interchange_of
 from holdfast.usecases.looking import open_book, open_live
 
 TRIGGER = "import"
-_SHORT = 200
 _EXAMPLES = 200
 _Parts = Iterable[tuple[Reader, Origin]] | str
 """How to read the parts of a backup, or why it holds none."""
@@ -59,11 +59,15 @@ class ImportOrder:
 
 @dataclass(slots=True, kw_only=True)
 class Imported:
-    """One backup: ``snapshot`` None when it was there already, or would be made. ``rows`` by table."""
+    """One backup: ``snapshot`` None when it was there already, or would be made. ``rows`` by table.
+
+    ``facts``: kept with the snapshot.
+    """
 
     id: str
     origin: Origin
     rows: dict[str, int]
+    facts: Notes = field(default_factory=dict)
     snapshot: SnapshotInfo | None = None
     skipped: str = ""
 
@@ -176,8 +180,10 @@ def _read(
     if len(origins) > 1:
         first.id, first.path = name, str(order.path) if order.path is not None else first.path
     imported = Imported(id=first.id, origin=first, rows={name: len(each) for name, each in rows.items()})
-    known = interchange.with_tables(book, rows)
-    return _Ready(imported, known if known is not None else PaperBook(schema), rows)
+    known = interchange.with_tables(book, rows) or PaperBook(schema)
+    apart = None if taker.apart is None else (known, known.tables[taker.apart[0]], taker.apart[1])
+    imported.facts = as_it_came.facts(first, taker.called, apart)
+    return _Ready(imported, known, rows)
 
 
 def _examples(book: Book | None, interchange: Interchange) -> Callable[[Table], Iterable[Row]]:
@@ -192,7 +198,7 @@ def _keep(repository: Repository, order: ImportOrder, ready: _Ready) -> Snapshot
     source = order.source.of_rows(ready.book, ready.rows)
     request = BackupRequest(
         sources={order.name: source}, trigger=TRIGGER, created_by=order.created_by, run=order.run,
-        report=order.report, partial=True, more=_facts(ready.imported),
+        report=order.report, partial=True, more=ready.imported.facts,
     )  # fmt: skip
     made = backup(repository, request)
     for error in made.failures.values():
@@ -207,18 +213,6 @@ def _keep(repository: Repository, order: ImportOrder, ready: _Ready) -> Snapshot
             hint="nothing was imported; please report this",
         )  # fmt: skip
     return info
-
-
-def _facts(imported: Imported) -> Notes:
-    origin = imported.origin
-    facts = {name: each for name, each in origin.facts.items() if _is_short(each)}
-    told: dict[str, Any] = {"format": origin.format, "from": origin.path, "created_at": origin.created_at}
-    return {"aliases": [imported.id] if imported.id else [], "import": {**told, "facts": facts}}
-
-
-def _is_short(value: Any) -> bool:
-    """Every reader of the log carries these."""
-    return value is not None and len(str(value)) <= _SHORT
 
 
 # tables of a database

@@ -16,6 +16,7 @@ from tests.faults.world import World, cheap, room  # noqa: F401
 from tests.integration.mongodb.corpus import BY_HAND, ORDINARY
 from tests.servers.mongodb import MongoServer, fresh, shared
 
+from holdfast.entities.declared import Declaration, DeclaredEdge
 from holdfast.exchange.records import BadFile
 from holdfast.model.records import Row, Table
 from holdfast.repository.repository import Repository, SnapshotEntry
@@ -23,6 +24,8 @@ from holdfast.sources.mongodb.records.book import row_of
 from holdfast.sources.mongodb.records.interchange import MongoInterchange
 from holdfast.sources.mongodb.source import MongoSource
 from holdfast.usecases.backup import BackupRequest, backup
+from holdfast.usecases.entity_backup import EntityBackupOrder, entity_backup
+from holdfast.usecases.entity_finding import Subject
 from holdfast.usecases.exporting import ExportOrder, export
 from holdfast.usecases.importing import ImportOrder, ImportResult, import_
 from holdfast.usecases.looking import open_book
@@ -137,6 +140,54 @@ def test_a_folder_of_old_event_files_becomes_snapshots(
     assert found["events"] == {"_id": EVENT, "title": "Jazz", "at": WHEN.replace(tzinfo=None)}
     assert found["registrations"]["eventId"] == EVENT
     assert all(each.skipped for each in imported(repository, source, tmp_path).backups)
+
+
+def as_document(repository: Repository, entry: SnapshotEntry, source: MongoSource, path: Path) -> dict[str, Any]:
+    export(repository, ExportOrder(entry=entry, source=source, format="json", to=path))
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@pytest.mark.usefixtures("cheap")
+def test_the_file_of_an_event_is_written_again_as_it_came(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path
+) -> None:
+    """The event stands apart, ids, names and times are those of the old system, and it can be imported once more."""
+    source = filled(database)
+    taken(repository, source)
+    old = {
+        "metadata": {"eventId": str(EVENT), "eventName": "Jazz", "backupId": "event_5_backup_1700000000001",
+                     "backupDate": "2026-11-19T04:20:00Z", "version": "1.0", "statistics": {"Registration": 1}},
+        "eventDocument": {"_id": {"$oid": str(EVENT)}, "title": "Jazz"},
+        "collections": {"Registration": [{"_id": 5, "eventId": {"$oid": str(EVENT)}}], "events": [{"_id": 7}]},
+    }  # fmt: skip
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    imported(repository, source, tmp_path / "old.json")
+    entry = repository.snapshots()[-1]
+    written = as_document(repository, entry, source, tmp_path / "new.json")
+    assert written["metadata"] == {**old["metadata"], "entity": None, "root": "events"}
+    assert written["eventDocument"] == old["eventDocument"]
+    assert written["collections"] == old["collections"]
+    imported(repository, source, tmp_path / "new.json", again=True)
+    again = repository.snapshots()[-1]
+    assert raws(repository, again, source) == raws(repository, entry, source)
+    assert again.info.data_at == entry.info.data_at == "2026-11-19T04:20:00.000Z"
+
+
+@pytest.mark.usefixtures("cheap")
+def test_a_snapshot_of_an_entity_is_written_as_the_file_of_an_event(
+    database: tuple[MongoServer, str], repository: Repository, tmp_path: Path
+) -> None:
+    """Its own document stands apart, what belongs to it in collections."""
+    source = filled(database)
+    edge = DeclaredEdge(from_=("registrations.eventId",), to=("events",))
+    declared = Declaration(source="app", root="events", title="title", edges=(edge,))
+    subject = Subject(name="event", key=str(EVENT), declaration=declared, source=source)
+    entity_backup(repository, EntityBackupOrder(subject=subject))
+    written = as_document(repository, repository.snapshots()[-1], source, tmp_path / "event.json")
+    assert written["metadata"]["eventName"] == written["eventDocument"]["title"] == "Jazz"
+    assert written["metadata"]["eventId"] == written["eventDocument"]["_id"] == {"$oid": str(EVENT)}
+    assert {name: len(each) for name, each in written["collections"].items()} == {"events": 0, "registrations": 9}
 
 
 @pytest.mark.usefixtures("cheap")
