@@ -8,6 +8,9 @@ from typing import Protocol
 
 from holdfast.model.run import LogLine, Run
 
+SCHEDULER_ALIVE = "scheduler/alive"
+"""The fact in which a scheduler notes, at least once a minute, the instant at which it was awake (ISO 8601 UTC)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:

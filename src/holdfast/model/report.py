@@ -39,10 +39,23 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     bytes_new: int = 0
 
 
+class Recent(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the last snapshots of a source, for tables. ``good``: complete, and of everything."""
+
+    id: str
+    created_at: str
+    good: bool
+    rows: int | None
+    bytes_source: int
+    bytes_stored: int
+
+
 class SourceReport(msgspec.Struct, kw_only=True):
     """One source. Ages and spans in seconds; ``loss`` is the sentence a person wants first.
 
-    ``reach``: how far back the oldest good snapshot lies. ``rpo`` and ``rto`` None: nobody said.
+    ``reach``: how far back the oldest good snapshot lies. ``rpo`` and ``rto`` None: nobody said. ``limit``: the age
+    the newest good snapshot may have, and ``limit_from`` who says so. ``bytes_stored``: what its living snapshots
+    brought. ``recent``: the last seven, newest first. ``proven_at``: the youngest proof that still holds.
     """
 
     source: str
@@ -72,10 +85,19 @@ class SourceReport(msgspec.Struct, kw_only=True):
     not_protected: list[str]
     days: list[Day]
     findings: list[Finding]
+    limit: float | None = None
+    limit_from: str = ""
+    proven_at: str | None = None
+    recent: list[Recent] = []
+    cost: float | None = None
 
 
 class RepositoryReport(msgspec.Struct, kw_only=True):
-    """The store. ``full_at``: when it is full if it grows on as it did; ``cost`` a month in ``currency``."""
+    """The store. ``full_at``: when it is full if it grows on as it did; ``cost`` a month in ``currency``.
+
+    ``measured_at``: when ``bytes_stored`` was counted in the store; None: never, it is what the snapshots brought.
+    ``growth`` in bytes a day. ``checked_at``: when all its bytes were last re-read without a problem.
+    """
 
     url: str
     id: str
@@ -85,6 +107,8 @@ class RepositoryReport(msgspec.Struct, kw_only=True):
     cost: float | None
     currency: str
     checked_at: str | None
+    measured_at: str | None = None
+    growth: float | None = None
 
 
 class SystemReport(msgspec.Struct, kw_only=True):

@@ -11,17 +11,24 @@ from holdfast.model.report import Evidence, Level, RepositoryReport, SourceRepor
 from holdfast.model.run import RunError
 from holdfast.repository.repository import Repository
 from holdfast.usecases.last_failure import LastFailure
-from holdfast.usecases.status import SourceStatus, status_of, stored_bytes
+from holdfast.usecases.measuring import Occupied
+from holdfast.usecases.status import SourceStatus, status_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRequest:
-    """``policies`` of the configured sources. ``failures``: last runs that made no snapshot."""
+    """``policies`` of the configured sources. ``failures``: last runs that made no snapshot.
+
+    ``occupied``: what was counted in the store, None never. ``per_gb_month``: price of 10^9 bytes for a month.
+    """
 
     policies: Mapping[str, SourcePolicy]
     now: datetime
     failures: Mapping[str, LastFailure] = field(default_factory=dict)
     currency: str = "USD"
+    per_gb_month: float | None = None
+    occupied: Occupied | None = None
+    scheduler_at: str | None = None
 
 
 def report_of(repository: Repository, request: ReportRequest) -> SystemReport:
@@ -36,7 +43,7 @@ def report_of(repository: Repository, request: ReportRequest) -> SystemReport:
         sources=sources,
         repository=_repository(repository, request),
         findings=[],
-        scheduler_at=None,
+        scheduler_at=request.scheduler_at,
         warnings=[],
     )
 
@@ -72,8 +79,10 @@ def _headline(sources: Sequence[SourceReport]) -> str:
 
 
 def _repository(repository: Repository, request: ReportRequest) -> RepositoryReport:
-    storage = repository.storage
+    storage, counted = repository.storage, request.occupied
+    size = counted.newest.size if counted else sum(each.info.bytes_stored for each in repository.snapshots())
     return RepositoryReport(
-        url=storage.url, id=repository.id, bytes_stored=stored_bytes(storage), bytes_free=storage.free_space(),
+        url=storage.url, id=repository.id, bytes_stored=size, bytes_free=storage.free_space(),
         full_at=None, cost=None, currency=request.currency, checked_at=None,
+        measured_at=counted.newest.at if counted else None,
     )  # fmt: skip

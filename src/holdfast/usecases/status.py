@@ -9,7 +9,6 @@ from datetime import datetime
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.repository.repository import SnapshotEntry
-from holdfast.storage.base import Storage
 from holdfast.usecases.last_failure import LastFailure
 
 _NO_FAILURES: Mapping[str, LastFailure] = {}
@@ -50,8 +49,11 @@ def status_of(
 
     A failure that a good snapshot followed, from whatever client, counts no more.
     """
-    known = dict.fromkeys([*configured, *sorted({entry.info.source for entry in entries})])
-    found = [_of_source(name, entries, name in configured, now) for name in known]
+    grouped: dict[str, list[SnapshotEntry]] = {name: [] for name in configured}
+    for entry in entries:
+        grouped.setdefault(entry.info.source, []).append(entry)
+    known = [*configured, *sorted(grouped.keys() - set(configured))]
+    found = [_of_source(name, grouped[name], name in configured, now) for name in dict.fromkeys(known)]
     return [replace(each, last_failure=_standing(failures.get(each.source), each.newest)) for each in found]
 
 
@@ -62,8 +64,7 @@ def _standing(failure: LastFailure | None, newest: SnapshotInfo | None) -> LastF
     return None if later else failure
 
 
-def _of_source(source: str, entries: Sequence[SnapshotEntry], configured: bool, now: datetime) -> SourceStatus:
-    mine = [entry for entry in entries if entry.info.source == source]
+def _of_source(source: str, mine: Sequence[SnapshotEntry], configured: bool, now: datetime) -> SourceStatus:
     ordered = names.newest_first(entry.info for entry in mine)
     good = [info for info in ordered if names.is_good(info)]
     newest = good[0] if good else None
@@ -82,8 +83,3 @@ def _of_source(source: str, entries: Sequence[SnapshotEntry], configured: bool, 
 
 def _seconds(info: SnapshotInfo | None, now: datetime) -> float | None:
     return None if info is None else (now - datetime.fromisoformat(info.created_at)).total_seconds()
-
-
-def stored_bytes(storage: Storage) -> int:
-    """What the repository occupies, as its store counts it."""
-    return sum(stat.size for stat in storage.list(""))

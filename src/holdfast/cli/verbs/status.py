@@ -14,7 +14,8 @@ from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.system import clock
 from holdfast.usecases.last_failure import LastFailure
-from holdfast.usecases.status import SourceStatus, status_of, stored_bytes
+from holdfast.usecases.measuring import stored_bytes
+from holdfast.usecases.status import SourceStatus, status_of
 
 
 @verb("status", examples="holdfast status\nholdfast status --json")
