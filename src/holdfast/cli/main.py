@@ -39,6 +39,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "trash": ("trash:trash", "List what was deleted, by whom; bring it back."),
     "status": ("status:status", "Say what would be lost now."),
     "serve": ("serve:serve", "Run the scheduler, the HTTP API and the dashboard."),
+    "token": ("token:token", "Manage the tokens of the HTTP API."),
+    "alerts": ("alerts:alerts", "Show what is told to people, and try the ways to them."),
     "check": ("check:check", "Verify that the repository holds what it should."),
     "forget": ("forget:forget", "Drop snapshots; prune frees their space."),
     "unforget": ("forget:unforget", "Bring forgotten snapshots back, until their space was freed."),
