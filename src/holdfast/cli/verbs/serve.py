@@ -24,6 +24,7 @@ def serve(face: Face, listen: str | None) -> None:
     try:
         from holdfast.web import serving
         from holdfast.web.app import create_app
+        from holdfast.web.security.doorkeeper import Gate
     except ImportError as error:
         raise MissingTool(
             "the server is not installed", why=str(error), hint="pip install 'holdfast[server]'"
@@ -31,7 +32,7 @@ def serve(face: Face, listen: str | None) -> None:
     from holdfast.service.service import Service
 
     found = configuration(face)
-    with contextlib.closing(Service(found)) as service:
+    with contextlib.closing(Service(found)) as service, contextlib.closing(Gate(found)) as gate:
         where = listen or found.settings.serve.listen
         face.note(f"dashboard and API: http://{where}/")
-        serving.serve(create_app(service, lambda _request: None), where)
+        serving.serve(create_app(service, gate), where)
