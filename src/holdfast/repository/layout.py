@@ -9,6 +9,7 @@ INDEX = "index/"
 LOG = "log/"
 CHECKPOINT = "log/checkpoint-"
 HEARTBEATS = "heartbeat/"
+AUDIT = "audit/"
 
 MAGIC = "holdfast repository"
 FORMAT = 1
@@ -52,6 +53,18 @@ def parse_log_path(path: str) -> int:
     digits = path[len(LOG) :]
     number = int(digits) if digits.isascii() and digits.isdigit() else 0
     return number if path == log_path(number) else 0
+
+
+def audit_path(number: int) -> str:
+    """Where entry ``number`` of the audit trail is stored."""
+    return f"{AUDIT}{number:012d}"
+
+
+def parse_audit_path(path: str) -> int:
+    """The number of the entry stored at ``path``, or 0 when ``path`` is not an entry's."""
+    digits = path[len(AUDIT) :]
+    number = int(digits) if digits.isascii() and digits.isdigit() else 0
+    return number if path == audit_path(number) else 0
 
 
 def checkpoint_path(number: int) -> str:

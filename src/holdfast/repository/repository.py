@@ -17,6 +17,7 @@ from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository import guards, keyslots
 from holdfast.repository import records as rec
+from holdfast.repository.audit import Trail
 from holdfast.repository.identity import claim_identity, read_identity
 from holdfast.repository.index import ChunkIndex
 from holdfast.repository.keyslots import KeySlot
@@ -63,7 +64,8 @@ class Repository:
         self.sealer = ObjectSealer(keyring)
         self.log = Log(storage, self.sealer)
         self.index = ChunkIndex(storage, self.sealer, places.cache / self.id / "index")
-        self.vault = Vault(storage, keyring, self.sealer, self.log, self.index)
+        self.trail = Trail(storage, self.sealer, self.log, places.state / f"{self.id}.audit")
+        self.vault = Vault(storage, keyring, self.sealer, self.log, self.index, self.trail)
         self.shelf = Shelf(keyring, self.sealer, places.cache / self.id / "shelf")
         self._places = places
 

@@ -12,7 +12,7 @@ from typing import Self
 from holdfast.model.errors import HoldfastError, NewerFormat, SessionExpired, StorageError
 from holdfast.model.ids import new_id
 from holdfast.model.snapshot import SnapshotInfo
-from holdfast.repository import guards
+from holdfast.repository import audit, guards
 from holdfast.repository import records as rec
 from holdfast.repository.layout import heartbeat_path
 from holdfast.repository.pack import DATA, META
@@ -37,7 +37,7 @@ class Session:
         self.id = new_id()
         self.purpose = purpose
         self.cut_seed = vault.keyring.cut_seed()
-        self._storage, self._sealer, self._log = vault.storage, vault.sealer, vault.log
+        self._storage, self._sealer, self._log, self._trail = vault.storage, vault.sealer, vault.log, vault.trail
         self._log_bytes = self._log.bytes_written
         running.add(self.id)
         try:
@@ -84,8 +84,12 @@ class Session:
         self._writer.flush(progress)
 
     def commit(self, info: SnapshotInfo, root: bytes) -> None:
-        """Make the snapshot real. SessionExpired when this session was declared dead meanwhile."""
+        """Make the snapshot real. SessionExpired when this session was declared dead meanwhile.
+
+        It carries the head of the audit trail, so that nobody cuts off unnoticed what was noted before it.
+        """
         self.flush()
+        audit.anchor(info, self._trail)
         body = rec.Snapshot(session=self.id, info=info, root=root)
         self._log.append(body, lambda state: guards.require(guards.may_snapshot(state, self.id)))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from holdfast.crypto.keys import Keyring
 from holdfast.crypto.seal import ObjectSealer
 from holdfast.repository import guards
+from holdfast.repository.audit import Trail
 from holdfast.repository.index import ChunkIndex
 from holdfast.repository.log import Log
 from holdfast.storage.base import Storage
@@ -22,6 +23,7 @@ class Vault:
     sealer: ObjectSealer
     log: Log
     index: ChunkIndex
+    trail: Trail
 
 
 class DeadPacks:

@@ -79,7 +79,7 @@ def test_wrong_bytes_given_once_are_read_again(
         store = Scripted(memory, f"get@packs/*#{nth}:flip=90")
         monkeypatch.setattr(Scripted, "traits", property(lambda _self: Traits(local=local)))
         vault = repository.vault
-        twin = type(vault)(store, vault.keyring, vault.sealer, vault.log, vault.index)
+        twin = type(vault)(store, vault.keyring, vault.sealer, vault.log, vault.index, vault.trail)
         reader = ChunkReader(twin, frozenset())
         assert reader.read(chunk) == touched(PLAIN)
         assert reader.read(base) == PLAIN

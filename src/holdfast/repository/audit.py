@@ -1,0 +1,177 @@
+"""The trail of acts in the repository: append-only, each entry bound to the one before it.
+
+Entry *n* is the object ``audit/<n>``, sealed like every other. It holds the hash of entry *n* - 1, so what was changed,
+taken out or put elsewhere shows; that the newest ones were cut off shows from the heads that snapshots carry and that
+this client remembers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from blake3 import blake3
+
+from holdfast.crypto.seal import ObjectSealer
+from holdfast.model.audit import Act
+from holdfast.model.errors import Damaged, ObjectExists, ObjectMissing, StorageError
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.repository.fetching import fetch
+from holdfast.repository.layout import audit_path
+from holdfast.repository.log import Log
+from holdfast.storage.base import Storage
+from holdfast.system import clock
+
+ANCHOR = "audit"
+"""The key of SnapshotInfo.more under which a snapshot carries the head of the trail."""
+UNKNOWN = bytes(32)
+"""Stands for the hash of an entry that is not there, or that cannot be read."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What one object holds (docs/format-1.md §15). ``client``: the account and machine that wrote it."""
+
+    number: int
+    previous: bytes
+    client: str
+    acts: list[Act]
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest entry and its hash; number 0 before there is any."""
+
+    number: int = 0
+    hash: bytes = UNKNOWN
+
+
+class Trail:
+    """One client's view of the trail; safe from any thread. ``memory``: the file in which it keeps the head seen."""
+
+    def __init__(self, storage: Storage, sealer: ObjectSealer, log: Log, memory: Path) -> None:
+        self._storage, self._sealer, self._log, self._memory = storage, sealer, log, memory
+        self._lock = threading.Lock()
+        self._head: Head | None = None
+
+    @property
+    def parallel(self) -> int:
+        """How many entries are worth reading at once."""
+        return self._storage.traits.parallel
+
+    def append(self, acts: Sequence[Act]) -> int:
+        """Write one entry behind all there are; returns its number. StorageError when the store does not take it."""
+        with self._lock:
+            head = self._head or self._begin()
+            while True:
+                number = head.number + 1
+                entry = Entry(number=number, previous=head.hash, client=clock.user(), acts=list(acts))
+                plain, name = msgspec.msgpack.encode(entry), audit_path(number)
+                try:
+                    self._storage.put_new(name, self._sealer.seal("audit", name, plain))
+                except ObjectExists:
+                    head = self._catch_up(Head(number=number, hash=self._hash_at(number)))
+                    continue
+                self._keep(Head(number=number, hash=blake3(plain).digest()))
+                return number
+
+    def head(self) -> Head:
+        """The newest entry as of now."""
+        with self._lock:
+            found = self._catch_up(self._head or self._begin())
+            self._keep(found)
+            return found
+
+    def read(self, number: int) -> tuple[Entry, bytes]:
+        """An entry and its hash. ObjectMissing; Damaged when it is not what was written."""
+        name = audit_path(number)
+        plain = self._sealer.open("audit", name, fetch(self._storage, name))
+        try:
+            entry = msgspec.msgpack.decode(plain, type=Entry)
+        except msgspec.DecodeError as error:
+            raise Damaged("an entry of the audit trail cannot be understood", where=name, why=str(error)) from error
+        return entry, blake3(plain).digest()
+
+    def remembered(self) -> Head:
+        """The newest entry this client has seen; a log put back to an older state on purpose takes that back too."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            told = json.loads(self._memory.read_text())
+            if told["log"] <= self._log.state.number:
+                return _head_of(told)
+        return Head()
+
+    def anchored(self) -> Head:
+        """The newest head that a snapshot carries."""
+        found = [anchor for each in self._log.state.snapshots.values() if (anchor := anchor_of(each.info)).number]
+        return max(found, key=lambda head: head.number, default=Head())
+
+    def _begin(self) -> Head:
+        """Where to look from: nothing older needs to be read."""
+        return max(self.remembered(), self.anchored(), key=lambda head: head.number)
+
+    def _catch_up(self, head: Head) -> Head:
+        """The newest entry at or after ``head``: doubling steps, then halving ones."""
+        step = 1
+        while self._is_there(head.number + step):
+            step *= 2
+        least, beyond = head.number + step // 2, head.number + step
+        while beyond - least > 1:
+            middle = (least + beyond) // 2
+            least, beyond = (middle, beyond) if self._is_there(middle) else (least, middle)
+        return head if least == head.number else Head(number=least, hash=self._hash_at(least))
+
+    def _is_there(self, number: int) -> bool:
+        try:
+            self._storage.stat(audit_path(number))
+        except ObjectMissing:
+            return False
+        return True
+
+    def _hash_at(self, number: int) -> bytes:
+        """Of one that cannot be read nothing is known; the trail goes on behind it, and a verification tells."""
+        try:
+            return self.read(number)[1]
+        except (Damaged, ObjectMissing):
+            return UNKNOWN
+
+    def _keep(self, head: Head) -> None:
+        """Remember the head on this client. Failing to loses one of three ways to notice a cut."""
+        if self._head == head:
+            return
+        self._head = head
+        told = {"number": head.number, "hash": head.hash.hex(), "log": self._log.state.number}
+        with contextlib.suppress(OSError):
+            if self.remembered().number > head.number:
+                return
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._memory.with_name(f"{self._memory.name}.{os.getpid()}.{threading.get_ident()}")
+            temporary.write_text(json.dumps(told))
+            os.replace(temporary, self._memory)
+
+
+def anchor(info: SnapshotInfo, trail: Trail) -> None:
+    """Let a snapshot carry the head of the trail; before the first act it carries none. A trail stops no backup."""
+    try:
+        head = trail.head()
+    except StorageError:
+        head = trail.remembered()
+    if head.number:
+        info.more = {**(info.more or {}), ANCHOR: {"number": head.number, "hash": head.hash.hex()}}
+
+
+def anchor_of(info: SnapshotInfo) -> Head:
+    """The head a snapshot carries; number 0 for none."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        return _head_of((info.more or {})[ANCHOR])
+    return Head()
+
+
+def _head_of(told: Any) -> Head:
+    number, digest = int(told["number"]), bytes.fromhex(told["hash"])
+    if number < 1 or len(digest) != 32:
+        raise ValueError(number)
+    return Head(number=number, hash=digest)
