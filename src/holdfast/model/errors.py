@@ -89,6 +89,13 @@ class WrongKey(HoldfastError):
     exit = Exit.WRONG_KEY
 
 
+class Interrupted(HoldfastError):
+    """Somebody asked this run to stop before it was done; what it had stored is reused by the next one."""
+
+    code = "interrupted"
+    exit = Exit.INTERRUPTED
+
+
 class StorageError(HoldfastError):
     """The store did not do what was asked; ``retryable`` tells a passing fault from a lasting one."""
 

@@ -26,13 +26,14 @@ class RunStatus(StrEnum):
 
 
 class RunError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why a run failed, as HoldfastError tells it; no secrets in it."""
+    """Why a run failed, as HoldfastError tells it; no secrets in it. ``retryable``: the same may succeed later."""
 
     code: str
     what: str
     where: str = ""
     why: str = ""
     hint: str = ""
+    retryable: bool = False
 
 
 class Phase(msgspec.Struct, kw_only=True):
@@ -52,6 +53,7 @@ class Run(msgspec.Struct, kw_only=True):
 
     ``key`` is what is done at most once at a time ("backup:shop"). ``schedule`` and ``due_at`` tell which appointment
     a run keeps. ``host``, ``pid`` and ``started`` are the process it runs in: when that is gone, it was interrupted.
+    ``seen_at``: its last sign of life, for those who cannot see that process.
     ``attempt`` counts from 1; ``retry_of`` is the run this one tries again. ``seconds`` it ran, without waiting.
     """
 
@@ -74,6 +76,7 @@ class Run(msgspec.Struct, kw_only=True):
     boot: str = ""
     pid: int = 0
     started: str = ""
+    seen_at: str | None = None
     snapshots: list[str] = []
     rows: int | None = None
     items: int | None = None
