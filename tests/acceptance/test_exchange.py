@@ -44,6 +44,26 @@ def test_an_old_document_is_written_again_as_it_came(site: Site) -> None:
     assert json.loads((site.folder / "new.json").read_text()) == {**old, "source": "notes"}
 
 
+def test_an_old_backup_stands_in_history_at_its_own_time(site: Site) -> None:
+    """Imported last, it is told first; list, show and find say of when it is."""
+    site.ok("backup", "notes")
+    site.ok("export", "latest:notes", "--format", "json", "--to", "out.json")
+    old = json.loads((site.folder / "out.json").read_text())
+    (name, rows), *_ = [(name, rows) for name, rows in old["tables"].items() if rows]
+    column = next(each for each, value in rows[0].items() if isinstance(value, str))
+    key = next(each for each, value in rows[0].items() if isinstance(value, int))
+    now, rows[0][column] = rows[0][column], "as it was"
+    old |= {"id": "backup-1700000000000", "timestamp": "2023-11-14T22:13:20Z"}
+    (site.folder / "old.json").write_text(json.dumps(old))
+    site.ok("import", "old.json", "--source", "notes")
+    versions = site.ok("log", "notes", name, str(rows[0][key]))["versions"]
+    assert [(each["status"], each["row"][column]) for each in versions] == [("added", "as it was"), ("changed", now)]
+    assert versions[0]["data_at"] == site.ok("show", "backup-1700000000000")["data_at"] == "2023-11-14T22:13:20.000Z"
+    found = site.ok("find", "backup-1700000000000", name, str(rows[0][key]))
+    assert found["data_at"] == site.ok("list")[0]["data_at"] == versions[0]["data_at"] != found["created_at"]
+    assert "of 2023-11-14 22:13" in site.run("list").out
+
+
 def test_what_goes_wrong_is_told_in_full(site: Site) -> None:
     """A half-written file names its place; nothing is replaced unasked; one stream holds one file."""
     site.ok("backup", "notes")

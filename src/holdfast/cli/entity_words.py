@@ -174,6 +174,7 @@ def version_document(version: Version) -> dict[str, Any]:
     return {
         "snapshot": info.id,
         "created_at": info.created_at,
+        "data_at": info.data_at,
         "of": "entity" if version.is_entity else "everything",
         "trigger": info.trigger,
         "title": version.title,
@@ -189,7 +190,7 @@ def version_lines(versions: list[Version]) -> list[str]:
         info = version.entry.info
         total = words.count(sum(version.counts.values())) if version.counts else "-"
         what = "entity" if version.is_entity else "everything"
-        rows.append((short(info.id), words.instant(info.created_at), what, total, info.trigger, version.title or ""))
+        rows.append((short(info.id), words.instant(info.data_at), what, total, info.trigger, version.title or ""))
     return words.table(("snapshot", "created (UTC)", "of", "rows", "trigger", "title"), rows, right=(3,))
 
 

@@ -25,7 +25,8 @@ def snapshot_document(info: SnapshotInfo) -> dict[str, Any]:
 
 def entry_document(entry: SnapshotEntry) -> dict[str, Any]:
     """What ``list --json`` and ``show --json`` say."""
-    return {**snapshot_document(entry.info), "pinned": entry.pinned, "aliases": aliases(entry.info)}
+    told = {"data_at": entry.info.data_at, "pinned": entry.pinned, "aliases": aliases(entry.info)}
+    return {**snapshot_document(entry.info), **told}
 
 
 def snapshot_lines(infos: Sequence[SnapshotInfo]) -> list[str]:
@@ -71,9 +72,16 @@ def entry_lines(entries: Sequence[SnapshotEntry]) -> list[str]:
 
 
 def marks(entry: SnapshotEntry) -> str:
-    """Pinned, partial, name, old ids: what makes one snapshot different from the next."""
+    """Pinned, partial, name, old ids and time: what makes one snapshot different from the next."""
     flags = [word for word, set_ in (("pinned", entry.pinned), ("partial", entry.info.partial)) if set_]
-    return " ".join([*flags, *([f"“{entry.info.name}”"] if entry.info.name else []), *aliases(entry.info)])
+    of = [of_when(entry.info)] if entry.info.data_at != entry.info.created_at else []
+    return " ".join([*flags, *([f"“{entry.info.name}”"] if entry.info.name else []), *aliases(entry.info), *of])
+
+
+def of_when(info: SnapshotInfo) -> str:
+    """Of what time its data is: of an imported backup not that of the import."""
+    told = words.instant(info.data_at)
+    return told if info.data_at == info.created_at else f"of {told}"
 
 
 def aliases(info: SnapshotInfo) -> list[str]:

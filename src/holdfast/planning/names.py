@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from holdfast.model.errors import UsageError
 from holdfast.model.ids import short
@@ -35,6 +36,29 @@ def newest_first(snapshots: Iterable[SnapshotInfo]) -> list[SnapshotInfo]:
     ordered = list(snapshots)
     ordered.reverse()
     return ordered
+
+
+def by_data_time(snapshots: Iterable[SnapshotInfo]) -> list[SnapshotInfo]:
+    """Oldest data first, for ``snapshots`` in log order: what was imported stands at the time it tells of itself.
+
+    The others keep their order, whatever clocks said.
+    """
+    made: list[SnapshotInfo] = []
+    imported: list[SnapshotInfo] = []
+    for info in snapshots:
+        (made if info.data_at == info.created_at else imported).append(info)
+    imported.sort(key=data_time)
+    ordered: list[SnapshotInfo] = []
+    for info in made:
+        while imported and data_time(imported[0]) <= data_time(info):
+            ordered.append(imported.pop(0))
+        ordered.append(info)
+    return ordered + imported
+
+
+def data_time(info: SnapshotInfo) -> float:
+    """Of what time the data of a snapshot is, in seconds since 1970."""
+    return datetime.fromisoformat(info.data_at).timestamp()
 
 
 def is_good(info: SnapshotInfo) -> bool:

@@ -43,13 +43,21 @@ class ActQuery:
     before: int | None = None
 
 
-def note(repository: Repository, *acts: Act, required: bool = False) -> str:
-    """Write acts into the trail, as one entry; "" when they are in it, else a warning in words.
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """``number`` of the entry; None when it could not be written, then ``warning`` says so in words."""
+
+    number: int | None = None
+    warning: str = ""
+
+
+def note(repository: Repository, *acts: Act, required: bool = False) -> Noted:
+    """Write acts into the trail, as one entry. What cannot be written is told, and raises nothing.
 
     ``required``: HoldfastError instead of the warning, so that what is not recorded does not happen.
     """
     try:
-        repository.trail.append(acts)
+        return Noted(repository.trail.append(acts))
     except HoldfastError as error:
         if required:
             raise HoldfastError(
@@ -57,8 +65,7 @@ def note(repository: Repository, *acts: Act, required: bool = False) -> str:
                 where=error.where, why=error.what,
                 hint=error.hint or "audit.required = false lets it pass with a warning",
             ) from error  # fmt: skip
-        return f"{NOT_RECORDED}: {error.what}"
-    return ""
+        return Noted(warning=f"{NOT_RECORDED}: {error.what}")
 
 
 def acts(repository: Repository, query: ActQuery) -> Iterator[NotedAct]:

@@ -186,8 +186,9 @@ def _is_named(told: Mapping[str, Any], subject: Subject) -> bool:
 def candidates(repository: Repository, subject: Subject) -> list[SnapshotEntry]:
     """Snapshots that can hold the whole entity, newest first; those of this entity alone only when it is this one."""
     found = []
-    for entry in reversed(repository.snapshots()):
-        info = entry.info
+    entries = {entry.info.id: entry for entry in repository.snapshots()}
+    for info in reversed(names.by_data_time(entry.info for entry in entries.values())):
+        entry = entries[info.id]
         if info.source != subject.declaration.source or info.kind != subject.source.kind:
             continue
         told = (info.more or {}).get("entity")
@@ -246,7 +247,7 @@ def choose(repository: Repository, subject: Subject, wanted: str | None) -> Snap
             raise _nowhere(repository, subject, f"not in snapshot {short(info.id)}", info)
         return entry
     for entry in candidates(repository, subject):
-        if (moment is None or _time(entry.info) <= moment) and _has(repository, entry, subject):
+        if (moment is None or names.data_time(entry.info) <= moment) and _has(repository, entry, subject):
             return entry
     until = f" until {wanted}" if wanted else ""
     raise _nowhere(repository, subject, f"not in any snapshot{until}", None)
@@ -271,12 +272,12 @@ def _has(repository: Repository, entry: SnapshotEntry, subject: Subject) -> bool
 def _nowhere(repository: Repository, subject: Subject, why: str, beside: SnapshotInfo | None) -> UsageError:
     entries = candidates(repository, subject)
     if beside is not None:
-        entries.sort(key=lambda entry: abs(_time(entry.info) - _time(beside)))
+        entries.sort(key=lambda entry: abs(names.data_time(entry.info) - names.data_time(beside)))
     having = []
     for entry in entries[:_LOOKED_AT]:
         try:
             if _has(repository, entry, subject):
-                having.append(f"{short(entry.info.id)} ({entry.info.created_at[:19]})")
+                having.append(f"{short(entry.info.id)} ({entry.info.data_at[:19]})")
         except HoldfastError:
             continue
         if len(having) == _NAMED:
@@ -299,6 +300,3 @@ def _moment(text: str) -> float | None:
         return None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
-
-def _time(info: SnapshotInfo) -> float:
-    return datetime.fromisoformat(info.created_at).timestamp()

@@ -100,7 +100,9 @@ def _take(book: Book, table: Table, rows: Iterator[Row], order: FindOrder, resul
 
 
 def _nearest(info: SnapshotInfo, entries: list[SnapshotEntry]) -> list[SnapshotEntry]:
-    """The snapshots of the same source around one, nearest in order first."""
+    """The snapshots of the same source around one, nearest in the order of their data first."""
+    by_id = {entry.info.id: entry for entry in entries}
+    entries = [by_id[each.id] for each in names.by_data_time(entry.info for entry in entries)]
     at = next(number for number, entry in enumerate(entries) if entry.info.id == info.id)
     others = [(abs(number - at), -number, entry) for number, entry in enumerate(entries) if number != at]
     return [entry for _, _, entry in sorted(others, key=lambda each: each[:2])][:_LOOKED_INTO]

@@ -12,6 +12,7 @@ from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Reporter, 
 from holdfast.model.ids import short
 from holdfast.model.records import Key, Row, Table
 from holdfast.model.snapshot import SnapshotInfo
+from holdfast.planning import names
 from holdfast.records.history import Sighting, Version, versions
 from holdfast.records.naming import asked, table_named
 from holdfast.records.telling import told_row
@@ -73,7 +74,7 @@ class _Seen:
 def history(repository: Repository, order: HistoryOrder) -> HistoryResult:
     """The versions of every row asked for. UsageError for an unknown source, table or column."""
     started = time.monotonic()
-    entries = [entry for entry in repository.snapshots() if entry.info.source == order.source_name and _counts(entry)]
+    entries = _in_order(repository, order.source_name)
     if not entries:
         known = sorted({entry.info.source for entry in repository.snapshots()})
         raise UsageError(f"there is no snapshot of a source {order.source_name!r}", why=f"known: {', '.join(known)}")
@@ -91,6 +92,12 @@ def history(repository: Repository, order: HistoryOrder) -> HistoryResult:
     result.rows = [_history(key, seen) for key in dict.fromkeys(key for each in seen for key in each.rows)]
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def _in_order(repository: Repository, source: str) -> list[SnapshotEntry]:
+    """The snapshots of a source, by the time their data is of."""
+    entries = {each.info.id: each for each in repository.snapshots() if each.info.source == source and _counts(each)}
+    return [entries[info.id] for info in names.by_data_time(each.info for each in entries.values())]
 
 
 def _counts(entry: SnapshotEntry) -> bool:

@@ -110,3 +110,15 @@ def test_the_log_decides_what_is_latest_not_the_clock() -> None:
     assert names.one("latest", [ahead, after]) is after
     assert names.newest_good([ahead, after], "shop") is after
     assert names.newest_first([OLD, ahead, after]) == [after, ahead, OLD]
+
+
+def test_imported_data_stands_at_its_own_time() -> None:
+    """What was made keeps its order even where clocks went back; what was imported goes between."""
+    def imported(identifier: str, at: str) -> SnapshotInfo:
+        return _info(identifier, 50, more={"import": {"created_at": at}})
+
+    before, between = imported("cccc44", "2023-11-14T22:13:20.000Z"), imported("dddd55", "2026-11-20T04:01:30.000Z")
+    later, untold = imported("eeee66", "2027-01-01T00:00:00.000Z"), imported("ffff77", "")
+    back = _info("aaaa33", 0)
+    made = [OLD, NEW, back, untold]
+    assert names.by_data_time([*made, later, before, between]) == [before, OLD, between, *made[1:], later]

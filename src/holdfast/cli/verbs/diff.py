@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from holdfast.cli import words
+from holdfast.cli import shapes, words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
@@ -108,7 +108,7 @@ def _tell(face: Face, result: DiffResult) -> None:
 def _named(side: Side) -> str:
     if side.info is None:
         return f"{side.source} now"
-    return f"{short(side.info.id)} of {side.source}, {words.instant(side.info.created_at)} UTC"
+    return f"{short(side.info.id)} of {side.source}, {shapes.of_when(side.info)} UTC"
 
 
 def _tell_table(face: Face, table: TableDiff) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from holdfast.cli import words
+from holdfast.cli import shapes, words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
@@ -59,13 +59,15 @@ def _document(result: FindResult) -> dict[str, Any]:
     return {
         "snapshot": result.snapshot.id,
         "created_at": result.snapshot.created_at,
+        "data_at": result.snapshot.data_at,
         "source": result.snapshot.source,
         "item": result.item,
         "key": result.key,
         "rows": result.rows,
         "more": result.more,
         "elsewhere": [
-            {"snapshot": info.id, "created_at": info.created_at, "name": info.name} for info in result.elsewhere
+            {"snapshot": info.id, "created_at": info.created_at, "data_at": info.data_at, "name": info.name}
+            for info in result.elsewhere
         ],
         "seconds": result.seconds,
     }
@@ -73,7 +75,7 @@ def _document(result: FindResult) -> dict[str, Any]:
 
 def _tell(face: Face, result: FindResult) -> None:
     info = result.snapshot
-    where = f"snapshot {short(info.id)} of {info.source}, {words.instant(info.created_at)} UTC"
+    where = f"snapshot {short(info.id)} of {info.source}, {shapes.of_when(info)} UTC"
     for number, row in enumerate(result.rows):
         if number:
             face.line()
@@ -87,7 +89,7 @@ def _tell(face: Face, result: FindResult) -> None:
     face.loud_note(f"not in {result.item} of {where}", "yellow")
     for other in result.elsewhere:
         name = f" “{other.name}”" if other.name else ""
-        face.line(f"but in {short(other.id)}, {words.instant(other.created_at)} UTC{name}")
+        face.line(f"but in {short(other.id)}, {shapes.of_when(other)} UTC{name}")
     if not result.elsewhere and result.looked_into:
         face.note(f"nor in the {result.looked_into} nearest snapshots; all of them: holdfast log {info.source} …")
 

@@ -72,8 +72,8 @@ def _version(row: RowHistory, version: Version[Place]) -> dict[str, Any]:
 
 
 def _place(place: Place, prefix: str) -> dict[str, Any]:
-    identity, created = (place.id, place.created_at) if place is not None else ("live", None)
-    return {f"{prefix}snapshot": identity, f"{prefix}created_at": created}
+    identity, created, of = (place.id, place.created_at, place.data_at) if place is not None else ("live", None, None)
+    return {f"{prefix}snapshot": identity, f"{prefix}created_at": created, f"{prefix}data_at": of}
 
 
 def _tell(face: Face, result: HistoryResult) -> None:
@@ -101,4 +101,4 @@ def _text(version: Version[Place]) -> str:
 
 
 def _named(place: Place) -> str:
-    return f"{short(place.id)} {words.instant(place.created_at)}" if place is not None else "now"
+    return f"{short(place.id)} {words.instant(place.data_at)}" if place is not None else "now"
