@@ -108,10 +108,22 @@ class RunningSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class JournalSettings:
-    """``url``: ``sqlite:PATH`` or ``postgresql://…``; None: a file in the state folder."""
+    """``url``: ``sqlite:PATH`` or ``postgresql://…``; None: a file in the state folder.
+
+    ``keep_log``: how long lines of logs are kept, ``keep_runs`` how long runs are.
+    """
 
     url: str | None = checked(checks.text, None)
     password: str | None = checked(checks.reference, None)
+    keep_log: timedelta = checked(checks.duration, timedelta(days=90))
+    keep_runs: timedelta = checked(checks.duration, timedelta(days=1095))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """``[audit]``. ``required``: what cannot be noted in the trail is refused, else it is told with a warning."""
+
+    required: bool = checked(checks.flag, False)  # noqa: FBT003 - the default of the field
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,6 +108,7 @@ class Settings:
     tiers: Mapping[str, sections.TierSettings] = field(default_factory=dict)
     running: sections.RunningSettings = field(default_factory=sections.RunningSettings)
     journal: sections.JournalSettings = field(default_factory=sections.JournalSettings)
+    audit: sections.AuditSettings = field(default_factory=sections.AuditSettings)
     serve: sections.ServeSettings = field(default_factory=sections.ServeSettings)
     alerts: sections.AlertSettings = field(default_factory=sections.AlertSettings)
     cost: sections.CostSettings | None = None

@@ -17,6 +17,7 @@ _TABLES: dict[str, type[Any]] = {
     "defaults": sections.DefaultSettings,
     "running": sections.RunningSettings,
     "journal": sections.JournalSettings,
+    "audit": sections.AuditSettings,
     "serve": sections.ServeSettings,
     "alerts": sections.AlertSettings,
     "cost": sections.CostSettings,
