@@ -67,7 +67,7 @@ def _vantage(storage: Storage, state: LogState) -> Vantage:
         boot=boot,
         alive=lambda pid, started: clock.process_started(pid) in (started, "unknown"),
         last_sign={session: sign for session in silent if (sign := _last_sign(storage, state, session)) is not None},
-        now=_store_time(storage) if silent else 0.0,
+        now=store_time(storage) if silent else 0.0,
     )
 
 
@@ -78,7 +78,7 @@ def _last_sign(storage: Storage, state: LogState, session: str) -> float | None:
     return storage.stat(log_path(state.open[session])).modified
 
 
-def _store_time(storage: Storage) -> float:
+def store_time(storage: Storage) -> float:
     """The store's own clock: when it says that an object written just now was written."""
     name = f"{HEARTBEATS}clock/{secrets.token_hex(8)}"
     storage.put_new(name, b"")
