@@ -1,0 +1,198 @@
+"""Who keeps an appointment: of several daemons on one repository the first to say so does, the others leave it alone.
+
+Claim *n* of an appointment is the object ``claims/<job>/<due>/<n>``, created by put_new; how that attempt ended is
+``claims/<job>/<due>/<n>-over``. Claims only save work: whether data is safe never depends on them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+from blake3 import blake3
+
+from holdfast.crypto.keys import hkdf
+from holdfast.model.errors import Damaged, HoldfastError, ObjectExists, ObjectMissing
+from holdfast.repository.expiry import store_time
+from holdfast.repository.layout import HEARTBEATS
+from holdfast.repository.vault import Vault
+from holdfast.storage.base import Stat
+from holdfast.system import clock
+
+CLAIMS = "claims/"
+
+LEASE = timedelta(minutes=30)
+"""By the store's own times: so long after its last sign of life an attempt of another machine counts as given up."""
+
+KEPT = timedelta(days=2)
+"""By the store's own times: claims older than that are swept."""
+
+_TRIES = 8
+_OVER = "-over"
+_T = TypeVar("_T")
+
+_going: set[str] = set()
+"""Claims of this process whose attempt goes on."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """Who makes an attempt; process facts as in a Begin record. Fields of later versions are passed over."""
+
+    job: str
+    due: str
+    attempt: int
+    host: str
+    boot: str
+    pid: int
+    started: str
+    client: str
+    run: str
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended; ``again``: it failed, and trying again may help."""
+
+    status: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """``attempt`` is ours to make; 0: it is not, because of ``reason``. ``over``: nobody has to look again."""
+
+    attempt: int
+    reason: str = ""
+    over: bool = False
+
+
+class Claims:
+    """The claims of one repository. ``job`` names what is done, the same on every daemon ("shop/nightly")."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault, self._storage, self._sealer = vault, vault.storage, vault.sealer
+
+    def take(self, job: str, due: datetime, run: str) -> Verdict:
+        """Claim the appointment for ``run`` unless somebody else keeps it, or has kept it."""
+        for _ in range(_TRIES):
+            standing = self._standing(job, due)
+            if not standing.attempt:
+                return standing
+            name = self._path(job, due, standing.attempt)
+            pid = os.getpid()
+            claim = Claim(
+                job=job, due=clock.stamp(due), attempt=standing.attempt, host=clock.host(), boot=clock.boot(), pid=pid,
+                started=clock.process_started(pid) or "", client=clock.user(), run=run,
+            )  # fmt: skip
+            with contextlib.suppress(ObjectExists):
+                self._storage.put_new(name, self._sealer.seal("claim", name, msgspec.msgpack.encode(claim)))
+                _going.add(name)
+                return standing
+        return Verdict(attempt=0, reason="others were faster")
+
+    def end(self, job: str, due: datetime, attempt: int, ending: Ending) -> None:
+        """Tell how an attempt of ours ended. Never raises: who does not hear of it waits for the lease to end."""
+        _going.discard(self._path(job, due, attempt))
+        name = self._path(job, due, attempt) + _OVER
+        with contextlib.suppress(HoldfastError):
+            self._storage.put_new(name, self._sealer.seal("claim", name, msgspec.msgpack.encode(ending)))
+
+    def look(self, job: str, due: datetime) -> Verdict:
+        """As ``take``, without claiming: ``attempt`` is the one that could be claimed now."""
+        return self._standing(job, due)
+
+    def sweep(self) -> int:
+        """Delete claims nobody needs any more; returns how many. The newest appointment of each job stays."""
+        found = [stat for stat in self._storage.list(CLAIMS) if stat.name.count("/") == 3]
+        if not found:
+            return 0
+        newest: dict[str, str] = {}
+        for stat in found:
+            _, job, due, _ = stat.name.split("/")
+            newest[job] = max(newest.get(job, ""), due)
+        before, gone = store_time(self._storage) - KEPT.total_seconds(), 0
+        for stat in found:
+            _, job, due, _ = stat.name.split("/")
+            if due != newest[job] and stat.modified < before:
+                self._storage.delete(stat.name)
+                gone += 1
+        return gone
+
+    def _standing(self, job: str, due: datetime) -> Verdict:
+        stats = {stat.name.rpartition("/")[2]: stat for stat in self._storage.list(self._folder(job, due))}
+        attempts = sorted(int(name) for name in stats if name.isdigit())
+        if not attempts:
+            return Verdict(attempt=1)
+        last = attempts[-1]
+        try:
+            claim = self._read(self._path(job, due, last), Claim)
+            over = stats.get(f"{last:04d}{_OVER}")
+            ending = self._read(over.name, Ending) if over is not None else None
+        except ObjectMissing:  # swept just now
+            return Verdict(attempt=0, reason="it was kept long ago", over=True)
+        if over is not None and ending is not None:
+            return self._after(last, claim, ending, over)
+        return self._beside(last, claim, stats[f"{last:04d}"])
+
+    def _after(self, last: int, claim: Claim | None, ending: Ending, over: Stat) -> Verdict:
+        """An attempt that told how it ended: only what may succeed later is tried again, by the same daemon first."""
+        who = claim.client if claim else "somebody"
+        if not ending.again:
+            return Verdict(attempt=0, reason=f"{who} did it: {ending.status}", over=True)
+        if claim is None or _is_here(claim) or self._silent(over.modified):
+            return Verdict(attempt=last + 1)
+        return Verdict(attempt=0, reason=f"{who} tries it again")
+
+    def _beside(self, last: int, claim: Claim | None, stat: Stat) -> Verdict:
+        """An attempt that told nothing yet: is its process still there?"""
+        if claim is None:
+            free = self._silent(stat.modified)
+            return Verdict(attempt=last + 1) if free else Verdict(attempt=0, reason="its claim cannot be read")
+        if (claim.host, claim.boot) == (clock.host(), clock.boot()):
+            alive = clock.process_started(claim.pid) in (claim.started, "unknown")
+            free = not alive or (_is_here(claim) and stat.name not in _going)
+        else:
+            free = self._silent(max([stat.modified, *self._signs(claim)]))
+        return Verdict(attempt=last + 1) if free else Verdict(attempt=0, reason=f"{claim.client} does it")
+
+    def _signs(self, claim: Claim) -> Iterator[float]:
+        """Heartbeats of the open sessions of the process that made the claim."""
+        self._vault.log.follow()
+        state = self._vault.log.state
+        process = (claim.host, claim.boot, claim.pid, claim.started)
+        for session in state.open:
+            facts = state.sessions[session].facts
+            if facts is not None and (facts.host, facts.boot, facts.pid, facts.started) == process:
+                yield from (stat.modified for stat in self._storage.list(f"{HEARTBEATS}{session}/"))
+
+    def _silent(self, since: float) -> bool:
+        return store_time(self._storage) - since >= LEASE.total_seconds()
+
+    def _read(self, name: str, kind: type[_T]) -> _T | None:
+        """None when it was altered, or is of a shape that a later version made."""
+        try:
+            payload = self._sealer.open("claim", name, self._storage.get(name))
+            return msgspec.msgpack.decode(payload, type=kind)
+        except (Damaged, msgspec.DecodeError):
+            return None
+
+    def _folder(self, job: str, due: datetime) -> str:
+        """Names of jobs tell something of the application, so the store sees keyed hashes only."""
+        keyring = self._vault.keyring
+        key = hkdf(keyring.master, keyring.repository, "holdfast/1/claim-names")
+        named = blake3(job.encode(), key=key).hexdigest()[:32]
+        return f"{CLAIMS}{named}/{due.astimezone(UTC):%Y%m%dt%H%M%Sz}/"
+
+    def _path(self, job: str, due: datetime, attempt: int) -> str:
+        return f"{self._folder(job, due)}{attempt:04d}"
+
+
+def _is_here(claim: Claim) -> bool:
+    """Whether it was made by this very process, which knows best that it is over."""
+    pid = os.getpid()
+    mine = (clock.host(), clock.boot(), pid, clock.process_started(pid) or "")
+    return (claim.host, claim.boot, claim.pid, claim.started) == mine
