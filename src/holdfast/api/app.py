@@ -77,7 +77,7 @@ class App:
         request = BackupRequest(
             sources=self._wired.sources(sources), name=name, pin=pin, only=only, trigger="api",
             created_by=clock.user(), width=self._wired.width, report=self._report,
-            config=self._wired.configuration.text,
+            config=self._wired.configuration.text, environments=self._wired.environments,
         )  # fmt: skip
         return backup(self._wired.repository, request)
 

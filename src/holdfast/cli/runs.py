@@ -40,6 +40,7 @@ def take(app: App, wishes: BackupWishes, report: Reporter) -> BackupResult:
         width=app.width,
         report=report,
         config=app.configuration.text,
+        environments=app.environments,
     )
     return backup(app.repository, request)
 

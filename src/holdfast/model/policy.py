@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from holdfast.model.keeping import KeepRules
+from holdfast.model.keeping import ENTITIES, FOR_EVER, PARTIALS, KeepRules, KeepTerms
 from holdfast.model.timetable import Schedule
 
 
@@ -37,5 +37,22 @@ class SourcePolicy:
     rto: timedelta | None = None
     keep: KeepRules = field(default_factory=KeepRules)
     keep_triggers: tuple[str, ...] = ()
+    keep_labels: tuple[str, ...] = FOR_EVER
+    keep_entities: timedelta = ENTITIES
+    keep_partials: timedelta = PARTIALS
     schedules: tuple[Schedule, ...] = ()
     health: HealthRules = field(default_factory=HealthRules)
+
+    @property
+    def keep_terms(self) -> KeepTerms:
+        """What retention goes by."""
+        return KeepTerms(
+            source=self.source,
+            environment=self.environment,
+            zone=self.zone,
+            rules=self.keep,
+            triggers=self.keep_triggers,
+            labels=self.keep_labels,
+            entities=self.keep_entities,
+            partials=self.keep_partials,
+        )

@@ -134,8 +134,11 @@ def may_snapshot(state: LogState, session: str) -> Iterator[Refusal]:
         yield Refusal(Rule.CLOSED_CANNOT_COMMIT, f"nothing is committed: session {short(session)} {status}")
 
 
-def may_forget(state: LogState, snapshots: Iterable[str]) -> Iterator[Refusal]:
-    """Snapshots that are there, not forgotten and not pinned."""
+def may_forget(state: LogState, snapshots: Iterable[str], alive: Iterable[str] = ()) -> Iterator[Refusal]:
+    """Snapshots that are there, not forgotten and not pinned, while those of ``alive`` live."""
+    for snapshot_id in alive:
+        if snapshot_id not in state.snapshots or state.snapshots[snapshot_id].forgotten:
+            yield Refusal(Rule.FIRST_COME, f"snapshot {short(snapshot_id)}, which has to stay, was forgotten meanwhile")
     for snapshot_id in snapshots:
         snapshot = state.snapshots.get(snapshot_id)
         if snapshot is None or snapshot.forgotten:

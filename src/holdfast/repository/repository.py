@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,10 +132,10 @@ class Repository:
             if forgotten or not s.forgotten
         ]
 
-    def forget(self, snapshot_ids: list[str]) -> None:
-        """Drop snapshots; their space is freed by a later prune. Pinned ones are refused."""
+    def forget(self, snapshot_ids: list[str], alive: Collection[str] = ()) -> None:
+        """Drop snapshots; prune frees their space. Refused: pinned ones, and all when one of ``alive`` is gone."""
         body = rec.Forget(snapshots=snapshot_ids)
-        self._append(body, lambda state: guards.require(guards.may_forget(state, snapshot_ids)))
+        self._append(body, lambda state: guards.require(guards.may_forget(state, snapshot_ids, alive)))
 
     def unforget(self, snapshot_ids: list[str]) -> None:
         """Bring forgotten snapshots back; refused once any pack they need was swept."""

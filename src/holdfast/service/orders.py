@@ -34,6 +34,7 @@ def backup_order(wish: BackupWish) -> Order:
         request = BackupRequest(
             sources=app.sources((wish.source,)), name=wish.name, pin=wish.pin, trigger=wish.trigger, only=wish.only,
             created_by=wish.who, run=run.id, width=app.width, report=report, config=app.configuration.text,
+            environments=app.environments,
         )  # fmt: skip
         return _outcome(app, backup(app.repository, request))
 

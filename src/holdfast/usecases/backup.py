@@ -34,7 +34,7 @@ class BackupRequest:
     ``undo`` is what a restore notes in the snapshot it takes first; ``touched`` (patterns) and ``created`` (names) are
     the parts of that which may be long. ``config``: text of the configuration, kept in each snapshot without passwords.
     ``partial``: the sources hold chosen rows only, so these snapshots are never "latest". ``more``: facts to keep with
-    them (SnapshotInfo.more).
+    them (SnapshotInfo.more). ``environments`` by source: where each was taken from ("production"), kept among these.
     """
 
     sources: Mapping[str, Source]
@@ -52,6 +52,7 @@ class BackupRequest:
     config: str = ""
     partial: bool = False
     more: Notes | None = None
+    environments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,8 +163,13 @@ def _describe(stored: Stored, request: BackupRequest, name: str, kind: str) -> S
         origin=notes.origin,
         partial=request.partial or bool(request.only) or request.undo is not None,
         undo=request.undo,
-        more=request.more,
+        more=_more(request, name),
     )
+
+
+def _more(request: BackupRequest, name: str) -> Notes | None:
+    environment = request.environments.get(name)
+    return {**(request.more or {}), "environment": environment} if environment else request.more
 
 
 def previous_of(

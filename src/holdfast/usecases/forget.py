@@ -39,9 +39,14 @@ def plan_forget(repository: Repository, wanted: Sequence[str]) -> ForgetPlan:
 
 def forget(repository: Repository, plan: ForgetPlan) -> list[str]:
     """Carry the plan out; returns the ids."""
-    identifiers = [info.id for info in plan.drop]
+    return drop(repository, plan.drop)
+
+
+def drop(repository: Repository, infos: Sequence[SnapshotInfo], alive: Sequence[str] = ()) -> list[str]:
+    """Forget these, all or none; returns the ids. RepositoryBusy when one of ``alive`` is gone meanwhile."""
+    identifiers = [info.id for info in infos]
     try:
-        repository.forget(identifiers)
+        repository.forget(identifiers, alive)
     except StorageFull as error:  # advice to prune would lead in a circle: prune frees what was forgotten
         error.hint = "forgetting makes one small note: free some space there by other means, forget again, then prune"
         raise

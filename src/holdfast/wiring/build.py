@@ -63,6 +63,12 @@ class App:
         return self.configuration.settings
 
     @property
+    def environments(self) -> dict[str, str]:
+        """What each source is a part of: "production", say."""
+        settings = self.settings
+        return {name: each.environment or settings.defaults.environment for name, each in settings.sources.items()}
+
+    @property
     def places(self) -> Places:
         """This client's folders."""
         around = self.configuration.around

@@ -42,6 +42,9 @@ def policy_of(settings: Settings, name: str) -> SourcePolicy:
         rto=tier.rto or usual.rto,
         keep=source.keep or tier.keep or defaults.keep or KeepRules(),
         keep_triggers=source.keep_triggers if source.keep_triggers is not None else defaults.keep_triggers,
+        keep_labels=defaults.keep_labels,
+        keep_entities=defaults.keep_entities,
+        keep_partials=defaults.keep_partials,
         schedules=tuple(_schedules(name, zone, given)),
         health=_health([source.health, tier.health, defaults.health]),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from holdfast.model.keeping import KeepRules
+from holdfast.model.keeping import ENTITIES, FOR_EVER, PARTIALS, KeepRules
 from holdfast.wiring import checks
 from holdfast.wiring.checks import Place, Problem, checked
 
@@ -79,13 +79,20 @@ class TierSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DefaultSettings:
-    """For every source that does not say otherwise. ``keep_triggers`` empty: every trigger counts."""
+    """For every source that does not say otherwise. ``keep_triggers`` empty: every trigger counts.
+
+    ``keep_labels``: names of snapshots (shell patterns) that keep them for ever. ``keep_entities`` and
+    ``keep_partials``: how long snapshots of entities, and of other parts of a source, are kept (docs/retention.md).
+    """
 
     environment: str = checked(checks.text, "production")
     timezone: str = checked(checks.zone, "UTC")
     tier: str | None = checked(checks.one_of(*TIERS), None)
     keep: KeepRules | None = checked(keep, None)
     keep_triggers: tuple[str, ...] = checked(checks.texts, ())
+    keep_labels: tuple[str, ...] = checked(checks.texts, FOR_EVER)
+    keep_entities: timedelta = checked(checks.duration, ENTITIES)
+    keep_partials: timedelta = checked(checks.duration, PARTIALS)
     schedules: tuple[ScheduleSettings, ...] = checked(checks.each_of(checks.of_shape(ScheduleSettings)), ())
     health: HealthSettings | None = checked(checks.of_shape(HealthSettings), None)
 
@@ -95,7 +102,8 @@ class RunningSettings:
     """``[running]``: how work is done. ``bandwidth`` bytes a second to the store; ``retries`` of a failed run.
 
     ``check_every`` and ``prune_every``: the repository's own care, None never. ``undelete``: how long what was
-    forgotten can be brought back before prune frees it.
+    forgotten can be brought back before prune frees it. ``hold_count``, ``hold_percent``: a change of the rules that
+    drops more of a source at once than either waits for a person.
     """
 
     concurrency: int = checked(checks.count, 1)
@@ -104,6 +112,8 @@ class RunningSettings:
     check_every: timedelta | None = checked(checks.duration, timedelta(days=7))
     prune_every: timedelta | None = checked(checks.duration, timedelta(days=1))
     undelete: timedelta = checked(checks.duration, timedelta(days=14))
+    hold_count: int = checked(checks.count, 5)
+    hold_percent: float = checked(checks.number, 20.0)
 
 
 @dataclass(frozen=True, kw_only=True)

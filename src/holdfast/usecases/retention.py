@@ -1,0 +1,154 @@
+"""Retention: what the rules would drop and why, and dropping it, as far as nobody has to confirm it first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from holdfast.model.errors import UsageError
+from holdfast.model.health import Finding, Severity
+from holdfast.model.keeping import (
+    Candidate,
+    HoldLimits,
+    KeepRules,
+    KeepTerms,
+    RetentionPlan,
+    SourceRetention,
+)
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.planning import keeping
+from holdfast.planning.holding import why_held
+from holdfast.repository.confirmed import Confirmed, read_confirmed, remember_confirmed
+from holdfast.repository.repository import Repository
+from holdfast.usecases.forget import drop
+
+FINDING = "retention-held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionRequest:
+    """``terms`` of the sources to decide on; ``sources`` limits them by name. ``needed_by``: id to what needs it.
+
+    ``configured``: names that are no surprise in the repository. ``adhoc``: rules a person just typed instead of those
+    of the terms: nothing is held then, and they are not remembered.
+    """
+
+    terms: Sequence[KeepTerms]
+    now: datetime
+    sources: tuple[str, ...] = ()
+    needed_by: Mapping[str, str] = field(default_factory=dict)
+    limits: HoldLimits = field(default_factory=HoldLimits)
+    adhoc: KeepRules | None = None
+
+
+def plan(repository: Repository, request: RetentionRequest) -> RetentionPlan:
+    """What would go and what stays, with reasons. Nothing is changed. UsageError for a source nobody knows."""
+    repository.log.follow()
+    chosen = _chosen(request)
+    candidates = [
+        Candidate(info=entry.info, pinned=entry.pinned, needed_by=request.needed_by.get(entry.info.id, ""))
+        for entry in repository.snapshots()
+    ]
+    confirmed = Confirmed() if request.adhoc else read_confirmed(repository)
+    known = {terms.source for terms in request.terms}
+    unknown = Counter(each.info.source for each in candidates if each.info.source not in known)
+    return RetentionPlan(
+        at=request.now,
+        sources=tuple(_of_source(candidates, terms, confirmed, request) for terms in chosen),
+        unknown=dict(sorted(unknown.items())),
+        adhoc=request.adhoc is not None,
+    )
+
+
+def apply(repository: Repository, plan: RetentionPlan, *, by: str, confirm: bool = False) -> list[SnapshotInfo]:
+    """Drop what the plan drops; held sources only with ``confirm``. Returns what was forgotten.
+
+    The rules that were followed are remembered, so that a later change can be told. Should the snapshots that have to
+    stay be gone meanwhile, nothing of the plan is done.
+    """
+    followed = [each for each in plan.sources if confirm or not each.held]
+    gone = [info for each in followed for info in each.drop]
+    if not plan.adhoc:
+        remember_confirmed(repository, {_key(each.terms): _plain(each.terms) for each in followed}, by)
+    if gone:
+        drop(repository, gone, alive=[newest for each in followed for newest in each.newest])
+    return gone
+
+
+def findings(plan: RetentionPlan) -> list[Finding]:
+    """What a person has to confirm, as status, alerts and the dashboard tell it."""
+    return [
+        Finding(
+            code=FINDING,
+            severity=Severity.WARNING,
+            source=each.terms.source,
+            what=f"retention of {each.terms.source} is held: {each.held}",
+            why="a change of the rules that drops much waits until a person confirms it; nothing is dropped meanwhile",
+            hint=f"holdfast forget --policy --dry-run {each.terms.source}, then:"
+            f" holdfast forget --policy --confirm {each.terms.source}",
+        )
+        for each in plan.held
+    ]
+
+
+def _chosen(request: RetentionRequest) -> list[KeepTerms]:
+    known = {terms.source for terms in request.terms}
+    for name in request.sources:
+        if name not in known:
+            raise UsageError(
+                f"there is no source {name!r} in the configuration", why=f"configured: {', '.join(sorted(known))}"
+            )
+    chosen = [terms for terms in request.terms if not request.sources or terms.source in request.sources]
+    if request.adhoc is not None:
+        return [replace(terms, rules=request.adhoc) for terms in chosen]
+    return chosen
+
+
+def _of_source(
+    candidates: Sequence[Candidate], terms: KeepTerms, confirmed: Confirmed, request: RetentionRequest
+) -> SourceRetention:
+    decisions = keeping.decide(candidates, terms, request.now)
+    of_source = sum(each.info.source == terms.source for each in candidates)
+    held = ""
+    if request.adhoc is None:
+        told = confirmed.rules.get(_key(terms))
+        before = None if told is None else keeping.decide(candidates, _told(terms, told), request.now)
+        held = why_held(decisions, before, request.limits)
+    return SourceRetention(
+        terms=terms,
+        decisions=tuple(decisions),
+        held=held,
+        newest=tuple(keeping.newest_good(decisions)),
+        elsewhere=of_source - len(decisions),
+    )
+
+
+def _key(terms: KeepTerms) -> str:
+    return f"{terms.source}/{terms.environment}"
+
+
+def _plain(terms: KeepTerms) -> dict[str, Any]:
+    return {
+        "rules": terms.rules.plain(),
+        "zone": terms.zone,
+        "triggers": list(terms.triggers),
+        "labels": list(terms.labels),
+        "entities": int(terms.entities.total_seconds()),
+        "partials": int(terms.partials.total_seconds()),
+    }
+
+
+def _told(terms: KeepTerms, told: Mapping[str, Any]) -> KeepTerms:
+    """The terms of before, as ``_plain`` wrote them."""
+    return replace(
+        terms,
+        rules=KeepRules.from_plain(told["rules"]),
+        zone=told["zone"],
+        triggers=tuple(told["triggers"]),
+        labels=tuple(told["labels"]),
+        entities=timedelta(seconds=told["entities"]),
+        partials=timedelta(seconds=told["partials"]),
+    )

@@ -1,0 +1,23 @@
+"""What retention is asked, from the configuration."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from holdfast.model.keeping import HoldLimits, KeepRules
+from holdfast.usecases.retention import RetentionRequest
+from holdfast.wiring.policies import policies
+from holdfast.wiring.settings import Settings
+
+
+def retention_request(
+    settings: Settings, now: datetime, sources: tuple[str, ...] = (), adhoc: KeepRules | None = None
+) -> RetentionRequest:
+    """For the sources of the configuration, or those named. ``adhoc``: by these rules instead, just this once."""
+    return RetentionRequest(
+        terms=[policy.keep_terms for policy in policies(settings).values()],
+        now=now,
+        sources=sources,
+        limits=HoldLimits(count=settings.running.hold_count, percent=settings.running.hold_percent),
+        adhoc=adhoc,
+    )
