@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
-from fastapi.staticfiles import StaticFiles
 
 from holdfast import __version__
 from holdfast.service.service import Service
 from holdfast.web.api import backups, problems, runs
-from holdfast.web.pages import looks, now
+from holdfast.web.pages import routes as pages
+from holdfast.web.pages.assets import Assets
 from holdfast.web.security.identity import Identity
 
 Doorkeeper = Callable[[Request], Identity | None]
@@ -43,7 +43,7 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    for router in (backups.router, runs.router, now.router):
+    for router in (backups.router, runs.router, *pages.ROUTERS):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=looks.STATIC), name="static")
+    app.mount("/static", Assets(), name="static")
     return app

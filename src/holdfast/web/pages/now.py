@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 
-from holdfast.system import clock
-from holdfast.usecases.status import status_of
+from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity, require
 
-router = APIRouter(include_in_schema=False)
+router = desk.pages()
 
 
 @router.get("/")
 def now(request: Request, who: Annotated[Identity, Depends(require("status:read"))]) -> HTMLResponse:
     """The first page."""
-    with request.app.state.service.reading() as app:
-        found = status_of(app.repository.snapshots(), tuple(app.settings.sources), clock.now())
-    return page(request, "now.html", who=who, sources=found, as_of=clock.stamp())
+    service = desk.service_of(request)
+    with service.reading() as app:
+        report = desk.report(request, app, who)
+    running = [run for run in service.journal.unfinished() if not run.status.over]
+    return page(request, "now.html", who=who, report=report, running=running, as_of=report.as_of)

@@ -1,0 +1,69 @@
+"""Sources: how fresh each is, its last thirty days, how it grows, and a backup right now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from holdfast.journal.base import RunQuery
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.service.orders import BackupWish
+from holdfast.web.pages import desk
+from holdfast.web.pages.looks import page
+from holdfast.web.pages.trend import trend_of
+from holdfast.web.security.identity import Identity, require
+from holdfast.web.security.refusals import NotFound
+from holdfast.wiring.build import App
+
+router = desk.pages()
+_TREND = 60
+_RUNS = 8
+
+
+@router.get("/sources")
+def sources(request: Request, who: Annotated[Identity, Depends(require("status:read"))]) -> HTMLResponse:
+    """All of them, worst first."""
+    with desk.service_of(request).reading() as app:
+        report = desk.report(request, app, who)
+        trends = {each.source: sizes(_complete(app, each.source)) for each in report.sources}
+    return page(request, "sources.html", who=who, report=report, trends=trends, as_of=report.as_of)
+
+
+@router.get("/sources/{name}")
+def source(request: Request, name: str, who: Annotated[Identity, Depends(require("status:read"))]) -> HTMLResponse:
+    """One source: everything there is to say about it."""
+    who.require("status:read", name)
+    service = desk.service_of(request)
+    with service.reading() as app:
+        report = desk.report(request, app, who)
+        snapshots = _complete(app, name)
+    found = next((each for each in report.sources if each.source == name), None)
+    if found is None:
+        raise NotFound(f"there is no source {name!r}", hint="holdfast status lists them")
+    runs = service.journal.runs(RunQuery(sources=(name,), limit=_RUNS)).runs
+    return page(
+        request, "source.html", who=who, each=found, trend=trend_of(snapshots), runs=runs, as_of=report.as_of,
+    )  # fmt: skip
+
+
+@router.post("/sources/{name}/backup")
+def back_up(
+    request: Request, name: str, who: Annotated[Identity, Depends(require("backup:run"))]
+) -> RedirectResponse:  # fmt: skip
+    """Take a snapshot now, and see it happen."""
+    who.require("backup:run", name)
+    run = desk.service_of(request).back_up(BackupWish(source=name, trigger="manual", who=who.name))
+    return desk.to(f"/runs/{run.id}")
+
+
+def sizes(snapshots: Sequence[SnapshotInfo]) -> list[float]:
+    """How large the data was, oldest first."""
+    return [float(info.bytes_source) for info in snapshots[-_TREND:]]
+
+
+def _complete(app: App, name: str) -> list[SnapshotInfo]:
+    found = [entry.info for entry in app.repository.snapshots() if entry.info.source == name]
+    return [info for info in found if info.status == "complete" and not info.partial]
