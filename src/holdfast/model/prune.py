@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 MIB = 1 << 20
@@ -65,6 +66,19 @@ class PrunePolicy:
     small: float = 0.25
     min_small: int = 4
     max_repack_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reprieve:
+    """What prune leaves because it was forgotten a short while ago: ids of snapshots, and the bytes only they need.
+
+    ``first`` and ``last``: when a prune may free the first and the last of them.
+    """
+
+    snapshots: tuple[str, ...]
+    size: int
+    first: datetime
+    last: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

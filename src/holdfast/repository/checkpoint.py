@@ -30,7 +30,11 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class LoggedSnapshot(msgspec.Struct, frozen=True):
-    """A snapshot as the log knows it. ``number`` is the number of its Snapshot record."""
+    """A snapshot as the log knows it. ``number`` is the number of its Snapshot record.
+
+    ``forgotten_at``: the time of the record that forgot it, by its writer's clock; None: it is alive, or a version that
+    did not look at times folded the log.
+    """
 
     info: SnapshotInfo
     root: bytes
@@ -38,6 +42,7 @@ class LoggedSnapshot(msgspec.Struct, frozen=True):
     number: int
     pinned: bool = False
     forgotten: bool = False
+    forgotten_at: str | None = None
 
 
 class _Version(msgspec.Struct):

@@ -177,7 +177,7 @@ class Log:
             with contextlib.suppress(HoldfastError):
                 state = self._folded(name)
                 # A checkpoint never stands in for the record it ends with: that one must be there and agree.
-                if state.number <= head and self._agrees(state):
+                if state.number <= head and state.tells_when and self._agrees(state):
                     return state
         return LogState()
 

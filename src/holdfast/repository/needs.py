@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 from holdfast.chunking import codec
-from holdfast.model.errors import Damaged
+from holdfast.model.errors import Damaged, ObjectMissing
 from holdfast.model.prune import PackFacts
+from holdfast.repository.checkpoint import LoggedSnapshot
 from holdfast.repository.fragments import Location, decode_row
 from holdfast.repository.guards import Cover
 from holdfast.repository.reach import chunks_of
@@ -15,12 +16,21 @@ from holdfast.repository.rebuild import packs_present
 from holdfast.repository.state import LogState
 from holdfast.repository.vault import Vault
 
+Spare = Callable[[LoggedSnapshot], bool]
+
+
+def spare_none(_snapshot: LoggedSnapshot) -> bool:
+    """What is forgotten counts for nothing."""
+    return False
+
 
 class Needs:
     """The choice, as it was at record ``head`` of the log.
 
     ``avoid``: packs to rely on only where there is nothing else. ``present``: packs in storage with their sizes, where
-    the caller knows them: a copy counts only where its bytes can be. Memory: two bytes a chunk.
+    the caller knows them: a copy counts only where its bytes can be. ``spare`` says which forgotten snapshots count as
+    if they lived: ``spared`` are those of them that can still be read, ``spared_bytes`` what nobody else needs. Memory:
+    two bytes a chunk.
     """
 
     def __init__(
@@ -29,6 +39,7 @@ class Needs:
         reader: ChunkReader,
         avoid: Container[bytes] = frozenset(),
         present: Mapping[bytes, int] | None = None,
+        spare: Spare = spare_none,
     ) -> None:
         state = vault.log.state
         self._present = packs_present(vault) if present is None else present
@@ -40,6 +51,22 @@ class Needs:
         self._settled = bytearray(self._rows.count)
         for chunk in chunks_of(reader, [snapshot.root for snapshot in state.living()]):
             self._need(chunk, full=False)
+        self.spare = spare
+        needed = sum(self.live.values())
+        forgotten = [each for each in state.snapshots.values() if each.forgotten and spare(each)]
+        self.spared = self._spare(reader, forgotten)
+        self.spared_bytes = sum(self.live.values()) - needed
+
+    def _spare(self, reader: ChunkReader, snapshots: list[LoggedSnapshot]) -> list[LoggedSnapshot]:
+        """Count these too; those of which something is gone already are left out."""
+        try:
+            for chunk in chunks_of(reader, [snapshot.root for snapshot in snapshots]):
+                self._need(chunk, full=False)
+        except (Damaged, ObjectMissing):
+            if len(snapshots) == 1:
+                return []
+            return [snapshot for each in snapshots for snapshot in self._spare(reader, [each])]
+        return snapshots
 
     @property
     def cover(self) -> Cover:
@@ -64,8 +91,8 @@ class Needs:
         mark = 2 if full else 1
         if self._settled[first] & mark:
             return
-        self._settled[first] |= mark
         ordinal, place = self._best(chunk, first, full=full)
+        self._settled[first] |= mark
         if not self._chosen[ordinal]:
             self._chosen[ordinal] = 1
             self.live[place.pack] = self.live.get(place.pack, 0) + place.length

@@ -47,13 +47,17 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotEntry:
-    """A snapshot as the log knows it. ``root``: chunk id of its manifest root. ``session``: which one wrote it."""
+    """A snapshot as the log knows it. ``root``: chunk id of its manifest root. ``session``: which one wrote it.
+
+    ``forgotten_at``: when it was forgotten, by the clock of who did, ISO 8601 UTC; None while it is alive.
+    """
 
     info: SnapshotInfo
     root: bytes
     session: str
     pinned: bool
     forgotten: bool
+    forgotten_at: str | None = None
 
 
 class Repository:
@@ -127,7 +131,14 @@ class Repository:
     def snapshots(self, *, forgotten: bool = False) -> list[SnapshotEntry]:
         """Living snapshots in log order, oldest first; with ``forgotten`` also those that can still be unforgotten."""
         return [
-            SnapshotEntry(info=s.info, root=s.root, session=s.session, pinned=s.pinned, forgotten=s.forgotten)
+            SnapshotEntry(
+                info=s.info,
+                root=s.root,
+                session=s.session,
+                pinned=s.pinned,
+                forgotten=s.forgotten,
+                forgotten_at=s.forgotten_at,
+            )
             for s in self.log.state.snapshots.values()
             if forgotten or not s.forgotten
         ]

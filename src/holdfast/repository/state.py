@@ -36,12 +36,13 @@ class LogState:
     Condemn record; ``swept`` packs are absent for ever; ``last_gain`` is the number of the last record that
     made anything reachable (Snapshot, Unforget); ``voids`` lists records that count for nothing, with the
     reason; ``gaps`` the numbers of lost records: with any of them nothing may be appended; ``unknown`` maps each
-    kind of record that this version does not know to the strictest mark it was met with.
+    kind of record that this version does not know to the strictest mark it was met with; ``time`` of the last record,
+    by its writer's clock: it is noted beside what is forgotten, no transition depends on it.
     """
 
     __slots__ = (
         "condemned", "config_hash", "gaps", "hash", "keys", "last_gain", "number", "open", "repository", "sessions",
-        "snapshots", "swept", "unknown", "voids",
+        "snapshots", "swept", "time", "unknown", "voids",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class LogState:
         self.voids: list[tuple[int, str]] = []
         self.gaps: list[int] = []
         self.unknown: dict[str, str] = {}
+        self.time = ""
 
     def living(self) -> list[LoggedSnapshot]:
         """Snapshots that are not forgotten, oldest first in log order."""
@@ -99,12 +101,13 @@ class LogState:
             kind = type(body).__name__
             raise Damaged(f"log record {envelope.number} is a {kind} record", where=where,
                           why="the first record, and only the first, is an Init record")  # fmt: skip
-        self.advance(body)
+        self.advance(body, "" if isinstance(envelope, rec.Foreign) else envelope.time)
         self.hash = digest
 
-    def advance(self, body: rec.Body | rec.Foreign) -> None:
+    def advance(self, body: rec.Body | rec.Foreign, time: str = "") -> None:
         """The transition itself, for a record whose place in the chain was checked (``apply`` does)."""
         self.number += 1
+        self.time = time
         _TRANSITIONS[type(body)](self, body)
 
     def skip(self) -> None:
@@ -112,6 +115,11 @@ class LogState:
         self.number += 1
         self.hash = rec.NO_HASH
         self.gaps.append(self.number)
+
+    @property
+    def tells_when(self) -> bool:
+        """Whether it knows of each forgotten snapshot when that was: a checkpoint of an older version does not."""
+        return all(each.forgotten_at is not None for each in self.snapshots.values() if each.forgotten)
 
     def copy(self) -> LogState:
         """An independent state of the same log; costs the size of the dictionaries, not of their values."""
@@ -205,7 +213,7 @@ def _expire(state: LogState, body: rec.Expire) -> None:
     _close(state, body.session, "expired")
 
 
-def _mark(state: LogState, ids: list[str], allowed: Callable[[LoggedSnapshot], bool], **change: bool) -> bool:
+def _mark(state: LogState, ids: list[str], allowed: Callable[[LoggedSnapshot], bool], **change: Any) -> bool:
     changed = False
     for snapshot_id in ids:
         snapshot = state.snapshots.get(snapshot_id)
@@ -218,11 +226,11 @@ def _mark(state: LogState, ids: list[str], allowed: Callable[[LoggedSnapshot], b
 
 
 def _forget(state: LogState, body: rec.Forget) -> None:
-    _mark(state, body.snapshots, lambda snapshot: not snapshot.pinned, forgotten=True)
+    _mark(state, body.snapshots, lambda snapshot: not snapshot.pinned, forgotten=True, forgotten_at=state.time)
 
 
 def _unforget(state: LogState, body: rec.Unforget) -> None:
-    if _mark(state, body.snapshots, lambda snapshot: snapshot.forgotten, forgotten=False):
+    if _mark(state, body.snapshots, lambda snapshot: snapshot.forgotten, forgotten=False, forgotten_at=None):
         state.last_gain = state.number
 
 

@@ -13,7 +13,7 @@ from holdfast.repository import records as rec
 from holdfast.repository.fragments import BASE_ROW_SIZE, ROW_SIZE, Fragment, encode_fragment, split_fragment
 from holdfast.repository.layout import HEARTBEATS, INDEX, index_path, pack_path
 from holdfast.repository.log import Guard
-from holdfast.repository.needs import Needs, unfinished
+from holdfast.repository.needs import Needs, Spare, spare_none, unfinished
 from holdfast.repository.reader import ChunkReader
 from holdfast.repository.rebuild import packs_present
 from holdfast.repository.session import Session
@@ -36,13 +36,14 @@ class Sweeper:
         self._warn = warn
         self._copied = 0
         self._needs: Needs | None = None
+        self._spare: Spare = spare_none
 
     def carry_out(self, plan: PrunePlan, needs: Needs) -> int:
         """Do what ``plan`` says, as far as nobody else needs it meanwhile; returns the bytes freed, copies deducted.
 
         ``needs``: what the plan was made from. It is counted anew only where it proves nothing any more.
         """
-        self._needs = needs
+        self._needs, self._spare = needs, needs.spare
         with contextlib.suppress(RepositoryBusy):  # another prune took them back, or swept them, a moment ago
             self._take_back([pack.name for pack in plan.packs(Fate.TAKE_BACK)])
         going = {pack.name for pack in plan.packs(Fate.CONDEMN)}
@@ -146,7 +147,7 @@ class Sweeper:
         if needs is None or not guards.still_proves(state, needs.cover):
             self._vault.index.load()
             reader = ChunkReader(self._vault, DeadPacks(self._vault.log, ""))
-            needs = self._needs = Needs(self._vault, reader, avoid)
+            needs = self._needs = Needs(self._vault, reader, avoid, spare=self._spare)
         return needs
 
     def _append(self, body: rec.Body, guard: Guard) -> None:
