@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import PlainTextResponse
 
 from holdfast import __version__
@@ -12,18 +12,10 @@ from holdfast.service.service import Service
 from holdfast.web.api import backups, problems, runs
 from holdfast.web.pages import routes as pages
 from holdfast.web.pages.assets import Assets
-from holdfast.web.security.identity import Identity
+from holdfast.web.security.guarding import guard
+from holdfast.web.security.identity import Identity, open_to_all
 
 Doorkeeper = Callable[[Request], Identity | None]
-
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
 
 
 def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
@@ -32,14 +24,9 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     app.state.service, app.state.doorkeeper = service, doorkeeper
     problems.install(app, service.configuration.around.redactor)
 
-    @app.middleware("http")
-    async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    guard(app, service, doorkeeper)
 
-    @app.get("/healthz", include_in_schema=False)
+    @app.get("/healthz", include_in_schema=False, dependencies=[Depends(open_to_all("it tells only that it answers"))])
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import uvicorn
 from fastapi import FastAPI
 
@@ -16,7 +18,10 @@ def address(listen: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def serve(app: FastAPI, listen: str) -> None:
-    """Answer until the process is told to stop."""
+def serve(app: FastAPI, listen: str, trusted_proxies: Sequence[str] = ()) -> None:
+    """Answer until the process is told to stop. Only ``trusted_proxies`` may say who a request really comes from."""
     host, port = address(listen)
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, access_log=False)
+    uvicorn.run(
+        app, host=host, port=port, log_level="warning", server_header=False, access_log=False,
+        proxy_headers=bool(trusted_proxies), forwarded_allow_ips=list(trusted_proxies),
+    )  # fmt: skip

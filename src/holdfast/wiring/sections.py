@@ -54,7 +54,8 @@ class HealthSettings:
     """What is asked of a source. ``max_age``: of its newest good snapshot; None: its tier's RPO, or its schedule's.
 
     ``min_count`` snapshots kept; ``min_size`` of the data; ``min_rows``; ``max_row_drop`` and ``max_size_change`` in
-    percent against its own baseline; ``reach``: how far back retention must reach.
+    percent against its own baseline; ``reach``: how far back retention must reach; ``reread``: for how long stored bytes
+    that were read again count as intact.
     """
 
     max_age: timedelta | None = checked(checks.duration, None)
@@ -64,6 +65,7 @@ class HealthSettings:
     max_row_drop: float | None = checked(checks.number, None)
     max_size_change: float | None = checked(checks.number, None)
     reach: timedelta | None = checked(checks.duration, None)
+    reread: timedelta | None = checked(checks.duration, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,12 +154,16 @@ class AliasSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ServeSettings:
-    """``[serve]``. ``second_person``: scopes whose acts need another person's consent. ``public_url`` in alerts."""
+    """``[serve]``. ``second_person``: scopes whose acts need another person's consent. ``public_url`` in alerts.
+
+    ``trusted_proxies``: addresses whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    """
 
     listen: str = checked(checks.text, "127.0.0.1:8470")
     public_url: str | None = checked(checks.text, None)
     cron_secret: str | None = checked(checks.reference, "env:CRON_SECRET")
     refresh: timedelta = checked(checks.duration, timedelta(minutes=5))
+    trusted_proxies: tuple[str, ...] = checked(checks.texts, ())
     second_person: tuple[str, ...] = checked(checks.each_of(checks.one_of("restore:in-place", "retention")), ())
     aliases: tuple[AliasSettings, ...] = checked(checks.each_of(checks.of_shape(AliasSettings)), ())
 

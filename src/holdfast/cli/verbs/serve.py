@@ -32,7 +32,9 @@ def serve(face: Face, listen: str | None) -> None:
     from holdfast.service.service import Service
 
     found = configuration(face)
-    with contextlib.closing(Service(found)) as service, contextlib.closing(Gate(found)) as gate:
-        where = listen or found.settings.serve.listen
+    where = listen or found.settings.serve.listen
+    with contextlib.closing(Service(found)) as service, contextlib.closing(Gate(found, listen=where)) as gate:
         face.note(f"dashboard and API: http://{where}/")
-        serving.serve(create_app(service, gate), where)
+        for text in gate.greeting():
+            face.loud_note(text, "yellow")
+        serving.serve(create_app(service, gate), where, found.settings.serve.trusted_proxies)

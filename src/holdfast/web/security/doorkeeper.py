@@ -51,6 +51,12 @@ class Gate:
         self.tokens = Tokens(self.register)
         self.entrance = Entrance(self.register, self.notes)
 
+    def greeting(self) -> list[str]:
+        """What the log says when serving begins; with the setup token as long as nobody has an account."""
+        token = self.entrance.setup_token()
+        first = f"nobody has an account yet: open /setup there and enter the setup token {token}"
+        return [*self.doubts, *([first] if token else [])]
+
     @property
     def people(self) -> People:
         """Who has an account."""
