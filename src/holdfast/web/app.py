@@ -9,6 +9,7 @@ from fastapi.responses import PlainTextResponse
 
 from holdfast import __version__
 from holdfast.service.service import Service
+from holdfast.web import metrics
 from holdfast.web.api import backups, problems, runs
 from holdfast.web.pages import routes as pages
 from holdfast.web.pages.assets import Assets
@@ -30,7 +31,7 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    for router in (backups.router, runs.router, *pages.ROUTERS):
+    for router in (backups.router, runs.router, metrics.router, *pages.ROUTERS):
         app.include_router(router)
     app.mount("/static", Assets(), name="static")
     return app
