@@ -15,8 +15,8 @@ from holdfast.model.secret import Redactor
 
 _STATUS = {
     "unauthorized": 401, "forbidden": 403, "reauthenticate": 403, "cross-site": 403, "plain-http": 403,
-    "wrong-login": 401, "too-many-attempts": 429, "second-person": 409, "too-large": 413,
-    "wrong-host": 421, "not-found": 404, "usage": 422, "busy": 409, "no-repository": 503,
+    "wrong-login": 401, "too-many-attempts": 429, "second-person": 409, "same-person": 403, "weak-password": 422,
+    "too-large": 413, "wrong-host": 421, "not-found": 404, "usage": 422, "busy": 409, "no-repository": 503,
     "wrong-key": 503, "storage": 503, "storage-full": 507, "damaged": 500, "rolled-back": 500, "source": 502,
     "target": 409,
 }  # fmt: skip

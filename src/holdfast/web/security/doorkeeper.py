@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from holdfast.model.secret import Secret
 from holdfast.service.service import Service
 from holdfast.system import clock
+from holdfast.web.security.consents import Consents
 from holdfast.web.security.entrance import Entrance, Visitor
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.notes import Notes
@@ -50,6 +51,7 @@ class Gate:
         self.notes = Notes(self.register)
         self.tokens = Tokens(self.register)
         self.entrance = Entrance(self.register, self.notes)
+        self.consents = Consents(self.register, self.notes, frozenset(serve.second_person))
 
     def greeting(self) -> list[str]:
         """What the log says when serving begins; with the setup token as long as nobody has an account."""

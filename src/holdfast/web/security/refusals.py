@@ -97,6 +97,19 @@ class AwaitsConsent(HoldfastError):
         self.consent = consent
 
 
+class SamePerson(HoldfastError):
+    """Somebody agrees to their own wish."""
+
+    code = "same-person"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the consent must be another person's",
+            why="who asked for it stands behind this account or token too",
+            hint="somebody else with an account that they did not make grants it",
+        )
+
+
 class NotFound(HoldfastError):
     """There is no such thing."""
 
