@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from holdfast.model.errors import Interrupted
 from holdfast.model.events import Reporter
+from holdfast.model.ids import new_id
 from holdfast.model.run import Run, RunStatus
+from holdfast.model.snapshot import Notes
 from holdfast.service.recording import Outcome, error_of
-from holdfast.service.work import Order
+from holdfast.service.work import BACKUP, Order
 from holdfast.usecases.backup import BackupRequest, BackupResult, backup
 from holdfast.wiring.build import App
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupWish:
-    """One source. ``schedule`` and ``due_at``: the appointment it keeps."""
+    """One source. ``schedule`` and ``due_at``: the appointment it keeps. ``more``: facts for SnapshotInfo.more."""
 
     source: str
     trigger: str = "api"
@@ -24,6 +27,10 @@ class BackupWish:
     only: tuple[str, ...] = ()
     schedule: str = ""
     due_at: str | None = None
+    attempt: int = 1
+    retry_of: str | None = None
+    run: str = field(default_factory=new_id)
+    more: Notes | None = None
 
 
 def backup_order(wish: BackupWish) -> Order:
@@ -34,19 +41,22 @@ def backup_order(wish: BackupWish) -> Order:
         request = BackupRequest(
             sources=app.sources((wish.source,)), name=wish.name, pin=wish.pin, trigger=wish.trigger, only=wish.only,
             created_by=wish.who, run=run.id, width=app.width, report=report, config=app.configuration.text,
-            environments=app.environments,
+            environments=app.environments, more=wish.more,
         )  # fmt: skip
         return _outcome(app, backup(app.repository, request))
 
     return Order(
         kind="backup", work=work, key=f"backup:{wish.source}", sources=(wish.source,), trigger=wish.trigger,
-        who=wish.who, schedule=wish.schedule, due_at=wish.due_at,
+        who=wish.who, schedule=wish.schedule, due_at=wish.due_at, attempt=wish.attempt, retry_of=wish.retry_of,
+        run=wish.run, lane=BACKUP,
     )  # fmt: skip
 
 
 def _outcome(app: App, result: BackupResult) -> Outcome:
     if result.failures:
         error = next(iter(result.failures.values()))
+        if isinstance(error, Interrupted):
+            raise error
         return Outcome(status=RunStatus.FAILED, error=error_of(error, app.configuration.around.redactor))
     infos = result.snapshots
     complete = all(info.status == "complete" for info in infos)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.journal.base import Journal
-from holdfast.model.errors import HoldfastError
+from holdfast.model.errors import HoldfastError, Interrupted, RepositoryBusy, RepositoryMissing, SessionExpired
 from holdfast.model.events import Advanced, Event, PhaseEnded, PhaseStarted, Warned
 from holdfast.model.run import LogLine, Phase, Run, RunError, RunStatus
 from holdfast.model.secret import Redactor
@@ -19,6 +20,7 @@ from holdfast.system import clock
 
 _EVERY = 1.0
 """Seconds between two entries of a run that only advances."""
+_PASSING = (RepositoryBusy, SessionExpired, Interrupted, RepositoryMissing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +44,30 @@ class Recorder:
         self._lines = 0
         self._noted = 0.0
         self._began = 0.0
+        self._stop = threading.Event()
 
     def begin(self) -> None:
         """It runs from now on, in this process."""
         self.run.status, self.run.started_at = RunStatus.RUNNING, clock.stamp()
         self._began = time.monotonic()
-        self.run.host, self.run.boot, self.run.pid = clock.host(), clock.boot(), os.getpid()
-        self.run.started = clock.process_started(self.run.pid) or ""
-        self._note()
+        here(self.run)
+        with self._lock:
+            self._note()
+
+    def interrupt(self) -> None:
+        """The run is to stop: whatever it does next that is worth an event fails with Interrupted."""
+        self._stop.set()
+
+    def beat(self) -> None:
+        """A sign of life, also of a run that has nothing to tell for long."""
+        with self._lock:
+            if not self.run.status.over:
+                self._note()
 
     def report(self, event: Event) -> None:
-        """Hear of one event."""
+        """Hear of one event. Interrupted when the run is to stop."""
+        if self._stop.is_set():
+            raise Interrupted("the run was asked to stop", hint="what it had stored is reused by the next one")
         with self._lock:
             match event:
                 case PhaseStarted(source=source, phase=name):
@@ -78,10 +93,13 @@ class Recorder:
             self._note()
 
     def end(self, outcome: Outcome) -> None:
-        """It is over."""
+        """It is over; what comes after its first end changes nothing."""
         with self._lock:
-            self.run.status, self.run.error = outcome.status, outcome.error
-            self.run.ended_at, self.run.seconds = clock.stamp(), round(time.monotonic() - self._began, 3)
+            if self.run.status.over:
+                return
+            self.run.status, self.run.error, self.run.ended_at = outcome.status, outcome.error, clock.stamp()
+            if self._began:
+                self.run.seconds = round(time.monotonic() - self._began, 3)
             for name, value in outcome.numbers.items():
                 setattr(self.run, name, value)
             if outcome.result:
@@ -92,11 +110,14 @@ class Recorder:
 
     def _say(self, level: str, text: str) -> None:
         self._lines += 1
-        self._journal.write(self.run.id, [LogLine(number=self._lines, at=clock.stamp(), level=level, text=text)])
+        with contextlib.suppress(Exception):
+            self._journal.write(self.run.id, [LogLine(number=self._lines, at=clock.stamp(), level=level, text=text)])
 
     def _note(self) -> None:
         self._noted = time.monotonic()
-        self._journal.put(self.run)
+        self.run.seen_at = clock.stamp()
+        with contextlib.suppress(Exception):
+            self._journal.put(self.run)
         self._publish(self.run)
 
 
@@ -109,7 +130,20 @@ def error_of(error: BaseException, redactor: Redactor) -> RunError:
             hint="run it again with holdfast -vv to see where",
         )  # fmt: skip
     told = {name: redactor.clean(getattr(error, name)) for name in ("what", "where", "why", "hint")}
-    return RunError(code=error.code, **told)
+    return RunError(code=error.code, retryable=may_help(error), **told)
+
+
+def may_help(error: BaseException) -> bool:
+    """Whether trying again may help. A store that is not there may be one that is not mounted just now."""
+    if isinstance(error, HoldfastError):
+        return error.retryable or isinstance(error, _PASSING)
+    return isinstance(error, ConnectionError | TimeoutError)
+
+
+def here(run: Run) -> None:
+    """Note in a run the process it is in."""
+    run.host, run.boot, run.pid = clock.host(), clock.boot(), os.getpid()
+    run.started = clock.process_started(run.pid) or ""
 
 
 def waited(run: Run, now: datetime) -> float:

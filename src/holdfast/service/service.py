@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 
+from holdfast.model.errors import HoldfastError
 from holdfast.model.run import Run
+from holdfast.service.agenda import Agenda, Standing
 from holdfast.service.live import Live
 from holdfast.service.orders import BackupWish, backup_order
+from holdfast.service.scheduler import Means, Scheduler
+from holdfast.service.upkeep import SHIPPING, jobs_of, retention_order, wants_retention
 from holdfast.service.work import Order, Work
+from holdfast.system import clock
 from holdfast.wiring.build import App
 from holdfast.wiring.journals import open_journal
 from holdfast.wiring.load import Configuration
@@ -25,8 +31,12 @@ class Service:
         self.configuration = configuration
         self.journal = open_journal(configuration)
         self.live = Live()
-        width = max(1, configuration.settings.running.concurrency) * max(1, len(configuration.settings.sources))
-        self.work = Work(configuration, self.journal, self.live, width=width)
+        self.work = Work(configuration, self.journal, self.live, width=configuration.settings.running.concurrency)
+        self.agenda = Agenda(self.journal, jobs_of(configuration.settings))
+        self._rounds: list[Callable[[datetime], None]] = []
+        self.scheduler = Scheduler(self._means())
+        self.work.on_over.append(self._over)
+        self._scheduling = False
         self._idle: queue.LifoQueue[App] = queue.LifoQueue()
 
     @property
@@ -44,6 +54,41 @@ class Service:
             with contextlib.closing(App(self.configuration, ask=lambda _url: None)) as app:
                 app.sources((wish.source,))
         return self.start(backup_order(wish))
+
+    def interrupt(self, run: str) -> bool:
+        """Ask a run to stop as soon as it can do so cleanly; False when it does not run here."""
+        return self.work.interrupt(run)
+
+    def schedules(self) -> list[Standing]:
+        """Every schedule, in words, with what comes next. HoldfastError when the journal cannot be read."""
+        return self.agenda.standing(clock.now())
+
+    def next_due(self, source: str) -> datetime | None:
+        """When a source is backed up next; None without a schedule, or while it is paused."""
+        mine = [each for each in self.schedules() if each.schedule.source == source and each.schedule.name != SHIPPING]
+        return min((each.next_at for each in mine if each.next_at is not None), default=None)
+
+    def pause(self, source: str, who: str = "") -> None:
+        """Keep no appointment of a source, or with "" of any, until ``resume``; what is late then is done once."""
+        self.agenda.pause(source, who)
+
+    def resume(self, source: str) -> None:
+        """Take a pause back."""
+        self.agenda.resume(source)
+        self.scheduler.wake()
+
+    def paused(self) -> Mapping[str, str]:
+        """Source -> since when, and by whom; "" stands for all of them."""
+        return self.agenda.paused()
+
+    def on_round(self, look: Callable[[datetime], None]) -> None:
+        """Have ``look`` called about once a minute while the scheduler runs, in a thread apart from the schedules."""
+        self._rounds.append(look)
+
+    def run_scheduler(self) -> None:
+        """Keep appointments from now on, until ``close``."""
+        self._scheduling = True
+        self.scheduler.start()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[App]:
@@ -66,10 +111,24 @@ class Service:
         else:
             app.close()
 
-    def close(self) -> None:
-        """Wait for what runs, then let go."""
-        self.work.close()
+    def close(self, grace: float | None = None) -> None:
+        """Begin nothing more, wait ``grace`` seconds (None: for ever) for what runs, have it stop, let go."""
+        if self._scheduling:
+            self.scheduler.stop()
+        self.work.close(grace)
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
         self.journal.close()
+
+    def _means(self) -> Means:
+        return Means(
+            journal=self.journal, work=self.work, agenda=self.agenda, reading=self.reading,
+            retries=self.settings.running.retries, rounds=self._rounds,
+        )  # fmt: skip
+
+    def _over(self, run: Run) -> None:
+        """After a good scheduled backup the rules of retention are followed."""
+        if wants_retention(self.settings, run):
+            with contextlib.suppress(HoldfastError):  # the same is being done already, or the service stops
+                self.start(retention_order(run.sources[0]))
