@@ -117,8 +117,11 @@ def test_forgotten_snapshots_come_back_until_their_space_is_freed(site: Site) ->
     site.ok("unforget", name)
     assert len(site.ok("list")) == 4
     site.ok("forget", name, "--yes")
-    site.ok("prune", "--dry-run")
-    site.ok("prune", "--yes")
+    assert site.ok("prune", "--yes")["reprieve"]["snapshots"] == [name]
+    site.ok("unforget", name)
+    site.ok("forget", name, "--yes")
+    site.ok("prune", "--now", "--dry-run")
+    assert site.ok("prune", "--now", "--yes")["reprieve"] is None
     assert site.ok("check", "--read-data")["ok"] is True
 
 

@@ -182,7 +182,7 @@ class ChunkWriter:
                 "the repository's storage is full",
                 where=self._storage.url,
                 why=f"{free >> 20} MiB are left, {RESERVE >> 20} MiB of them are kept for cleaning up",
-                hint="free some space, or: holdfast forget … && holdfast prune",
+                hint="free some space, or: holdfast forget … && holdfast prune --now",
             )
 
     # -- barriers --------------------------------------------------------------------------------------------

@@ -80,6 +80,11 @@ class Prune:
 
     def do(self, going: Going) -> Told:
         """See Deed."""
-        done = prune(going.app.repository, PruneRequest(dry_run=going.dry_run, report=going.report))
+        done = prune(going.app.repository, _request(going))
         document = {"dry_run": going.dry_run, "freed": done.freed, "warnings": done.warnings, "refusals": []}
         return Told(document=plain(document), complete=not done.warnings)
+
+
+def _request(going: Going) -> PruneRequest:
+    """What was forgotten a short while ago stays: only a person at a terminal frees it at once."""
+    return PruneRequest(dry_run=going.dry_run, grace=going.app.settings.running.undelete, report=going.report)

@@ -236,7 +236,7 @@ def _explain(error: OSError, verb: str, where: str) -> StorageError:
             f"cannot {verb}: no space left",
             where=where,
             why=why,
-            hint="free space or raise the quota; `holdfast forget`, then `holdfast prune` free what snapshots held",
+            hint="free space or raise the quota; `holdfast forget` and `holdfast prune --now` free what snapshots held",
         )
     if error.errno in _REFUSED:
         return StorageError(

@@ -108,7 +108,7 @@ def check_room(repository: Repository) -> None:
             "the repository's storage is full",
             where=repository.storage.url,
             why=f"{free >> 20} MiB are free, a run needs at least {LEAST_ROOM >> 20} MiB",
-            hint="free some space, or: holdfast forget … && holdfast prune",
+            hint="free some space, or: holdfast forget … && holdfast prune --now",
         )
 
 

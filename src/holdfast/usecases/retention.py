@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from holdfast.model.audit import Act
 from holdfast.model.errors import UsageError
 from holdfast.model.health import Finding, Severity
 from holdfast.model.keeping import (
@@ -23,7 +24,9 @@ from holdfast.planning import keeping
 from holdfast.planning.holding import why_held
 from holdfast.repository.confirmed import Confirmed, read_confirmed, remember_confirmed
 from holdfast.repository.repository import Repository
+from holdfast.system import clock
 from holdfast.usecases.forget import drop
+from holdfast.usecases.noting import noted
 
 FINDING = "retention-held"
 
@@ -63,19 +66,49 @@ def plan(repository: Repository, request: RetentionRequest) -> RetentionPlan:
     )
 
 
-def apply(repository: Repository, plan: RetentionPlan, *, by: str, confirm: bool = False) -> list[SnapshotInfo]:
-    """Drop what the plan drops; held sources only with ``confirm``. Returns what was forgotten.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doing:
+    """Who applies a plan, and by which way ("cli", "api", "dashboard", "schedule", "python"), for the audit trail.
+
+    ``confirm``: a person agrees to what is held. ``required``: nothing is done that the trail cannot take.
+    """
+
+    who: str
+    via: str = "cli"
+    confirm: bool = False
+    required: bool = False
+    warn: Callable[[str], None] = lambda _text: None
+
+
+def apply(repository: Repository, plan: RetentionPlan, doing: Doing) -> list[SnapshotInfo]:
+    """Drop what the plan drops; what is held only when it is confirmed. Returns what was forgotten.
 
     The rules that were followed are remembered, so that a later change can be told. Should the snapshots that have to
-    stay be gone meanwhile, nothing of the plan is done.
+    stay be gone meanwhile, nothing of the plan is done (RepositoryBusy).
     """
-    followed = [each for each in plan.sources if confirm or not each.held]
+    followed = [each for each in plan.sources if doing.confirm or not each.held]
     gone = [info for each in followed for info in each.drop]
-    if not plan.adhoc:
-        remember_confirmed(repository, {_key(each.terms): _plain(each.terms) for each in followed}, by)
     if gone:
-        drop(repository, gone, alive=[newest for each in followed for newest in each.newest])
+        alive = [newest for each in followed for newest in each.newest]
+        with noted(repository, _act(plan, followed, doing), required=doing.required, warn=doing.warn) as ending:
+            ending.more["snapshots"] = drop(repository, gone, alive)
+    if not plan.adhoc:
+        remember_confirmed(repository, {_key(each.terms): _plain(each.terms) for each in followed}, doing.who)
     return gone
+
+
+def _act(plan: RetentionPlan, followed: Sequence[SourceRetention], doing: Doing) -> Act:
+    names = sorted({each.terms.source for each in followed if each.drop})
+    count = sum(len(each.drop) for each in followed)
+    return Act(
+        at=clock.stamp(),
+        deed="config:retention" if doing.confirm and plan.held else "delete:forget",
+        who=doing.who,
+        via=doing.via,
+        what=f"forget {count} snapshots of {', '.join(names)} by the rules of retention",
+        source=names[0] if len(names) == 1 else "",
+        more={"rules": {_key(each.terms): each.terms.rules.plain() for each in followed if each.drop}},
+    )
 
 
 def findings(plan: RetentionPlan) -> list[Finding]:

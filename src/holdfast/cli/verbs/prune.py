@@ -6,40 +6,56 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import click
+
 from holdfast.cli import ask, words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.cli.progress import shown
 from holdfast.model.errors import StorageFull
-from holdfast.model.prune import Fate, PrunePlan
+from holdfast.model.prune import Fate, PrunePlan, Reprieve
 from holdfast.usecases.prune import PruneRequest, PruneResult
 from holdfast.usecases.prune import prune as tidy_up
 
 _EXAMPLES = """
 holdfast prune --dry-run
 holdfast prune --yes
+holdfast prune --now
 """
 
 
 @verb("prune", examples=_EXAMPLES, plans=True)
-def prune(face: Face) -> None:
+@click.option("--now", is_flag=True, help="Also what was forgotten a short while ago: it cannot be brought back then.")
+def prune(face: Face, now: bool) -> None:
     """Free the space nothing needs any more.
 
-    Only what forget dropped is freed; it may run beside backups and restores, which then hold back what they
-    might need until a later prune.
+    Only what forget dropped is freed, and only when that is 14 days ago ([running] undelete) or with --now; it may run
+    beside backups and restores, which then hold back what they might need until a later prune.
     """
     with opened(face) as app, shown(face) as report, _told_when_full():
-        result = tidy_up(app.repository, PruneRequest(dry_run=True, report=report))
+        grace = None if now else app.settings.running.undelete
+        result = tidy_up(app.repository, PruneRequest(dry_run=True, grace=grace, report=report))
         face.lines(result.plan.summary())
         if face.verbosity > 0:
             face.lines(result.plan.details())
         if not face.dry_run and not result.plan.idle:
             _confirm(face, result.plan)
-            result = tidy_up(app.repository, PruneRequest(report=report))
+            result = tidy_up(app.repository, PruneRequest(grace=grace, report=report))
     face.document(_document(result, dry_run=face.dry_run))
+    if result.reprieve is not None:
+        _tell_reprieve(face, result.reprieve)
     if not face.dry_run and not result.plan.idle:
         face.line(f"freed {words.size(result.freed)}", "green")
+
+
+def _tell_reprieve(face: Face, left: Reprieve) -> None:
+    count = len(left.snapshots)
+    days = f"{left.first:%Y-%m-%d}" + (f" to {left.last:%Y-%m-%d}" if left.last.date() != left.first.date() else "")
+    face.line(
+        f"{count} forgotten snapshot{'' if count == 1 else 's'} ({words.size(left.size)}) can still be brought back:"
+        f" holdfast unforget ID; freed from {days} on, or at once by: holdfast prune --now"
+    )
 
 
 @contextlib.contextmanager
@@ -69,5 +85,17 @@ def _document(result: PruneResult, *, dry_run: bool) -> dict[str, Any]:
         "frees_now": plan.frees_now,
         "frees_later": plan.frees_later,
         "freed": result.freed,
+        "reprieve": _reprieve(result.reprieve),
         "warnings": result.warnings,
+    }
+
+
+def _reprieve(left: Reprieve | None) -> dict[str, Any] | None:
+    if left is None:
+        return None
+    return {
+        "snapshots": list(left.snapshots),
+        "bytes": left.size,
+        "first": left.first.isoformat(),
+        "last": left.last.isoformat(),
     }
