@@ -13,8 +13,8 @@ from holdfast.exchange.reading import ROOT
 from holdfast.exchange.records import BadFile, Form, InStretches, Origin, Reader, Record, Stretch
 from holdfast.exchange.spool import Spool
 from holdfast.model.errors import HoldfastError, UsageError
-from holdfast.model.records import Column, Reference, Row, Table
-from holdfast.sources.records import Interchange, Linewise
+from holdfast.model.records import Column, Key, Reference, Row, Table
+from holdfast.sources.records import Interchange, Linewise, Storing
 
 _PARTS = {
     ROOT: ("Event", "events"),
@@ -65,7 +65,8 @@ class Taker:
         self._examples = examples
         self._tables: dict[str, str | None] = {}
         self._columns: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
-        self._seen: dict[str, set[int]] = {}
+        self._storing = interchange if isinstance(interchange, Storing) else None
+        self._seen: dict[tuple[str, tuple[str, ...]], set[int]] = {}
         self.warnings: dict[str, None] = {}
         self.apart: tuple[str, Row] | None = None
 
@@ -96,6 +97,8 @@ class Taker:
     def _take_one(self, name: str, record: Record, reader: Reader) -> None:
         try:
             row = self._row(name, record)
+            if self._storing is not None and self._schema.known:
+                self._storing.refuse(self._schema.tables[name], row)
             self._refuse_twice(name, row)
             self._spool.put(name, row)
             if record.apart:
@@ -107,15 +110,32 @@ class Taker:
     def _refuse_twice(self, name: str, row: Row) -> None:
         """UsageError for a key that came before: of two such rows one would be lost when they are restored."""
         table = self._schema.tables.get(name)
-        columns = table.key if table is not None else ("_id",) if self._interchange.documents else ()
-        seen = self._seen.setdefault(name, set())
-        if not columns or len(seen) >= _MOST_KEYS or any(row.values.get(column) is None for column in columns):
-            return
-        key = hash(tuple((isinstance(value, bool), value) for value in row.key(columns)))
-        if key in seen:
-            told = ", ".join(f"{column} {str(row.values[column])[:40]}" for column in columns)
-            raise UsageError(f"{name} has two rows of {told}", hint="take one of them out of the file")
-        seen.add(key)
+        first = table.key if table is not None else ("_id",) if self._interchange.documents else ()
+        others = table.unique if table is not None and self._storing is not None else ()
+        for columns in filter(None, (first, *others)):
+            seen = self._seen.setdefault((name, columns), set())
+            values = row.key(columns)
+            if len(seen) >= _MOST_KEYS or any(value is None for value in values):
+                continue
+            key = _mark(values)
+            if key in seen:
+                told = ", ".join(f"{column} {str(row.values[column])[:40]}" for column in columns)
+                raise UsageError(f"{name} has two rows of {told}", hint="take one of them out of the file")
+            seen.add(key)
+
+    def _are_new(self, name: str, found: Mapping[tuple[str, ...], Sequence[Key]]) -> bool:
+        """Whether no key came before; only then are they held to have come."""
+        marks: dict[tuple[str, ...], set[int]] = {}
+        for columns, keys in found.items():
+            seen = self._seen.setdefault((name, columns), set())
+            if len(seen) >= _MOST_KEYS:
+                continue
+            marks[columns] = set(map(_mark, keys))
+            if len(marks[columns]) < len(keys) or not seen.isdisjoint(marks[columns]):
+                return False
+        for columns, new in marks.items():
+            self._seen[name, columns] |= new
+        return True
 
     def _took_lines(self, name: str, stretch: Stretch) -> bool:
         """Whether the rows could be kept without being taken apart; else each is looked at, and errors have a place."""
@@ -131,9 +151,11 @@ class Taker:
             lines = by.lines_of_cells(table, names, stretch.cells)
         else:
             lines = by.lines_of_copy(table, names, stretch.text)
-        if lines is not None:
-            self._spool.put_lines(name, lines, stretch.rows, partial(by.rows_of_lines, table))
-        return lines is not None
+        keys = None if lines is None else by.keys_of_lines(table, lines)
+        if lines is None or keys is None or not self._are_new(name, keys):
+            return False
+        self._spool.put_lines(name, lines, stretch.rows, partial(by.rows_of_lines, table))
+        return True
 
     def _learn(self, name: str, columns: Sequence[str]) -> None:
         if not self._schema.known and not self._interchange.documents:
@@ -222,6 +244,11 @@ class Taker:
         if missing:
             self.warnings[f"{table.name}: the file has no {', '.join(missing)}; imported as NULL"] = None
         return found
+
+
+def _mark(values: Key) -> int:
+    """Short for a key; what Python calls equal and a database does not stays apart."""
+    return hash(tuple([value if type(value) is str else (isinstance(value, bool), value) for value in values]))
 
 
 def _loosely(name: str) -> str:

@@ -382,6 +382,19 @@ class Linewise(Protocol):
         """The rows that lines mean."""
         ...
 
+    def keys_of_lines(self, table: Table, lines: str) -> Mapping[tuple[str, ...], Sequence[Key]] | None:
+        """The keys in such lines by the key's columns, those with a NULL left out; None where a row may be refused."""
+        ...
+
+
+@runtime_checkable
+class Storing(Protocol):
+    """Optional power of an Interchange: its tables tell what they could never take."""
+
+    def refuse(self, table: Table, row: Row) -> None:
+        """UsageError for a row that breaks what is known of the table: NULL, length, form."""
+        ...
+
 
 @runtime_checkable
 class Lined(Protocol):

@@ -17,6 +17,7 @@ from holdfast.sources.postgres.records import arrays, lines
 from holdfast.sources.postgres.records.columns import NUMBERS, WHOLE
 from holdfast.sources.postgres.records.lines import stored_names
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
+from holdfast.sources.postgres.records.storable import Storable
 from holdfast.sources.postgres.records.text import Form, escaped
 from holdfast.sources.postgres.records.typed import typed
 from holdfast.sources.records import Block, Book, Dump, SnapshotView
@@ -37,6 +38,7 @@ class PostgresInterchange:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._types: dict[str, dict[str, str]] = {}
+        self._storable: dict[str, Storable] = {}
 
     def by_example(self, table: Table, rows: Iterable[Row]) -> None:
         """See Interchange: the columns have types."""
@@ -144,6 +146,21 @@ class PostgresInterchange:
     def rows_of_lines(self, table: Table, lines: str) -> Iterator[Row]:
         """See Linewise."""
         return Form(names=tuple(stored_names(table)), types=()).rows(lines.encode("utf-8", "surrogateescape"))
+
+    def refuse(self, table: Table, row: Row) -> None:
+        """See Storing."""
+        self._rules(table).refuse(row)
+
+    def keys_of_lines(self, table: Table, lines: str) -> dict[tuple[str, ...], list[tuple[str, ...]]] | None:
+        """See Linewise."""
+        rules = self._rules(table)
+        found = rules.keys_of(lines)
+        return None if found is None else dict(zip(rules.keys, found, strict=True))
+
+    def _rules(self, table: Table) -> Storable:
+        if table.name not in self._storable:
+            self._storable[table.name] = Storable(table)
+        return self._storable[table.name]
 
     def _blocks(self, book: Book, table: Table) -> TableText | None:
         types = self._types_of(table)
@@ -289,7 +306,9 @@ def _document(text: str) -> str:
     """A cell for a JSON column: JSON as it is, a list of words ``jazz;live`` as an array of them."""
     try:
         json.loads(text)
-    except ValueError:
+    except ValueError as error:
+        if text.lstrip().startswith(("{", "[", '"')):
+            raise UsageError(f"'{text[:40]}' is no JSON", why=str(error)) from error
         if ";" in text:
             return _dumped([each.strip() for each in text.split(";") if each.strip()])
         return _dumped(text)
