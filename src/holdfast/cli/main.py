@@ -41,6 +41,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "serve": ("serve:serve", "Run the scheduler, the HTTP API and the dashboard."),
     "token": ("token:token", "Manage the tokens of the HTTP API."),
     "alerts": ("alerts:alerts", "Show what is told to people, and try the ways to them."),
+    "daemon": ("daemon:daemon", "Run the scheduler alone, without a server."),
     "check": ("check:check", "Verify that the repository holds what it should."),
     "forget": ("forget:forget", "Drop snapshots; prune frees their space."),
     "unforget": ("forget:unforget", "Bring forgotten snapshots back, until their space was freed."),

@@ -9,6 +9,9 @@ from fastapi import FastAPI
 
 from holdfast.model.errors import UsageError
 
+_LINGER = 5
+"""Seconds that requests have to end when the server is told to stop."""
+
 
 def address(listen: str) -> tuple[str, int]:
     """``127.0.0.1:8470`` or ``[::1]:8470`` as host and port; UsageError for anything else."""
@@ -23,5 +26,6 @@ def serve(app: FastAPI, listen: str, trusted_proxies: Sequence[str] = ()) -> Non
     host, port = address(listen)
     uvicorn.run(
         app, host=host, port=port, log_level="warning", server_header=False, access_log=False,
-        proxy_headers=bool(trusted_proxies), forwarded_allow_ips=list(trusted_proxies),
+        timeout_graceful_shutdown=_LINGER, proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
     )  # fmt: skip

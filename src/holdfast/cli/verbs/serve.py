@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 
 import click
 
 from holdfast.cli.face import Face
 from holdfast.cli.opening import configuration
 from holdfast.cli.options import verb
+from holdfast.cli.standby import grace_option, standing_by
 from holdfast.model.errors import MissingTool
 
 _EXAMPLES = """
@@ -19,8 +21,9 @@ holdfast serve --listen 0.0.0.0:8470
 
 @verb("serve", examples=_EXAMPLES)
 @click.option("--listen", metavar="HOST:PORT", help="Where to answer; 127.0.0.1:8470 unless the configuration says.")
-def serve(face: Face, listen: str | None) -> None:
-    """Run the scheduler, the HTTP API and the dashboard."""
+@grace_option()
+def serve(face: Face, listen: str | None, grace: timedelta) -> None:
+    """Run the scheduler, the HTTP API and the dashboard, until told to stop (SIGTERM, Ctrl-C)."""
     try:
         from holdfast.web import serving
         from holdfast.web.app import create_app
@@ -29,12 +32,11 @@ def serve(face: Face, listen: str | None) -> None:
         raise MissingTool(
             "the server is not installed", why=str(error), hint="pip install 'holdfast[server]'"
         ) from error
-    from holdfast.service.service import Service
-
     found = configuration(face)
     where = listen or found.settings.serve.listen
-    with contextlib.closing(Service(found)) as service, contextlib.closing(Gate(found, listen=where)) as gate:
+    with standing_by(face, found, grace) as service, contextlib.closing(Gate(found, listen=where)) as gate:
         face.note(f"dashboard and API: http://{where}/")
         for text in gate.greeting():
             face.loud_note(text, "yellow")
-        serving.serve(create_app(service, gate), where, found.settings.serve.trusted_proxies)
+        with contextlib.suppress(KeyboardInterrupt):
+            serving.serve(create_app(service, gate), where, found.settings.serve.trusted_proxies)

@@ -1,0 +1,25 @@
+"""``holdfast daemon``."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from datetime import timedelta
+
+from holdfast.cli.face import Face
+from holdfast.cli.opening import configuration
+from holdfast.cli.options import verb
+from holdfast.cli.standby import grace_option, standing_by
+
+_EXAMPLES = """
+holdfast daemon
+holdfast daemon --grace 5min
+"""
+
+
+@verb("daemon", examples=_EXAMPLES)
+@grace_option()
+def daemon(face: Face, grace: timedelta) -> None:
+    """Run the scheduler alone, without a server, until told to stop (SIGTERM, Ctrl-C)."""
+    with standing_by(face, configuration(face), grace), contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
