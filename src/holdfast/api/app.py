@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from holdfast.api.entity import Entity, subject_of
+from holdfast.api.entity import Entity, Named
 from holdfast.model.events import Reporter, silent
+from holdfast.model.report import SystemReport
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.sources.base import RestoreRequest
 from holdfast.system import clock
 from holdfast.usecases.backup import BackupRequest, BackupResult, backup
 from holdfast.usecases.diff import DiffOrder, DiffResult, diff
+from holdfast.usecases.entity_finding import entity_named
 from holdfast.usecases.find import FindOrder, FindResult, find
 from holdfast.usecases.guard import ShipOrder, Shipped, ship
 from holdfast.usecases.history import HistoryOrder, HistoryResult, history
 from holdfast.usecases.listing import ListRequest, list_snapshots
 from holdfast.usecases.restore import RestoreOrder, RestoreResult, restore
+from holdfast.usecases.retention import Doing, apply, plan
 from holdfast.usecases.sql import SqlOrder, SqlResult, sql
-from holdfast.usecases.status import SourceStatus, status_of
 from holdfast.usecases.trash import Discarded, TrashOrder, one, trash
 from holdfast.usecases.trash_restore import TrashRestoreOrder, TrashRestoreResult, trash_restore
+from holdfast.usecases.undo import UndoOrder, undo
 from holdfast.wiring import load
 from holdfast.wiring.build import App as Wired
+from holdfast.wiring.journals import open_journal
+from holdfast.wiring.pool import Pool
+from holdfast.wiring.reporting import system_report
+from holdfast.wiring.retaining import retention_request
 from holdfast.wiring.surroundings import of_process
 
 
@@ -42,17 +50,27 @@ def open(  # noqa: A001 - holdfast.open is what people write
     """
     around = of_process()
     found = load.find(around, os.fspath(path) if path is not None else None)
-    return App(Wired(load.load(Path(found), around), ask=lambda _url: None), report)
+    configuration = load.load(Path(found), around)
+    return App(lambda: Wired(configuration, ask=lambda _url: None), report)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retained:
+    """``forgotten``: what the rules of the configuration let go. ``held``: why nothing was, per source."""
+
+    forgotten: Sequence[SnapshotInfo] = ()
+    held: Sequence[str] = field(default_factory=tuple)
 
 
 class App:
     """See ``open``. Every method raises a HoldfastError that says what, where, why, and what to do.
 
-    Use one from one thread at a time.
+    Safe to use from any number of threads, and in processes forked after it was made: each call works with objects of
+    its own. ``report`` may hear events from several threads at once.
     """
 
-    def __init__(self, wired: Wired, report: Reporter = silent) -> None:
-        self._wired = wired
+    def __init__(self, build: Callable[[], Wired], report: Reporter = silent) -> None:
+        self._pool = Pool(build)
         self._report = report
 
     def __enter__(self) -> Self:
@@ -65,7 +83,7 @@ class App:
 
     def close(self) -> None:
         """Let go of the repository and the sources."""
-        self._wired.close()
+        self._pool.close()
 
     # -- snapshots
 
@@ -73,107 +91,145 @@ class App:
         self, *sources: str, name: str | None = None, pin: bool = False, only: tuple[str, ...] = ()
     ) -> BackupResult:
         """Take a snapshot of every source, or of those named. Look at ``failures``: the others are still made."""
-        self._wired.begin_opening()
-        request = BackupRequest(
-            sources=self._wired.sources(sources), name=name, pin=pin, only=only, trigger="api",
-            created_by=clock.user(), width=self._wired.width, report=self._report,
-            config=self._wired.configuration.text, environments=self._wired.environments,
-        )  # fmt: skip
-        return backup(self._wired.repository, request)
+        with self._pool.lend() as wired:
+            wired.begin_opening()
+            request = BackupRequest(
+                sources=wired.sources(sources), name=name, pin=pin, only=only, trigger="api",
+                created_by=clock.user(), width=wired.width, report=self._report,
+                config=wired.configuration.text, environments=wired.environments,
+            )  # fmt: skip
+            return backup(wired.repository, request)
+
+    def retain(self, *sources: str) -> Retained:
+        """Let go of what the ``keep`` rules of the configuration do not want any more; can be undone for a while."""
+        with self._pool.lend() as wired:
+            wanted = retention_request(wired.settings, clock.now(), sources=sources)
+            decided = plan(wired.repository, wanted)
+            gone = apply(wired.repository, decided, Doing(who=clock.user(), via="python"))
+        held = [f"{each.terms.source}: {each.held}" for each in decided.sources if each.held]
+        return Retained(forgotten=gone, held=held)
 
     def list(self, *sources: str, limit: int | None = None) -> Sequence[SnapshotInfo]:
         """Snapshots, newest first."""
-        request = ListRequest(sources=sources, limit=limit, configured=tuple(self._wired.settings.sources))
-        return [entry.info for entry in list_snapshots(self._wired.repository, request)]
+        with self._pool.lend() as wired:
+            request = ListRequest(sources=sources, limit=limit, configured=tuple(wired.settings.sources))
+            return [entry.info for entry in list_snapshots(wired.repository, request)]
 
-    def status(self) -> Mapping[str, SourceStatus]:
-        """What would be lost of each source if it died now."""
-        configured = tuple(self._wired.settings.sources)
-        found = status_of(self._wired.repository.snapshots(), configured, clock.now())
-        return {each.source: each for each in found}
+    def status(self) -> SystemReport:
+        """What would be lost if it died now, worst source first, from evidence and the clock."""
+        with self._pool.lend() as wired, contextlib.closing(open_journal(wired.configuration)) as journal:
+            return system_report(wired, journal)
+
+    def restore_latest(
+        self, source: str, *, to: str | None = None, only: tuple[str, ...] = (), in_place: bool = False,
+        overwrite: bool = False, exact: bool = False, verify: str = "counts", dry_run: bool = False,
+    ) -> RestoreResult:  # fmt: skip
+        """Get the newest complete snapshot of a source back; as ``restore``."""
+        return self.restore(
+            f"latest:{source}", to=to, only=only, in_place=in_place, overwrite=overwrite, exact=exact, verify=verify,
+            dry_run=dry_run,
+        )  # fmt: skip
 
     def restore(
         self, snapshot: str, *, to: str | None = None, only: tuple[str, ...] = (), in_place: bool = False,
         overwrite: bool = False, exact: bool = False, verify: str = "counts", dry_run: bool = False,
     ) -> RestoreResult:  # fmt: skip
         """Get a snapshot back, into a new place unless told otherwise; options as those of ``holdfast restore``."""
-        wired = self._wired
-        entries = {entry.info.id: entry for entry in wired.repository.snapshots()}
-        info = names.one(snapshot, [entry.info for entry in entries.values()], across_sources=False)
-        configured = wired.settings.sources.get(info.source)
-        place = wired.place(info.kind, to) if to is not None else None
-        request = RestoreRequest(
-            label=_label(info), to=place, in_place=in_place, overwrite=overwrite or exact, exact=exact, only=only,
-            verify=verify, owner=configured is None or configured.owner, acl=configured is None or configured.acl,
-            width=wired.width, report=self._report,
-        )  # fmt: skip
-        order = RestoreOrder(
-            entry=entries[info.id], source=wired.source_of(info, place), request=request, dry_run=dry_run,
-            created_by=clock.user(), report=self._report,
-        )  # fmt: skip
-        return restore(wired.repository, order)
+        with self._pool.lend() as wired:
+            entries = {entry.info.id: entry for entry in wired.repository.snapshots()}
+            info = names.one(snapshot, [entry.info for entry in entries.values()], across_sources=False)
+            configured = wired.settings.sources.get(info.source)
+            place = wired.place(info.kind, to) if to is not None else None
+            request = RestoreRequest(
+                label=_label(info), to=place, in_place=in_place, overwrite=overwrite or exact, exact=exact, only=only,
+                verify=verify, owner=configured is None or configured.owner, acl=configured is None or configured.acl,
+                width=wired.width, report=self._report,
+            )  # fmt: skip
+            order = RestoreOrder(
+                entry=entries[info.id], source=wired.source_of(info, place), request=request, dry_run=dry_run,
+                created_by=clock.user(), report=self._report,
+            )  # fmt: skip
+            return restore(wired.repository, order)
+
+    def undo(self, run: str, *, dry_run: bool = False, force: bool = False) -> RestoreResult:
+        """Take back what a restore changed. ``run``: the ``run`` of its result, or the start of it."""
+        with self._pool.lend() as wired:
+            order = UndoOrder(
+                run=run, source=lambda info: wired.source_of(info, (info.undo or {}).get("to")), dry_run=dry_run,
+                force=force, created_by=clock.user(), report=self._report,
+            )  # fmt: skip
+            return undo(wired.repository, order)
 
     # -- rows
 
     def find(self, snapshot: str, item: str, *words: str, where: str | None = None) -> FindResult:
         """Rows of a table or collection in a snapshot: by key, by ``column=value``, or by a condition."""
-        order = FindOrder(
-            snapshot=snapshot, item=item, words=words, where=where, source=self._wired.reader_of, report=self._report
-        )
-        return find(self._wired.repository, order)
+        with self._pool.lend() as wired:
+            order = FindOrder(
+                snapshot=snapshot, item=item, words=words, where=where, source=wired.reader_of, report=self._report
+            )
+            return find(wired.repository, order)
 
     def log(self, source: str, item: str, *words: str, live: bool = False) -> HistoryResult:
         """Every version of a row over all snapshots, oldest first."""
-        order = HistoryOrder(
-            source_name=source, item=item, words=words, source=self._wired.reader_of,
-            live=self._wired.source if live else None, report=self._report,
-        )  # fmt: skip
-        return history(self._wired.repository, order)
+        with self._pool.lend() as wired:
+            order = HistoryOrder(
+                source_name=source, item=item, words=words, source=wired.reader_of,
+                live=wired.source if live else None, report=self._report,
+            )  # fmt: skip
+            return history(wired.repository, order)
 
     def diff(self, before: str, after: str, *items: str, limit: int | None = 100) -> DiffResult:
         """What changed from one snapshot to another, or to ``live``."""
-        order = DiffOrder(
-            before=before, after=after, items=items, limit=limit, source=self._wired.reader_of,
-            live=self._wired.source, report=self._report,
-        )  # fmt: skip
-        return diff(self._wired.repository, order)
+        with self._pool.lend() as wired:
+            order = DiffOrder(
+                before=before, after=after, items=items, limit=limit, source=wired.reader_of,
+                live=wired.source, report=self._report,
+            )  # fmt: skip
+            return diff(wired.repository, order)
 
     @contextlib.contextmanager
     def sql(self, snapshot: str, statement: str, *, compare: str | None = None) -> Iterator[SqlResult]:
         """Ask a snapshot in SQL; rows stream while the context lasts."""
-        order = SqlOrder(
-            snapshot=snapshot, sql=statement, compare=compare, source=self._wired.reader_of, report=self._report
-        )
-        with sql(self._wired.repository, order) as result:
-            yield result
+        with self._pool.lend() as wired:
+            order = SqlOrder(
+                snapshot=snapshot, sql=statement, compare=compare, source=wired.reader_of, report=self._report
+            )
+            with sql(wired.repository, order) as result:
+                yield result
 
     # -- entities, and what was deleted
 
     def entity(self, name: str, key: Any, *, limit_rows: int | None = None) -> Entity:
         """One thing of the application: ``app.entity("event", 42)``. A key of two columns is a tuple."""
-        return Entity(self._wired, subject_of(self._wired, name, key, limit_rows, self._report))
+        with self._pool.lend() as wired:
+            entity_named(wired.settings.entities, name)
+        return Entity(self._pool, Named(name=name, key=key, limit_rows=limit_rows, report=self._report))
 
     def trash(self, *sources: str) -> Sequence[Discarded]:
         """What was deleted, newest first: what guards kept, and entities that holdfast deleted."""
-        order = TrashOrder(sources=self._wired.sources(sources), report=self._report)
-        return trash(self._wired.repository, order)
+        with self._pool.lend() as wired:
+            order = TrashOrder(sources=wired.sources(sources), report=self._report)
+            return trash(wired.repository, order)
 
     def trash_restore(
         self, trash_id: str, *, only: tuple[str, ...] = (), overwrite: bool = False, dry_run: bool = False
     ) -> TrashRestoreResult:
         """Bring back what one transaction deleted; ``undo`` of the result is the snapshot it can be taken back with."""
         chosen = one(self.trash(), trash_id)
-        order = TrashRestoreOrder(
-            discarded=chosen, source=self._wired.source(chosen.source), only=only, overwrite=overwrite,
-            entities=lambda: dict(self._wired.settings.entities), dry_run=dry_run, created_by=clock.user(),
-            report=self._report,
-        )  # fmt: skip
-        return trash_restore(self._wired.repository, order)
+        with self._pool.lend() as wired:
+            order = TrashRestoreOrder(
+                discarded=chosen, source=wired.source(chosen.source), only=only, overwrite=overwrite,
+                entities=lambda: dict(wired.settings.entities), dry_run=dry_run, created_by=clock.user(),
+                report=self._report,
+            )  # fmt: skip
+            return trash_restore(wired.repository, order)
 
     def ship(self, *sources: str) -> Shipped:
         """Move what the guards kept into the repository."""
-        order = ShipOrder(sources=self._wired.sources(sources), created_by=clock.user(), report=self._report)
-        return ship(self._wired.repository, order)
+        with self._pool.lend() as wired:
+            order = ShipOrder(sources=wired.sources(sources), created_by=clock.user(), report=self._report)
+            return ship(wired.repository, order)
 
 
 def _label(info: SnapshotInfo) -> str:

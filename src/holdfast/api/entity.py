@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast.entities.restoring import Wishes
-from holdfast.model.events import Reporter
+from holdfast.model.events import Reporter, silent
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.system import clock
 from holdfast.usecases.entity_backup import EntityBackupOrder, EntityBackupResult, entity_backup
@@ -17,29 +18,55 @@ from holdfast.usecases.entity_deleting import deleting
 from holdfast.usecases.entity_finding import Subject, Version, entity_named, versions
 from holdfast.usecases.entity_restore import EntityRestoreOrder, EntityRestoreResult, entity_restore
 from holdfast.wiring.build import App as Wired
+from holdfast.wiring.pool import Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """Which entity. ``key``: of two columns it is a tuple."""
+
+    name: str
+    key: Any
+    limit_rows: int | None = None
+    report: Reporter = silent
+
+    @property
+    def typed(self) -> str:
+        """The key as it would be typed."""
+        return ",".join(map(str, self.key)) if isinstance(self.key, tuple | list) else str(self.key)
+
+    def subject(self, wired: Wired) -> Subject:
+        """With its declaration and source. UsageError tells the nearest names."""
+        declaration = entity_named(wired.settings.entities, self.name)
+        return Subject(
+            name=self.name, key=self.typed, declaration=declaration, source=wired.source(declaration.source),
+            limit_rows=self.limit_rows, report=self.report,
+        )  # fmt: skip
 
 
 class Entity:
     """``app.entity("event", 42)``. Nothing is looked at before a method is called."""
 
-    def __init__(self, wired: Wired, subject: Subject) -> None:
-        self._wired = wired
-        self._subject = subject
+    def __init__(self, pool: Pool, named: Named) -> None:
+        self._pool = pool
+        self._named = named
 
     def __repr__(self) -> str:
-        return f"<entity {self._subject.spoken}>"
+        return f"<entity {self._named.name} {self._named.typed}>"
 
     def backup(self, *, name: str | None = None, pin: bool = False) -> EntityBackupResult:
         """A snapshot of all of its rows, from one consistent point."""
-        order = EntityBackupOrder(
-            subject=self._subject, name=name, pin=pin, trigger="api", created_by=clock.user(),
-            config=self._wired.configuration.text,
-        )  # fmt: skip
-        return entity_backup(self._wired.repository, order)
+        with self._pool.lend() as wired:
+            order = EntityBackupOrder(
+                subject=self._named.subject(wired), name=name, pin=pin, trigger="api", created_by=clock.user(),
+                config=wired.configuration.text,
+            )  # fmt: skip
+            return entity_backup(wired.repository, order)
 
     def versions(self) -> list[Version]:
         """Every snapshot that has it: those of it alone first, then full ones, newest first."""
-        return list(versions(self._wired.repository, self._subject))
+        with self._pool.lend() as wired:
+            return list(versions(wired.repository, self._named.subject(wired)))
 
     def restore(
         self, from_: str | None = None, *, only: tuple[str, ...] = (), existing: str = "refuse",
@@ -49,30 +76,35 @@ class Entity:
 
         ``existing``: what becomes of rows that are there and differ: "refuse", "skip", "overwrite", "merge".
         """
-        wishes = Wishes(
-            only=only, existing=existing, users=users or self._subject.declaration.users,
-            create_parents=create_parents, drop_columns=drop_columns,
-        )  # fmt: skip
-        order = EntityRestoreOrder(
-            subject=self._subject, from_=from_, wishes=wishes, dry_run=dry_run, created_by=clock.user()
-        )
-        return entity_restore(self._wired.repository, order)
+        with self._pool.lend() as wired:
+            subject = self._named.subject(wired)
+            wishes = Wishes(
+                only=only, existing=existing, users=users or subject.declaration.users,
+                create_parents=create_parents, drop_columns=drop_columns,
+            )  # fmt: skip
+            order = EntityRestoreOrder(
+                subject=subject, from_=from_, wishes=wishes, dry_run=dry_run, created_by=clock.user()
+            )
+            return entity_restore(wired.repository, order)
 
     def clone(
         self, *, as_: Any = None, values: Mapping[str, Any] | None = None, from_: str | None = None,
         users: str | None = None, create_parents: bool = False, dry_run: bool = False,
     ) -> EntityCloneResult:  # fmt: skip
         """Copy it: new ids, every reference inside rewritten. ``values``: columns of the copy to be set."""
-        order = EntityCloneOrder(
-            subject=self._subject, as_=None if as_ is None else str(as_), values=values or {}, from_=from_,
-            users=users or self._subject.declaration.users, create_parents=create_parents, dry_run=dry_run,
-            created_by=clock.user(),
-        )  # fmt: skip
-        return entity_clone(self._wired.repository, order)
+        with self._pool.lend() as wired:
+            subject = self._named.subject(wired)
+            order = EntityCloneOrder(
+                subject=subject, as_=None if as_ is None else str(as_), values=values or {}, from_=from_,
+                users=users or subject.declaration.users, create_parents=create_parents, dry_run=dry_run,
+                created_by=clock.user(),
+            )  # fmt: skip
+            return entity_clone(wired.repository, order)
 
     def delete(self, *, force: bool = False, dry_run: bool = False) -> EntityDeleteResult:
         """Delete it, once it is stored and was read back; only if the database deletes exactly what was captured."""
-        return entity_delete(self._wired.repository, self._order(force=force, dry_run=dry_run))
+        with self._pool.lend() as wired:
+            return entity_delete(wired.repository, self._order(wired, force=force, dry_run=dry_run))
 
     @contextlib.contextmanager
     def deleting(self, connection: Any) -> Iterator[SnapshotInfo]:
@@ -83,21 +115,14 @@ class Entity:
         leaving, TargetError when more was deleted than captured: roll back then. Commit after the block; nothing is
         committed here. Gives the snapshot that holds it.
         """
-        with deleting(self._wired.repository, self._order(), connection) as captured:
+        with (
+            self._pool.lend() as wired,
+            deleting(wired.repository, self._order(wired), connection) as captured,
+        ):
             yield captured.snapshot
 
-    def _order(self, *, force: bool = False, dry_run: bool = False) -> EntityDeleteOrder:
+    def _order(self, wired: Wired, *, force: bool = False, dry_run: bool = False) -> EntityDeleteOrder:
         return EntityDeleteOrder(
-            subject=self._subject, force=force, dry_run=dry_run, created_by=clock.user(),
-            config=self._wired.configuration.text,
+            subject=self._named.subject(wired), force=force, dry_run=dry_run, created_by=clock.user(),
+            config=wired.configuration.text,
         )  # fmt: skip
-
-
-def subject_of(wired: Wired, name: str, key: Any, limit_rows: int | None, report: Reporter) -> Subject:
-    """The entity that is named. UsageError tells the nearest names."""
-    declaration = entity_named(wired.settings.entities, name)
-    typed = ",".join(map(str, key)) if isinstance(key, tuple | list) else str(key)
-    return Subject(
-        name=name, key=typed, declaration=declaration, source=wired.source(declaration.source),
-        limit_rows=limit_rows, report=report,
-    )  # fmt: skip

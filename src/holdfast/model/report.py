@@ -30,7 +30,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """One day of a source. ``state``: "good", "incomplete", "failed", "missed", "running", "before" (not yet there)."""
+    """One day of a source. ``state``: "good", "incomplete", "failed", "missed", "running", "before" (not yet there).
+
+    "covered": no snapshot was made, and the newest before was young enough.
+    """
 
     date: str
     state: str
@@ -125,3 +128,10 @@ class SystemReport(msgspec.Struct, kw_only=True):
     findings: list[Finding]
     scheduler_at: str | None
     warnings: list[str]
+
+    def __getitem__(self, source: str) -> SourceReport:
+        """One source by its name; KeyError for a name that nobody knows."""
+        for each in self.sources:
+            if each.source == source:
+                return each
+        raise KeyError(source)

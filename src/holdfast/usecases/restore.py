@@ -60,6 +60,11 @@ class RestoreResult:
     undo: str | None = None
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def rows(self) -> dict[str, int | None]:
+        """By item, how many rows were restored or, in a dry run, would be; None where they are not counted."""
+        return {item.name: item.rows for item in self.items}
+
 
 def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
     """Carry out ``order``. TargetError when the plan is refused; then nothing was changed."""

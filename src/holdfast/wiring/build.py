@@ -266,6 +266,11 @@ class App:
         """What never belongs into a snapshot of files: cache and state."""
         return (self.places.cache, self.places.state)
 
+    def refresh(self) -> None:
+        """Learn what others did to the repository since it was opened."""
+        if self._repository is not None:
+            self._repository.log.follow()
+
     def close(self) -> None:
         """Close what was opened; the repository closes its store."""
         repository, storage = self._repository, self._storage
