@@ -6,20 +6,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from holdfast.model.errors import HoldfastError
 from holdfast.model.run import LogLine, Run
 
 SCHEDULER_ALIVE = "scheduler/alive"
 """The fact in which a scheduler notes, at least once a minute, the instant at which it was awake (ISO 8601 UTC)."""
 
 
+class JournalFailed(HoldfastError):
+    """The journal did not do what was asked. No backup is lost with it, nor any act of the audit trail."""
+
+    code = "journal"
+
+
+class JournalBroken(JournalFailed):
+    """What is stored is no journal any more: damaged, or overwritten with something else."""
+
+    code = "journal-broken"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:
-    """Runs, newest first. ``before``: a cursor, the ``next`` of the page before. Empty filters let all through."""
+    """Runs, newest first. ``before``: a cursor, the ``next`` of the page before. Empty filters let all through.
+
+    ``since`` and ``until`` (exclusive): ISO 8601 instants of when a run was wished for.
+    """
 
     sources: Sequence[str] = ()
     kinds: Sequence[str] = ()
     statuses: Sequence[str] = ()
     since: str | None = None
+    until: str | None = None
     limit: int = 50
     before: str | None = None
 
@@ -33,7 +50,10 @@ class Page:
 
 
 class Journal(Protocol):
-    """Runs and their logs. Any method may be called from any thread and any process at once."""
+    """Runs and their logs. Any method may be called from any thread and any process at once.
+
+    What the database does not do is raised as JournalFailed, within seconds: nobody waits long for a journal.
+    """
 
     @property
     def url(self) -> str:
@@ -41,7 +61,10 @@ class Journal(Protocol):
         ...
 
     def put(self, run: Run) -> None:
-        """Keep the run as it is now; replaces what is there under its id. A run that is over stays as it ended."""
+        """Keep the run as it is now; replaces what is there under its id.
+
+        A run that is over stays as it ended, unless it was only taken for interrupted and is heard of again.
+        """
         ...
 
     def write(self, run: str, lines: Sequence[LogLine]) -> None:
@@ -62,6 +85,17 @@ class Journal(Protocol):
 
     def unfinished(self) -> Sequence[Run]:
         """Runs that are queued or running as far as the journal knows, oldest first."""
+        ...
+
+    def touched_at(self, run: str) -> str | None:
+        """When the run, or its log, was last written to; None when there is no such run."""
+        ...
+
+    def tidy(self, *, log_before: str, runs_before: str) -> int:
+        """Drop lines written, and runs that were over, before these instants; returns how many rows went.
+
+        The newest run of each kind and source stays, however old it is.
+        """
         ...
 
     def remember(self, key: str, value: str | None) -> None:

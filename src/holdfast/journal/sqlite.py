@@ -2,141 +2,166 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
+from holdfast.journal.base import JournalBroken, JournalFailed
+from holdfast.journal.schema import VERSION, steps
+from holdfast.journal.tables import Execute, TableJournal, fill_sources
+from holdfast.model.errors import HoldfastError, NewerFormat
+from holdfast.system import clock, files
 
-from holdfast.journal.base import Page, RunQuery
-from holdfast.model.errors import HoldfastError
-from holdfast.model.run import LogLine, Run, RunStatus
-from holdfast.system import files
+T = TypeVar("T")
 
-_SCHEMA = """
-create table if not exists runs (
-  id text primary key, kind text not null, status text not null, created_at text not null, started_at text,
-  ended_at text, seconds real, trigger text not null, who text not null, sources text not null, schedule text not null,
-  rows integer, bytes_source integer, bytes_read integer, bytes_new integer, bytes_stored integer,
-  error_code text, error_what text, document text not null);
-create index if not exists runs_by_time on runs (created_at desc, id desc);
-create table if not exists log (
-  run text not null, number integer not null, at text not null, level text not null, text text not null,
-  primary key (run, number)) without rowid;
-create table if not exists facts (key text primary key, value text not null) without rowid;
-"""
-_OVER = tuple(each.value for each in RunStatus if each.over)
+_PATIENCE = 5.0
+"""Seconds until a file that another process keeps locked is given up."""
+_MEND = "move the file away: a new one is begun, no backup is lost with it; holdfast runs rebuild fills it again"
+_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_BESIDE = ("", "-wal", "-shm")
 
 
-class SqliteJournal:
-    """See Journal. One connection, taken in turns."""
+class SqliteJournal(TableJournal):
+    """See Journal. One connection, taken in turns; other processes wait for their turn too."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = SqliteDatabase(path)
+        super().__init__(self._file)
+
+    def check(self) -> None:
+        """JournalBroken unless the whole file is sound; costs reading it."""
+        self._file.check()
+
+
+class SqliteDatabase:
+    """See Database."""
 
     def __init__(self, path: Path) -> None:
         self.url = f"sqlite:{path}"
         self._turn = threading.Lock()
-        try:
+        with self._translated("the journal cannot be opened"):
             files.make_directories(path.parent, 0o700)
-            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._connection.execute("pragma journal_mode = wal")
-            self._connection.execute("pragma synchronous = normal")
-            self._connection.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise HoldfastError(
-                "the journal cannot be opened", where=self.url, why=str(error),
-                hint="move the file away: a new one is begun, no backup is lost with it",
-            ) from error  # fmt: skip
+            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            try:
+                self._prepare(path)
+            except BaseException:
+                self._connection.close()
+                raise
 
-    def put(self, run: Run) -> None:
-        """See Journal."""
-        error = run.error
-        values = (
-            run.id, run.kind, run.status.value, run.created_at, run.started_at, run.ended_at, run.seconds, run.trigger,
-            run.who, " ".join(run.sources), run.schedule, run.rows, run.bytes_source, run.bytes_read, run.bytes_new,
-            run.bytes_stored, error.code if error else None, error.what if error else None,
-            msgspec.json.encode(run).decode(),
-        )  # fmt: skip
-        marks = ", ".join("?" * len(values))
-        keep = f"where runs.status not in ({', '.join(repr(each) for each in _OVER)})"
-        names = [row[1] for row in self._all("pragma table_info(runs)")]
-        update = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
-        self._all(f"insert into runs values ({marks}) on conflict (id) do update set {update} {keep}", *values)
+    def within(self, work: Callable[[Execute], T]) -> T:
+        """See Database."""
+        with self._turn, self._translated("the journal does not answer"):
+            self._connection.execute("begin immediate")
+            try:
+                result = work(self._execute)
+                self._connection.execute("commit")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("rollback")
+                raise
+            return result
 
-    def write(self, run: str, lines: Sequence[LogLine]) -> None:
-        """See Journal."""
-        with self._turn:
-            self._connection.executemany(
-                "insert or ignore into log values (?, ?, ?, ?, ?)",
-                [(run, line.number, line.at, line.level, line.text) for line in lines],
-            )
+    def read(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        """See Database."""
+        with self._turn, self._translated("the journal does not answer"):
+            return self._connection.execute(statement, values).fetchall()
 
-    def get(self, run: str) -> Run | None:
-        """See Journal."""
-        rows = self._all("select document from runs where id = ?", run)
-        return _run(rows[0]) if rows else None
-
-    def lines(self, run: str, after: int = 0, limit: int = 1000) -> Sequence[LogLine]:
-        """See Journal."""
-        found = self._all(
-            "select number, at, level, text from log where run = ? and number > ? order by number limit ?",
-            run, after, limit,
-        )  # fmt: skip
-        return [LogLine(number=number, at=at, level=level, text=text) for number, at, level, text in found]
-
-    def runs(self, query: RunQuery) -> Page:
-        """See Journal."""
-        wanted, values = ["1 = 1"], list[Any]()
-        for column, chosen in (("kind", query.kinds), ("status", query.statuses)):
-            if chosen:
-                wanted.append(f"{column} in ({', '.join('?' * len(chosen))})")
-                values += chosen
-        if query.sources:
-            one = "(' ' || sources || ' ') like ?"
-            wanted.append(f"({' or '.join([one] * len(query.sources))})")
-            values += [f"% {source} %" for source in query.sources]
-        if query.since:
-            wanted.append("created_at >= ?")
-            values.append(query.since)
-        if query.before:
-            at, _, identifier = query.before.partition("|")
-            wanted.append("(created_at, id) < (?, ?)")
-            values += [at, identifier]
-        found = self._all(
-            f"select document from runs where {' and '.join(wanted)} order by created_at desc, id desc limit ?",
-            *values, query.limit + 1,
-        )  # fmt: skip
-        runs = [_run(row) for row in found[: query.limit]]
-        last = runs[-1] if len(found) > query.limit else None
-        return Page(runs=runs, next=f"{last.created_at}|{last.id}" if last else None)
-
-    def unfinished(self) -> Sequence[Run]:
-        """See Journal."""
-        rows = self._all("select document from runs where status in ('queued', 'running') order by created_at, id")
-        return [_run(row) for row in rows]
-
-    def remember(self, key: str, value: str | None) -> None:
-        """See Journal."""
-        if value is None:
-            self._all("delete from facts where key = ?", key)
-        else:
-            change = "insert into facts values (?, ?) on conflict (key) do update set value = excluded.value"
-            self._all(change, key, value)
-
-    def recall(self, prefix: str) -> dict[str, str]:
-        """See Journal."""
-        rows = self._all("select key, value from facts where substr(key, 1, ?) = ?", len(prefix), prefix)
-        return dict(rows)
+    def check(self) -> None:
+        """JournalBroken unless every page of the file is sound."""
+        with self._turn, self._translated("the journal cannot be read"):
+            (found,) = self._connection.execute("pragma quick_check(1)").fetchone()
+        if found != "ok":
+            raise JournalBroken("the journal is damaged", where=self.url, why=found, hint=_MEND)
 
     def close(self) -> None:
-        """See Journal."""
+        """See Database."""
         with self._turn:
             self._connection.close()
 
-    def _all(self, statement: str, *values: Any) -> list[Any]:
-        with self._turn:
-            return self._connection.execute(statement, values).fetchall()
+    def _execute(self, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        return self._connection.execute(statement, values)
+
+    def _prepare(self, path: Path) -> None:
+        # a lost last second of a journal is no harm; waiting for the disk at each entry would be
+        self._connection.execute("pragma synchronous = normal")
+        version = self._version()
+        if version == VERSION:
+            return
+        if version > VERSION:
+            raise NewerFormat(
+                "the journal was written by a newer holdfast", where=self.url,
+                hint="use that version, or name another place: [journal] url",
+            )  # fmt: skip
+        _keep_private(path)
+        self._patiently("pragma journal_mode = wal")
+        self._patiently("begin immediate")
+        try:
+            version = self._version() or self._has_first_tables()
+            for statement in steps(version):
+                self._connection.execute(statement)
+            if version == 1:
+                fill_sources(self._execute)
+            self._connection.execute(f"pragma user_version = {VERSION}")
+            self._connection.execute("commit")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("rollback")
+            raise
+
+    def _version(self) -> int:
+        return int(self._connection.execute("pragma user_version").fetchone()[0])
+
+    def _has_first_tables(self) -> int:
+        """1 when the tables are there that bore no version."""
+        return int(self._connection.execute("select count(*) from sqlite_master where name = 'runs'").fetchone()[0])
+
+    def _patiently(self, statement: str) -> None:
+        """Not every change of a file's mode waits its turn by itself."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._connection.execute(statement)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+    @contextlib.contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except HoldfastError:
+            raise
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            broken = code in _BROKEN
+            raise (JournalBroken if broken else JournalFailed)(
+                "the journal is damaged" if broken else what, where=self.url, why=str(error),
+                hint=_MEND if broken else "see that the file can be written to and its disk has room",
+            ) from error  # fmt: skip
+        except OSError as error:
+            raise JournalFailed(what, where=self.url, why=error.strerror or str(error)) from error
 
 
-def _run(row: Any) -> Run:
-    return msgspec.json.decode(row[0], type=Run)
+def set_aside(path: Path) -> Path:
+    """Move a broken journal out of the way, to a name ending in ``.broken``; returns where it is now."""
+    kept = path.with_name(f"{path.name}.broken")
+    if kept.exists():
+        kept = path.with_name(f"{path.name}.{clock.now():%Y%m%dT%H%M%S%f}.broken")
+    for ending in _BESIDE:
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}{ending}", f"{kept}{ending}")
+    return kept
+
+
+def _keep_private(path: Path) -> None:
+    """Logs may name what only its owner should know."""
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o600)

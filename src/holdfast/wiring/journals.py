@@ -2,29 +2,109 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
-from holdfast.journal.base import Journal
-from holdfast.model.errors import UsageError
+from holdfast.journal.base import Journal, JournalBroken
+from holdfast.journal.forgiving import Forgiving
+from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.wiring.load import Configuration
+from holdfast.wiring.places import refuse_password
 
 FILE_NAME = "journal.db"
+_TIDIED = "journal/tidied"
 
 
 def open_journal(configuration: Configuration) -> Journal:
     """Open it, made when it is not there yet. HoldfastError when it cannot be."""
     url = configuration.settings.journal.url
-    scheme, _, rest = (url or "").partition(":")
-    if url is None or scheme == "sqlite":
+    path = file_of(configuration)
+    if path is not None:
         from holdfast.journal.sqlite import SqliteJournal
 
-        return SqliteJournal(configuration.base / rest if rest else _usual(configuration))
-    raise UsageError("this is no place for a journal", where=url, hint="write sqlite:PATH or postgresql://…")
+        return SqliteJournal(path)
+    if url is not None and url.startswith(("postgresql://", "postgres://")):
+        return _postgres(configuration, url)
+    raise UsageError("this is no place for a journal", where=url or "", hint="write sqlite:PATH or postgresql://…")
 
 
-def _usual(configuration: Configuration) -> Path:
-    """One file for each repository, in the state folder."""
-    from blake3 import blake3
+def open_mended(configuration: Configuration, warn: Callable[[str], None]) -> Journal:
+    """The same for a service, which must not stand still: a broken file is set aside, and a new one begun."""
+    path = file_of(configuration)
+    try:
+        journal = open_journal(configuration)
+        if path is not None:
+            _check(journal)
+    except JournalBroken as error:
+        if path is None:
+            raise
+        from holdfast.journal.sqlite import set_aside
 
-    key = blake3(configuration.settings.repository.url.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        kept = set_aside(path)
+        warn(f"the journal was damaged ({error.why}): it is kept as {kept}, a new one is begun; holdfast runs rebuild")
+        return open_journal(configuration)
+    return journal
+
+
+def open_forgiving(configuration: Configuration, warn: Callable[[str], None]) -> Forgiving:
+    """The same for one short run, which goes on without: what is wrong is told with a warning."""
+    try:
+        return Forgiving(open_journal(configuration), warn)
+    except HoldfastError as error:
+        reason = "; ".join(filter(None, (error.why, error.hint)))
+        warn(f"this run is not in the journal: {error.what} ({reason})" if reason else error.what)
+        return Forgiving(None, warn)
+
+
+def tidy_daily(configuration: Configuration, journal: Journal) -> int:
+    """Drop what is older than the configuration keeps, at most once a day; returns how many rows went."""
+    from holdfast.system import clock
+
+    now = clock.now()
+    today = now.date().isoformat()
+    if journal.recall(_TIDIED).get(_TIDIED) == today:
+        return 0
+    settings = configuration.settings.journal
+    gone = journal.tidy(
+        log_before=clock.stamp(now - settings.keep_log), runs_before=clock.stamp(now - settings.keep_runs)
+    )
+    journal.remember(_TIDIED, today)
+    return gone
+
+
+def file_of(configuration: Configuration) -> Path | None:
+    """The file of a journal that is one: what the configuration names, else one for each repository."""
+    scheme, _, rest = (configuration.settings.journal.url or "sqlite:").partition(":")
+    if scheme != "sqlite":
+        return None
+    if rest:
+        return configuration.base / rest
+    from hashlib import sha256
+
+    key = sha256(configuration.settings.repository.url.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return configuration.around.state / "journals" / key / FILE_NAME
+
+
+def _postgres(configuration: Configuration, url: str) -> Journal:
+    from psycopg.conninfo import conninfo_to_dict
+
+    from holdfast.journal.postgres import PostgresJournal
+
+    refuse_password(url, "the journal", "JOURNAL_PASSWORD")
+    parameters = conninfo_to_dict(url)
+    if reference := configuration.settings.journal.password:
+        parameters["password"] = configuration.around.resolve(reference, configuration.base).reveal()
+    return PostgresJournal(url, parameters)
+
+
+def _check(journal: Journal) -> None:
+    from holdfast.journal.sqlite import SqliteJournal
+
+    if isinstance(journal, SqliteJournal):
+        try:
+            journal.check()
+        except BaseException:
+            with contextlib.suppress(HoldfastError):
+                journal.close()
+            raise
