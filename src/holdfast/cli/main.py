@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "trash": ("trash:trash", "List what was deleted, by whom; bring it back."),
     "status": ("status:status", "Say what would be lost now."),
     "serve": ("serve:serve", "Run the scheduler, the HTTP API and the dashboard."),
+    "account": ("account:account", "Manage the people who log in to the dashboard."),
     "token": ("token:token", "Manage the tokens of the HTTP API."),
     "alerts": ("alerts:alerts", "Show what is told to people, and try the ways to them."),
     "daemon": ("daemon:daemon", "Run the scheduler alone, without a server."),

@@ -11,13 +11,15 @@ import click
 
 from holdfast.cli import ask, words
 from holdfast.cli.face import Face
+from holdfast.cli.noting_doors import doors_act
 from holdfast.cli.opening import configuration
 from holdfast.cli.options import Family, verb
 from holdfast.model.errors import UsageError
 from holdfast.model.secret import Secret
 from holdfast.system import clock
+from holdfast.web.security.people import People
 from holdfast.web.security.register import open_register
-from holdfast.web.security.tokens import MadeToken, Token, Tokens, TokenWish
+from holdfast.web.security.tokens import MACHINE, MadeToken, Token, Tokens, TokenWish
 from holdfast.wiring.load import Configuration
 from holdfast.wiring.units import parse_duration
 
@@ -54,9 +56,13 @@ def add(face: Face, name: str, scopes: Sequence[str], sources: Sequence[str], ex
     if unknown := [each for each in sources if each not in found.settings.sources]:
         raise UsageError(f"there is no source {unknown[0]!r}", hint=f"one of: {', '.join(found.settings.sources)}")
     lifetime = None if expires == "never" else parse_duration(expires)
-    who = owner or f"machine:{clock.user()}"
-    with _tokens(found) as tokens:
-        made = tokens.add(TokenWish(name=name, scopes=scopes, sources=sources, lifetime=lifetime, owner=who))
+    who = owner or f"{MACHINE}{clock.user()}"
+    wish = TokenWish(name=name, scopes=scopes, sources=sources, lifetime=lifetime, owner=who)
+    with contextlib.closing(open_register(found)) as register:
+        if owner is not None and People(register).get(owner) is None:
+            raise UsageError(f"there is no account {owner!r}", hint="holdfast account list")
+        made = Tokens(register).add(wish)
+    doors_act(face, found, "config:token-add", f"made the token {name}", made.token.id)
     _show(face, made)
 
 
@@ -80,10 +86,12 @@ def list_tokens(face: Face, ended: bool) -> None:
 @click.argument("name")
 def revoke(face: Face, name: str) -> None:
     """End a token at once, every secret of it."""
-    with _tokens(configuration(face)) as tokens:
+    found = configuration(face)
+    with _tokens(found) as tokens:
         tokens.valid(name)
         ask.confirm(face, f"revoke the token {name!r}?")
         ended = tokens.revoke(name)
+    doors_act(face, found, "config:token-remove", f"revoked the token {name}", ended[-1].id)
     face.document({"revoked": [token_document(each) for each in ended]})
     face.line(f"revoked {name}")
 
@@ -95,8 +103,10 @@ def revoke(face: Face, name: str) -> None:
 def rotate(face: Face, name: str, overlap: str, expires: str) -> None:
     """Make a new secret for a token, and let the old one go on for a while."""
     lifetime = None if expires == "never" else parse_duration(expires)
-    with _tokens(configuration(face)) as tokens:
+    found = configuration(face)
+    with _tokens(found) as tokens:
         made = tokens.rotate(name, parse_duration(overlap), lifetime)
+    doors_act(face, found, "config:token-rotate", f"rotated the token {name}", made.token.id)
     _show(face, made)
     face.note(f"The old secret goes on for {overlap}.")
 

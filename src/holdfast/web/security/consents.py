@@ -76,14 +76,14 @@ class Consents:
         raise AwaitsConsent(asked.id, asked.expires_at)
 
     def answer(self, who: Identity, consent: str, via: str = "api", *, grant: bool) -> Consent:
-        """Agree, or refuse. NotFound; Forbidden without the scope; SamePerson for one's own wish, and for an
-        account or token that the one who asked stands behind.
+        """Agree, or refuse. NotFound; Forbidden without the scope; SamePerson for one's own wish, for an account or
+        token that the one who asked stands behind, and for a token that nobody with an account stands behind.
         """
         found = self.get(consent)
         if found is None or found.state != _OPEN:
             raise _nothing(consent)
         who.require(NEEDS[found.scope], found.source)
-        if grant and self._same(who, found):
+        if grant and (self._same(who, found) or self._people.get(who.principal) is None):
             self._notes.refused("consent:grant", who.name, f"agreed to a wish of their own: {found.what}")
             raise SamePerson
         with self._register.alone():

@@ -18,7 +18,7 @@ from holdfast.web.security.people import People, Person
 from holdfast.web.security.refusals import CrossSite
 from holdfast.web.security.register import Register, fingerprint, open_register
 from holdfast.web.security.sessions import OpenedSession, Session, Sessions, csrf_fits, csrf_of
-from holdfast.web.security.tokens import Token, Tokens
+from holdfast.web.security.tokens import MACHINE, Token, Tokens
 from holdfast.web.security.wall import SAFE
 from holdfast.wiring.load import Configuration
 
@@ -109,8 +109,20 @@ class Gate:
         if scheme.lower() != "bearer" or not given:
             return None
         if (token := self.tokens.of(given)) is not None:
-            return token_identity(token)
+            return self._by_token(token)
         return self._by_cron_secret(request.url.path, given)
+
+    def _by_token(self, token: Token) -> Identity | None:
+        """A token never has more rights than whoever answers for it has now."""
+        if token.owner.startswith(MACHINE):
+            return token_identity(token, token.scopes, token.sources)
+        owner = self.people.get(token.owner)
+        if owner is None:
+            return None
+        sources = (token.sources & owner.sources) if token.sources and owner.sources else token.sources | owner.sources
+        if token.sources and not sources:
+            return None
+        return token_identity(token, token.scopes & owner.scopes, sources)
 
     def _by_cron_secret(self, path: str, given: str) -> Identity | None:
         known = [hmac.compare_digest(fingerprint(given), each) for each in self._cron]
@@ -135,11 +147,10 @@ def visitor_of(request: Request) -> Visitor:
     return Visitor(address, request.headers.get("user-agent", ""))
 
 
-def token_identity(token: Token) -> Identity:
-    """A token as the routes see it."""
+def token_identity(token: Token, scopes: frozenset[str], sources: frozenset[str]) -> Identity:
+    """A token as the routes see it, with the rights it has now."""
     return Identity(
-        name=f"token:{token.name}", kind="token", scopes=token.scopes, sources=token.sources, principal=token.owner,
-        id=token.id,
+        name=f"token:{token.name}", kind="token", scopes=scopes, sources=sources, principal=token.owner, id=token.id
     )  # fmt: skip
 
 

@@ -65,6 +65,12 @@ class People:
         found = self._select("where name = ?", name)
         return found[0] if found else None
 
+    def known(self, name: str) -> Person:
+        """Who is called so. UsageError when nobody is."""
+        if (person := self.get(name)) is None:
+            raise UsageError(f"there is no account {name!r}", hint="holdfast account list")
+        return person
+
     def add(self, newcomer: Newcomer, *, first: bool = False) -> Person:
         """A new account; ``first``: only as long as there is none. UsageError when the name is taken."""
         name, role = check_name(newcomer.name), checked_role(newcomer.role)
@@ -84,7 +90,7 @@ class People:
         """A new password. Every session of the person ends. UsageError when there is nobody of this name."""
         stored = passwords.kept(passwords.check_password(password, name))
         with self._register.alone():
-            person = self._known(name)
+            person = self.known(name)
             vouched = person.vouched_by if by == name else by
             change = "update people set password = ?, password_at = ?, vouched_by = ? where name = ?"
             self._register.change(change, stored, clock.stamp(), vouched, name)
@@ -93,15 +99,15 @@ class People:
     def change(self, name: str, role: str, sources: Iterable[str]) -> Person:
         """Another role, other sources. UsageError for the last admin's."""
         with self._register.alone():
-            self._spare_last_admin(self._known(name), checked_role(role), frozenset(sources))
+            self._spare_last_admin(self.known(name), checked_role(role), frozenset(sources))
             change = "update people set role = ?, sources = ? where name = ?"
             self._register.change(change, role, " ".join(sorted(sources)), name)
-            return self._known(name)
+            return self.known(name)
 
     def remove(self, name: str) -> list[str]:
         """End the account, its sessions, and the tokens it answers for (returned). UsageError for the last admin."""
         with self._register.alone():
-            self._spare_last_admin(self._known(name), "", frozenset())
+            self._spare_last_admin(self.known(name), "", frozenset())
             self._register.change("delete from people where name = ?", name)
             self._register.change("delete from sessions where person = ?", name)
             end = "update tokens set revoked_at = ? where owner = ? and revoked_at is null returning name"
@@ -112,11 +118,6 @@ class People:
         found = self._register.rows("select password from people where name = ?", name)
         right = passwords.matches(password, found[0][0] if found else nobody())
         return self.get(name) if found and right else None
-
-    def _known(self, name: str) -> Person:
-        if (person := self.get(name)) is None:
-            raise UsageError(f"there is no account {name!r}", hint="holdfast account list")
-        return person
 
     def _spare_last_admin(self, person: Person, role: str, sources: frozenset[str]) -> None:
         """Somebody must be left who may do everything, or nobody could ever change that."""

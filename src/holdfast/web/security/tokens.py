@@ -16,6 +16,9 @@ from holdfast.web.security.register import Register, fingerprint
 from holdfast.wiring.sections import SCOPES
 
 PREFIX = "hf_"
+MACHINE = "machine:"
+"""Begins the owner of a token that was made on the command line, for nobody in particular."""
+
 LIFETIME = timedelta(days=90)
 OVERLAP = timedelta(hours=24)
 _USED_EVERY = timedelta(minutes=1)
