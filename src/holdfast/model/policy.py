@@ -20,6 +20,7 @@ class HealthRules:
     max_row_drop: float | None = None
     max_size_change: float | None = None
     reach: timedelta | None = None
+    reread: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

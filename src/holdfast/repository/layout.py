@@ -10,6 +10,7 @@ LOG = "log/"
 CHECKPOINT = "log/checkpoint-"
 HEARTBEATS = "heartbeat/"
 AUDIT = "audit/"
+PROOFS = "proofs/"
 
 MAGIC = "holdfast repository"
 FORMAT = 1

@@ -84,6 +84,32 @@ def open_azure(address: Address) -> ObjectStorage:
     return _open(AzureStore, address, bucket, config, names)
 
 
+_WITHOUT_KEYS = {
+    "s3": (S3Store, _OPTIONS, _S3_SETTINGS, ("region", "endpoint", "virtual_hosted_style_request")),
+    "gs": (GCSStore, ("endpoint", "allow_http"), _GCS_SETTINGS, ("base_url",)),
+    "az": (AzureStore, ("endpoint", "allow_http"), _AZURE_SETTINGS, ("account_name", "endpoint")),
+}
+
+
+def anonymous(address: Address) -> S3Store | GCSStore | AzureStore:
+    """A client for the same place that has no key; it asks once and waits ten seconds at most."""
+    kind, options, names, kept = _WITHOUT_KEYS[address.scheme]
+    bucket = parse_bucket(address, options)
+    config = {name: value for name, value in _chosen(address.credentials, names).items() if name in kept}
+    config |= _given(bucket, "endpoint", "region")
+    if kind is GCSStore and "endpoint" in config:
+        config["base_url"] = config.pop("endpoint")
+    if kind is S3Store:
+        config.setdefault("region", "us-east-1")
+    client = {"timeout": "10s", "connect_timeout": "5s"}
+    client["allow_http"] = _plain_http(address.credentials, bucket, config)  # type: ignore[assignment]
+    place: dict[str, Any] = {"prefix": bucket.prefix or None, "client_options": client, "retry_config": _retry(0)}
+    store: S3Store | GCSStore | AzureStore = kind(
+        bucket.container, config={**config, "skip_signature": "true"}, **place
+    )
+    return store
+
+
 def _open(
     kind: type[Any], address: Address, bucket: Bucket, config: dict[str, str], names: str
 ) -> ObjectStorage:

@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Reporter, silent
+from holdfast.model.errors import StorageError
+from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Reporter, Warned, silent
 from holdfast.repository import rebuild
 from holdfast.repository.check import Examination
 from holdfast.repository.findings import Finding, Found
 from holdfast.repository.index import ChunkIndex
+from holdfast.repository.proofs import CheckProof, keep
 from holdfast.repository.repository import Repository
 from holdfast.repository.vault import Vault
+from holdfast.system import clock
 from holdfast.usecases.protection import protected
+
+_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class CheckResult:
 def check(repository: Repository, request: CheckRequest) -> CheckResult:
     """Check structure, and data as far as asked."""
     repaired, read, found = 0, 0, Found()
+    number, digest = repository.log.state.number, repository.log.state.hash
     if request.repair_index:
         repository.index.discard()  # what only this client's cache knows is lost for everybody else
         with repository.begin("check") as session:
@@ -64,7 +70,21 @@ def check(repository: Repository, request: CheckRequest) -> CheckResult:
         with repository.begin("check") as session:
             rebuild.drop_lost(repository.vault, session.id, found.bad, found.missing)
     repository.remember_head()
+    proof = CheckProof(
+        at=clock.stamp(), number=number, hash=digest, share=request.read_data, read=read, client=clock.user(),
+        problems=len(found.findings), told=[each.what for each in found.findings[:_TOLD]],
+    )  # fmt: skip
+    _keep(repository, proof, request.report)
     return CheckResult(ok=not found.findings, findings=found.findings, read=read, repaired=repaired)
+
+
+def _keep(repository: Repository, proof: CheckProof, report: Reporter) -> None:
+    """The proof stays with the repository; without one, the check still says what it found."""
+    try:
+        keep(repository.vault, proof)
+    except StorageError as error:
+        text = f"The repository cannot be written, so nothing will show that it was checked ({error.what})."
+        report(Warned(source="", text=text))
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from holdfast.system import clock, files
 
 _FILE = "occupied.json"
 _DAYS_KEPT = 120
+_NO_SETTINGS: Mapping[str, str] = {}
 
 
 class Count(msgspec.Struct, frozen=True, array_like=True):
@@ -25,9 +27,13 @@ class Count(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Occupied(msgspec.Struct, frozen=True, kw_only=True):
-    """``counts`` oldest first, the last of each day; the last one is the newest."""
+    """``counts`` oldest first, the last of each day; the last one is the newest.
+
+    ``public``: how anybody could read the store then, "" nobody could.
+    """
 
     counts: list[Count]
+    public: str = ""
 
     @property
     def newest(self) -> Count:
@@ -43,8 +49,8 @@ def occupied(repository: Repository, cache: Path) -> Occupied | None:
     return None
 
 
-def measure(repository: Repository, cache: Path) -> Occupied:
-    """Count now, which lists the whole store, and note it."""
+def measure(repository: Repository, cache: Path, settings: Mapping[str, str] = _NO_SETTINGS) -> Occupied:
+    """Count now, which lists the whole store, and note it; also whether anybody may read it (storage.exposure)."""
     now = clock.now()
     count = Count(clock.stamp(now), stored_bytes(repository.storage))
     known = occupied(repository, cache)
@@ -52,19 +58,30 @@ def measure(repository: Repository, cache: Path) -> Occupied:
     kept = [each for each in known.counts if earliest < each.at <= count.at] if known else []
     if kept and _day(kept[-1].at) == _day(count.at):
         kept.pop()
-    result = Occupied(counts=[*kept, count])
+    result = Occupied(counts=[*kept, count], public=exposed_now(repository.storage.url, settings))
     _write(_path(repository, cache), msgspec.json.encode(result))
     return result
 
 
-def recent(repository: Repository, cache: Path, at_most: timedelta) -> Occupied:
+def recent(
+    repository: Repository, cache: Path, at_most: timedelta, settings: Mapping[str, str] = _NO_SETTINGS
+) -> Occupied:
     """What was counted within ``at_most``, else what is counted now."""
     known = occupied(repository, cache)
     if known is not None:
         age = clock.now() - datetime.fromisoformat(known.newest.at)
         if timedelta(0) <= age <= at_most:
             return known
-    return measure(repository, cache)
+    return measure(repository, cache, settings)
+
+
+def exposed_now(url: str, settings: Mapping[str, str]) -> str:
+    """How anybody may read the store, "" nobody; asked of object stores only."""
+    if url.partition(":")[0] not in ("s3", "gs", "az"):
+        return ""
+    from holdfast.storage.exposure import exposed  # loads the client of object stores
+
+    return exposed(url, settings)
 
 
 def stored_bytes(storage: Storage) -> int:

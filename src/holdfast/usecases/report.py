@@ -1,25 +1,44 @@
-"""The report: how every source stands, from snapshots, the journal and the clock at reading time."""
+"""The report: how every source stands, from snapshots, proofs, the journal and the clock at reading time.
+
+It is worked out anew at each look, so nothing can stay green by having been green. It reads the log that is in memory,
+a few small objects and notes; it never lists the store and asks no source.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
+from holdfast.model.errors import HoldfastError
+from holdfast.model.health import Finding, Severity
 from holdfast.model.policy import SourcePolicy
-from holdfast.model.report import Evidence, Level, RepositoryReport, SourceReport, SystemReport
-from holdfast.model.run import RunError
+from holdfast.model.report import Level, RepositoryReport, SourceReport, SystemReport
+from holdfast.model.run import Run
+from holdfast.planning.forecast import Forecast, brought, forecast
+from holdfast.planning.standing import Reading, Rhythm, Standing, instant
+from holdfast.planning.system_health import SecretAge, Whole, system_findings
+from holdfast.repository.layout import log_path
+from holdfast.repository.proofs import proofs
 from holdfast.repository.repository import Repository
+from holdfast.system import clock
 from holdfast.usecases.last_failure import LastFailure
 from holdfast.usecases.measuring import Occupied
-from holdfast.usecases.status import SourceStatus, status_of
+from holdfast.usecases.source_report import headline, source_report
+from holdfast.usecases.standings import Known, standings
+
+_GB = 1e9
+_WORST = [*Severity, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRequest:
-    """``policies`` of the configured sources. ``failures``: last runs that made no snapshot.
+    """``policies`` of the configured sources. ``failures``: last runs of this client that made no snapshot.
 
     ``occupied``: what was counted in the store, None never. ``per_gb_month``: price of 10^9 bytes for a month.
+    ``runs``, ``rhythms``, ``accepted``: see Known. ``beside``: sources on the repository's own server, with how;
+    ``on_disk``: sources on its own disk. ``findings``: what was found by whoever gathered this.
     """
 
     policies: Mapping[str, SourcePolicy]
@@ -29,60 +48,125 @@ class ReportRequest:
     per_gb_month: float | None = None
     occupied: Occupied | None = None
     scheduler_at: str | None = None
+    runs: Sequence[Run] = ()
+    rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
+    accepted: frozenset[str] = frozenset()
+    beside: Mapping[str, str] = field(default_factory=dict)
+    on_disk: Sequence[str] = ()
+    secrets: Sequence[SecretAge] = ()
+    rotate_after: timedelta = timedelta(days=90)
+    findings: Sequence[Finding] = ()
+    warnings: Sequence[str] = ()
+
+
+def standings_of(repository: Repository, request: ReportRequest) -> list[Standing]:
+    """What every source is judged by."""
+    known = Known(
+        policies=request.policies, now=request.now, failures=request.failures, runs=request.runs,
+        rhythms=request.rhythms, accepted=request.accepted,
+    )  # fmt: skip
+    return standings(repository, known)
 
 
 def report_of(repository: Repository, request: ReportRequest) -> SystemReport:
     """How things stand at ``request.now``."""
-    found = status_of(repository.snapshots(), tuple(request.policies), request.now, request.failures)
-    sources = sorted((_source(each, request) for each in found), key=lambda each: (each.level, -(each.age or 0)))
+    readings, unreadable = _readings(repository)
+    found = standings_of(repository, request)
+    growth = _growth(found, request, free := repository.storage.free_space())
+    whole = _whole(repository, request, readings, growth, free, unreadable)
+    price = request.per_gb_month / _GB if request.per_gb_month is not None else None
+    sources = [source_report(each, readings, price) for each in found]
+    sources.sort(key=_worst_first)
     configured = [each for each in sources if each.configured]
     return SystemReport(
-        as_of=request.now.isoformat(),
-        headline=_headline(configured),
+        as_of=clock.stamp(request.now),
+        headline=headline(configured),
         level=min((each.level for each in configured), default=Level.UNPROTECTED),
         sources=sources,
-        repository=_repository(repository, request),
-        findings=[],
+        repository=_repository(repository, request, whole, price),
+        findings=[*request.findings, *system_findings(whole), *_same_disk(request)],
         scheduler_at=request.scheduler_at,
-        warnings=[],
+        warnings=list(request.warnings),
     )
 
 
-def _source(status: SourceStatus, request: ReportRequest) -> SourceReport:
-    policy = request.policies.get(status.source, SourcePolicy(source=status.source))
-    newest, failure = status.newest, status.last_failure
-    rpo = policy.rpo.total_seconds() if policy.rpo else None
-    fresh = status.age is not None and (rpo is None or 0 <= status.age <= rpo)
-    return SourceReport(
-        source=status.source, kind=newest.kind if newest else "", configured=status.configured,
-        environment=policy.environment, tier=policy.tier, level=Level.FRESH if fresh else Level.UNPROTECTED,
-        evidence=[Evidence(level=Level.FRESH, proven=fresh, what="age of the newest complete snapshot")],
-        loss=_loss(status), age=status.age, rpo=rpo, rto=policy.rto.total_seconds() if policy.rto else None,
-        reach=status.reach, newest=newest.id if newest else None, newest_at=newest.created_at if newest else None,
-        rows=newest.rows if newest else None, bytes_source=newest.bytes_source if newest else None, bytes_stored=0,
-        snapshots=status.snapshots, pinned=status.pinned, failed_since=status.failed_since,
-        last_failure=RunError(code=failure.code, what=failure.what, why=failure.why, hint=failure.hint)
-        if failure else None,
-        last_failure_at=failure.at if failure else None, next_due_at=None, schedules=[],
-        not_protected=list(status.not_protected), days=[], findings=[],
+def all_findings(report: SystemReport) -> Iterator[Finding]:
+    """Those of the whole, then those of each source."""
+    yield from report.findings
+    for each in report.sources:
+        yield from each.findings
+
+
+def has_problems(report: SystemReport) -> bool:
+    """Whether somebody has to do something: any finding above INFO."""
+    return any(each.severity is not Severity.INFO for each in all_findings(report))
+
+
+def _worst_first(each: SourceReport) -> tuple[bool, int, int, float]:
+    worst = min((_WORST.index(finding.severity) for finding in each.findings), default=len(_WORST))
+    return (not each.configured, each.level, worst, -(each.age or 0.0))
+
+
+def _readings(repository: Repository) -> tuple[list[Reading], str]:
+    """What checks proved, and why the store cannot be read ("" it can)."""
+    try:
+        found = [
+            Reading(at=instant(each.at), share=each.share, problems=each.problems, committed=each.number)
+            for each in proofs(repository.vault)
+        ]
+    except HoldfastError as error:
+        return [], ": ".join(filter(None, (error.what, error.why)))
+    return found, ""
+
+
+def _whole(
+    repository: Repository, request: ReportRequest, readings: Sequence[Reading], growth: Forecast,
+    free: int | None, unreadable: str,
+) -> Whole:  # fmt: skip
+    written = None
+    with contextlib.suppress(HoldfastError):
+        stat = repository.storage.stat(log_path(repository.log.state.number))
+        written = datetime.fromtimestamp(stat.modified, UTC)
+    return Whole(
+        now=request.now,
+        scheduled=[name for name, each in request.policies.items() if each.schedules],
+        scheduler_at=instant(request.scheduler_at) if request.scheduler_at else None,
+        free=free, growth=growth, written_at=written, unreadable=unreadable, beside=request.beside,
+        public=request.occupied.public if request.occupied else "", readings=readings, secrets=request.secrets,
+        rotate_after=request.rotate_after,
     )  # fmt: skip
 
 
-def _loss(status: SourceStatus) -> str:
-    if status.age is None:
-        return f"{status.source}: everything would be lost, there is no complete snapshot"
-    return f"{status.source}: changes of the last {status.age:.0f} s would be lost"
+def _growth(found: Sequence[Standing], request: ReportRequest, free: int | None) -> Forecast:
+    """From what was counted in the store, else from what the snapshots brought."""
+    counted = [(instant(each.at), each.size) for each in request.occupied.counts] if request.occupied else []
+    told = forecast(counted, free, request.now)
+    if told.growth is not None:
+        return told
+    stored = [(instant(info.created_at), info.bytes_stored) for each in found for info in each.snapshots[:500]]
+    return forecast(brought(stored), free, request.now)
 
 
-def _headline(sources: Sequence[SourceReport]) -> str:
-    return sources[0].loss if sources else "no source is configured"
-
-
-def _repository(repository: Repository, request: ReportRequest) -> RepositoryReport:
-    storage, counted = repository.storage, request.occupied
+def _repository(
+    repository: Repository, request: ReportRequest, whole: Whole, price: float | None
+) -> RepositoryReport:
+    counted = request.occupied
     size = counted.newest.size if counted else sum(each.info.bytes_stored for each in repository.snapshots())
+    good = [each.at for each in whole.readings if each.share >= 1 and not each.problems and each.at <= whole.now]
+    full_at = whole.growth.full_at
     return RepositoryReport(
-        url=storage.url, id=repository.id, bytes_stored=size, bytes_free=storage.free_space(),
-        full_at=None, cost=None, currency=request.currency, checked_at=None,
-        measured_at=counted.newest.at if counted else None,
+        url=repository.storage.url, id=repository.id, bytes_stored=size, bytes_free=whole.free,
+        full_at=full_at.isoformat() if full_at else None, cost=size * price if price is not None else None,
+        currency=request.currency, checked_at=max(good).isoformat() if good else None,
+        measured_at=counted.newest.at if counted else None, growth=whole.growth.growth,
     )  # fmt: skip
+
+
+def _same_disk(request: ReportRequest) -> Iterator[Finding]:
+    if request.on_disk:
+        named = ", ".join(request.on_disk[:5])
+        yield Finding(
+            code="same-disk", severity=Severity.INFO, source="",
+            what=f"the repository lies on the disk of {named}: losing it loses both",
+            why="by the device both paths are on", hint="a repository on another machine, or a copy of this one there",
+        )  # fmt: skip

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from holdfast.journal.base import SCHEDULER_ALIVE, Journal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from holdfast.journal.base import SCHEDULER_ALIVE, Journal, RunQuery
+from holdfast.model.errors import HoldfastError
+from holdfast.model.health import Finding, Severity
+from holdfast.model.policy import SourcePolicy
 from holdfast.model.report import SystemReport
+from holdfast.model.run import Run
+from holdfast.planning.standing import Rhythm
 from holdfast.system import clock
+from holdfast.usecases import anomaly, apart
 from holdfast.usecases.last_failure import FailureNotes
-from holdfast.usecases.measuring import occupied
+from holdfast.usecases.measuring import Occupied, measure, occupied
 from holdfast.usecases.report import ReportRequest, report_of
+from holdfast.usecases.standings import LOOKED_BACK
 from holdfast.wiring.build import App
 from holdfast.wiring.policies import policies
+from holdfast.wiring.settings import Settings
+
+_RUNS = 500
+_NOT_SIMPLY_DONE = ("failed", "interrupted", "running")
 
 
 def system_report(app: App, journal: Journal | None) -> SystemReport:
@@ -17,16 +32,82 @@ def system_report(app: App, journal: Journal | None) -> SystemReport:
     return report_of(app.repository, request_of(app, journal))
 
 
+def protect_clean(app: App, journal: Journal | None) -> list[str]:
+    """Pin the last clean snapshot of each source with a suspicious one (usecases.anomaly); ids of those pinned now."""
+    return anomaly.protect_clean(app.repository, request_of(app, journal), journal)
+
+
+def measure_store(app: App) -> Occupied:
+    """Count what the store holds, and try whether anybody may read it; lists the whole store."""
+    return measure(app.repository, app.places.cache, app.configuration.around.environ)
+
+
 def request_of(app: App, journal: Journal | None) -> ReportRequest:
     """What the report is made of, beside the repository."""
-    settings = app.settings
+    settings, now = app.settings, clock.now()
     failures = FailureNotes(app.places.state, settings.repository.url).of(settings.sources)
+    given, told = policies(settings), _told(journal, now)
+    urls = {name: each.url for name, each in settings.sources.items()}
     return ReportRequest(
-        policies=policies(settings),
-        now=clock.now(),
+        policies=given,
+        now=now,
         failures=failures,
         currency=settings.cost.currency if settings.cost else "USD",
         per_gb_month=settings.cost.per_gb_month if settings.cost else None,
         occupied=occupied(app.repository, app.places.cache),
-        scheduler_at=journal.recall(SCHEDULER_ALIVE).get(SCHEDULER_ALIVE) if journal else None,
+        scheduler_at=told.scheduler_at,
+        runs=told.runs,
+        rhythms=_rhythms(given, now),
+        accepted=told.accepted,
+        beside=apart.same_server(settings.repository.url, urls),
+        on_disk=apart.same_disk(settings.repository.url, urls),
+        rotate_after=settings.secrets.rotate_after,
+        findings=told.findings,
     )
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the journal says."""
+
+    scheduler_at: str | None = None
+    runs: list[Run] = field(default_factory=list)
+    accepted: frozenset[str] = frozenset()
+    findings: list[Finding] = field(default_factory=list)
+
+
+def _told(journal: Journal | None, now: datetime) -> _Told:
+    """Nothing but a finding, when it cannot be read."""
+    if journal is None:
+        return _Told()
+    try:
+        query = RunQuery(
+            kinds=("backup",), statuses=_NOT_SIMPLY_DONE, since=clock.stamp(now - LOOKED_BACK), limit=_RUNS
+        )
+        return _Told(
+            scheduler_at=journal.recall(SCHEDULER_ALIVE).get(SCHEDULER_ALIVE),
+            runs=list(journal.runs(query).runs),
+            accepted=anomaly.accepted(journal),
+        )
+    except HoldfastError as error:
+        found = Finding(
+            code="journal", severity=Severity.WARNING, source="", what=f"the journal cannot be read: {error.what}",
+            why=error.why, hint=error.hint or "holdfast doctor",
+        )  # fmt: skip
+        return _Told(findings=[found])
+
+
+def _rhythms(given: Mapping[str, SourcePolicy], now: datetime) -> dict[str, Rhythm]:
+    return dict(_each_rhythm(given, now)) if any(each.schedules for each in given.values()) else {}
+
+
+def _each_rhythm(given: Mapping[str, SourcePolicy], now: datetime) -> Iterator[tuple[str, Rhythm]]:
+    from holdfast.planning.rhythm import rhythm_of  # what reads cron expressions is loaded where there are some
+
+    for name, policy in given.items():
+        yield name, rhythm_of(policy.schedules, now)
+
+
+def has_schedules(settings: Settings) -> bool:
+    """Whether anything is to run by itself."""
+    return any(each.schedules for each in policies(settings).values())

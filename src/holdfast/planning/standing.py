@@ -1,0 +1,115 @@
+"""What is known of one source at one instant: what every judgement of it is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from holdfast.model.policy import SourcePolicy
+from holdfast.model.run import RunError
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.planning import names
+
+USUAL_LIMIT = timedelta(hours=26)
+"""How old the newest snapshot may be where nobody says anything: a daily one that is two hours late."""
+
+TOLERANCE = timedelta(minutes=2)
+"""How far clocks may differ before a time counts as lying in the future."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """What a source's schedules come to: the ``widest`` gap between two backups, the ``next`` one, in ``words``."""
+
+    widest: timedelta | None = None
+    next: datetime | None = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A check that left a proof: ``share`` (0-1) of the packs there were was re-read; ``problems`` were found.
+
+    ``committed``: the log record up to which snapshots were part of it.
+    """
+
+    at: datetime
+    share: float
+    problems: int
+    committed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The last run that made no snapshot."""
+
+    at: datetime
+    error: RunError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One source at ``now``. ``snapshots`` living, newest first (as committed, whatever clocks said).
+
+    ``numbers``: the log record of each snapshot, by id. ``accepted``: snapshots a person called right as they are.
+    ``failed_at``: when runs failed in the last month, ``running_since`` when the run began that goes on.
+    """
+
+    policy: SourcePolicy
+    now: datetime
+    snapshots: Sequence[SnapshotInfo]
+    configured: bool = True
+    pinned: int = 0
+    failure: Failure | None = None
+    failed_at: Sequence[datetime] = ()
+    running_since: datetime | None = None
+    accepted: frozenset[str] = frozenset()
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """Its name."""
+        return self.policy.source
+
+    @cached_property
+    def good(self) -> list[SnapshotInfo]:
+        """Complete ones of everything, newest first."""
+        return [info for info in self.snapshots if names.is_good(info)]
+
+    @property
+    def newest(self) -> SnapshotInfo | None:
+        """What a restore would use."""
+        return self.good[0] if self.good else None
+
+    @cached_property
+    def age(self) -> timedelta | None:
+        """Of the newest good one; negative when it is stamped in the future."""
+        return self.now - instant(self.newest.created_at) if self.newest else None
+
+    @cached_property
+    def limit(self) -> tuple[timedelta, str]:
+        """The age the newest good snapshot may have, and who says so."""
+        rules, policy = self.policy.health, self.policy
+        if rules.max_age is not None:
+            return rules.max_age, "max_age of its health rules"
+        if policy.rpo is not None:
+            return policy.rpo, f"RPO of tier {policy.tier}" if policy.tier else "its RPO"
+        if self.rhythm.widest is not None:
+            return self.rhythm.widest * 1.25, "a quarter over the widest gap of its schedules"
+        return USUAL_LIMIT, "26 h, as nothing else is said"
+
+    @cached_property
+    def comparable(self) -> list[SnapshotInfo]:
+        """Good ones, newest first, back to the newest that a person accepted (with it)."""
+        for number, info in enumerate(self.good):
+            if info.id in self.accepted:
+                return self.good[: number + 1]
+        return self.good
+
+
+def instant(iso: str) -> datetime:
+    """A time of a snapshot or run."""
+    return datetime.fromisoformat(iso)

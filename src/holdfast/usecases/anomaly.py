@@ -1,0 +1,71 @@
+"""What is done about suspicious snapshots: the last clean one is pinned, prune waits, a person decides.
+
+No backup is ever stopped by this. What a person accepted is remembered in the journal; when that is lost, the snapshot
+is suspicious again, which costs a question and no data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from holdfast.journal.base import Journal
+from holdfast.model.errors import HoldfastError, UsageError
+from holdfast.model.report import SystemReport
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.planning.suspicion import suspects
+from holdfast.repository.repository import Repository
+from holdfast.system import clock
+from holdfast.usecases.report import ReportRequest, all_findings, standings_of
+
+ACCEPTED = "accepted/"
+_PINNED = "anomaly/pinned/"
+
+
+def accepted(journal: Journal) -> frozenset[str]:
+    """Snapshots a person called right as they are, by id."""
+    return frozenset(key.removeprefix(ACCEPTED) for key in journal.recall(ACCEPTED))
+
+
+def accept(journal: Journal, info: SnapshotInfo, who: str) -> None:
+    """From now on snapshots of this source are compared with ``info`` and later ones only."""
+    if info.status != "complete" or info.partial:
+        raise UsageError(
+            "only a complete snapshot of everything can be what others are compared with",
+            where=info.id, hint="holdfast list",
+        )  # fmt: skip
+    journal.remember(f"{ACCEPTED}{info.id}", f"{clock.stamp()} {who}")
+
+
+def protect_clean(repository: Repository, request: ReportRequest, journal: Journal | None) -> list[str]:
+    """Pin the last clean snapshot of each source with a suspicious one; returns the ids of those pinned now.
+
+    Once for each suspicious snapshot: what a person unpins stays unpinned.
+    """
+    known = {entry.info.id: entry for entry in repository.snapshots()}
+    done = _done(journal)
+    pinned = []
+    for standing in standings_of(repository, request):
+        for suspect in suspects(standing):
+            entry = known.get(suspect.clean.id) if suspect.clean else None
+            if entry is None or suspect.info.id in done:
+                continue
+            if not entry.pinned and entry.info.id not in pinned:
+                repository.pin([entry.info.id])
+                pinned.append(entry.info.id)
+            if journal is not None:
+                with contextlib.suppress(HoldfastError):
+                    journal.remember(f"{_PINNED}{suspect.info.id}", entry.info.id)
+    return pinned
+
+
+def prune_hold(report: SystemReport) -> str | None:
+    """Why nothing must be pruned now, in words; None: it may be."""
+    found = [each for each in all_findings(report) if each.code == "suspicious"]
+    return f"{found[0].source}: {found[0].what}" if found else None
+
+
+def _done(journal: Journal | None) -> set[str]:
+    if journal is not None:
+        with contextlib.suppress(HoldfastError):
+            return {key.removeprefix(_PINNED) for key in journal.recall(_PINNED)}
+    return set()

@@ -1,0 +1,58 @@
+"""Is the repository kept apart from what it protects? Judged by the addresses in the configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+_POSTGRES = ("postgresql", "postgres")
+_THIS = ("", "localhost", "127.0.0.1", "::1")
+
+
+def same_server(repository_url: str, sources: Mapping[str, str]) -> dict[str, str]:
+    """Sources whose server also keeps the repository, each with that place in words."""
+    here = _server(repository_url)
+    return {
+        name: f"the same server as {name} ({here[0]}:{here[1]})"
+        for name, url in sources.items()
+        if here is not None and here == _server(url)
+    }
+
+
+def same_disk(repository_url: str, sources: Mapping[str, str]) -> list[str]:
+    """Sources of files that lie on the disk on which the repository lies."""
+    here = _device(_path(repository_url))
+    return [name for name, url in sources.items() if here is not None and here == _device(_path(url))]
+
+
+def _server(url: str) -> tuple[str, int] | None:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme in _POSTGRES:
+            host = (parts.hostname or parse_qs(parts.query).get("host", [""])[0]).lower()
+            return ("this machine" if host in _THIS or host.startswith("/") else host, parts.port or 5432)
+    return None
+
+
+def _path(url: str) -> Path | None:
+    """The path a URL of a folder or file names; None for anything that is elsewhere."""
+    scheme, colon, rest = url.partition(":")
+    if not colon or "/" in scheme:
+        return Path(url)
+    if scheme not in ("file", "files", "sqlite"):
+        return None
+    path = rest.partition("?")[0]
+    return Path("/" + path.removeprefix("//").partition("/")[2] if path.startswith("//") else path)
+
+
+def _device(path: Path | None) -> int | None:
+    """Of the path, or of the nearest folder above it that is there."""
+    if path is None:
+        return None
+    for each in (path, *path.absolute().parents):
+        with contextlib.suppress(OSError):
+            return os.stat(each).st_dev
+    return None
