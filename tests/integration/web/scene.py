@@ -19,6 +19,7 @@ from fastapi import Request
 from holdfast.model.run import Run, RunError, RunStatus
 from holdfast.repository.repository import Places, Repository
 from holdfast.service.orders import BackupWish
+from holdfast.service.plans import Plans
 from holdfast.service.service import Service
 from holdfast.storage.registry import open_storage
 from holdfast.web.app import create_app
@@ -198,6 +199,8 @@ def _fail(scene: Scene, source: str, moment: datetime) -> None:
 def served(scene: Scene, doorkeeper: Callable[[Request], Identity | None] | None = None) -> Iterator[Scene]:
     """The scene on a free port of loopback."""
     app = create_app(scene.service, doorkeeper or (lambda _request: scene.identity))
+    if not hasattr(app.state, "plans"):
+        app.state.plans = Plans()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
+from holdfast.model.audit import Act
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.report import SystemReport
+from holdfast.planning import names
+from holdfast.repository.repository import SnapshotEntry
+from holdfast.service.deeds import Deed
+from holdfast.service.noting import Asker
+from holdfast.service.plans import Plans
 from holdfast.service.service import Service
+from holdfast.system import clock
+from holdfast.usecases.audit import note
 from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity
+from holdfast.web.security.refusals import NotFound
 from holdfast.wiring.build import App
 from holdfast.wiring.reporting import system_report
 
@@ -39,7 +48,8 @@ class PageRoute(APIRoute):
             except RequestValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(str(each) for each in first["loc"][1:])
-                return failed(request, UsageError("the form is not as it should be", where=where, why=str(first["msg"])))
+                wrong = UsageError("the form is not as it should be", where=where, why=str(first["msg"]))
+                return failed(request, wrong)
 
         return handle
 
@@ -52,11 +62,24 @@ def pages() -> APIRouter:
 def failed(request: Request, error: HoldfastError) -> Response:
     """The page for an error, without secrets; the door for who is not known."""
     if error.code == "unauthorized":
-        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/login?{urlencode({'next': back})}" if request.method == "GET" else "/login", 303)
+        return to("/login", next=_here(request) if request.method == "GET" else "")
+    if error.code == "reauthenticate":
+        return to("/confirm", next=_came_from(request))
     redactor = service_of(request).configuration.around.redactor
     told = {name: redactor.clean(getattr(error, name)) for name in ("what", "where", "why", "hint")}
     return page(request, "failed.html", status=_STATUS.get(error.code, 500), error=told, title=_title(error.code))
+
+
+def _here(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _came_from(request: Request) -> str:
+    """The page that holds the form, to try again from there."""
+    if request.method == "GET":
+        return _here(request)
+    found = urlsplit(request.headers.get("referer", "/"))
+    return (found.path or "/") + (f"?{found.query}" if found.query else "")
 
 
 def _title(code: str) -> str:
@@ -74,6 +97,37 @@ def report(request: Request, app: App, who: Identity) -> SystemReport:
     found = system_report(app, service_of(request).journal)
     found.sources = [each for each in found.sources if who.may("status:read", each.source)]
     return found
+
+
+def entry_of(app: App, who: Identity, name: str, scope: str = "snapshot:read") -> SnapshotEntry:
+    """The snapshot of that id, the start of it, or a name, which ``who`` may see."""
+    entries = {entry.info.id: entry for entry in app.repository.snapshots()}
+    try:
+        found = entries[names.one(name, [entry.info for entry in entries.values()]).id]
+    except UsageError as error:
+        raise NotFound(error.what, hint="holdfast list") from error
+    who.require(scope, found.info.source)
+    return found
+
+
+def look(app: App, who: Identity, what: str, source: str, subject: str = "") -> str:
+    """Note a look inside backup content before anything is shown; "" or a warning that it could not be noted."""
+    return act(app, who, "data:read", what, source, subject)
+
+
+def act(app: App, who: Identity, deed: str, *told: str) -> str:
+    """Note a deed in the audit trail: what in words, source, subject; "" or a warning that it could not be noted."""
+    what, source, subject = told
+    noted = Act(at=clock.stamp(), deed=deed, who=who.name, via="dashboard", what=what, source=source, subject=subject)
+    return note(app.repository, noted, required=app.settings.audit.required).warning
+
+
+def plan(request: Request, who: Identity, deed: Deed) -> RedirectResponse:
+    """Look what a deed would do, and show that."""
+    who.require(deed.scope, deed.source)
+    plans: Plans = request.app.state.plans
+    run = service_of(request).start(plans.order(deed, Asker(who=who.name, via="dashboard")))
+    return to(f"/plans/{run.id}")
 
 
 def to(path: str, **query: str) -> RedirectResponse:

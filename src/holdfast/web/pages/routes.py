@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
-from holdfast.web.pages import live, now, runs, sources
+from holdfast.web.pages import (
+    backup,
+    backups,
+    explore,
+    live,
+    now,
+    plans,
+    recovering,
+    rows,
+    runs,
+    sources,
+    trash,
+)
 
-ROUTERS = (now.router, sources.router, runs.router, live.router)
+ROUTERS = tuple(
+    each.router
+    for each in (now, sources, backups, backup, rows, runs, live, explore, recovering, plans, trash)
+)

@@ -1,0 +1,101 @@
+"""Explore: one row or one event, every version of it, what changed from one to the next, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.snapshot import SnapshotInfo
+from holdfast.planning import names
+from holdfast.usecases.entity_finding import entity_named
+from holdfast.usecases.history import HistoryOrder, HistoryResult, history
+from holdfast.web.pages import desk, wording
+from holdfast.web.pages.looks import page
+from holdfast.web.security.identity import Identity, require
+from holdfast.wiring.build import App
+
+router = desk.pages()
+_KNOWN = 2000
+_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is looked for: a row of ``item`` by ``key``; ``entity`` when it is the root of one."""
+
+    source: str
+    item: str
+    key: str
+    entity: str = ""
+
+    @property
+    def command(self) -> str:
+        """The same in a shell."""
+        if self.entity:
+            return wording.command("entity", "versions", self.entity, self.key)
+        return wording.command("log", self.source, self.item, self.key, "--live")
+
+
+@router.get("/explore")
+def explore(
+    request: Request,
+    who: Annotated[Identity, Depends(require("data:read"))],
+    source: str = "",
+    item: str = "",
+    key: str = "",
+    entity: str = "",
+) -> HTMLResponse:  # fmt: skip
+    """The question, and when it is asked its answer."""
+    result, error, warning = None, None, ""
+    with desk.service_of(request).reading() as app:
+        question = _question(app, source=source, item=item.strip(), key=key.strip(), entity=entity)
+        if question.source and question.item and question.key:
+            who.require("data:read", question.source)
+            warning = desk.look(app, who, f"versions of a row of {question.item}", question.source)
+            try:
+                result = _versions(app, question)
+            except HoldfastError as found:
+                error = found
+        known = {name: _tables(app, name) for name in app.settings.sources if who.may("data:read", name)}
+        entities = {
+            name: each for name, each in app.settings.entities.items() if who.may("data:read", each.source)
+        }  # fmt: skip
+    return page(
+        request, "explore.html", who=who, question=question, result=result, error=error, known=known,
+        entities=entities, warning=warning, shown=_SHOWN, asked=bool(key.strip()),
+    )  # fmt: skip
+
+
+def _question(app: App, *, source: str, item: str, key: str, entity: str) -> Question:
+    if entity:
+        declared = entity_named(app.settings.entities, entity)
+        return Question(source=declared.source, item=declared.root, key=key, entity=entity)
+    return Question(source=source, item=item, key=key)
+
+
+def _versions(app: App, question: Question) -> HistoryResult:
+    """Over all snapshots, and in the application where it can be reached."""
+    order = HistoryOrder(
+        source_name=question.source, item=question.item, words=(question.key,), source=app.reader_of,
+        live=app.source if question.source in app.settings.sources else None,
+    )  # fmt: skip
+    return history(app.repository, order)
+
+
+def _tables(app: App, source: str) -> list[str]:
+    """What a person can ask for, as the newest good snapshot lists it."""
+    entries = {entry.info.id: entry for entry in app.repository.snapshots()}
+    newest: SnapshotInfo | None = names.newest_good([entry.info for entry in entries.values()], source)
+    if newest is None:
+        return []
+    found = []
+    for item in app.repository.manifest(entries[newest.id]).items():
+        if item.kind in ("table", "collection") and not item.part:
+            found.append(item.label)
+        if len(found) >= _KNOWN:
+            break
+    return found
