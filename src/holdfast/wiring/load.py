@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.model.errors import UsageError
+from holdfast.system import clock
 from holdfast.wiring import places
 from holdfast.wiring.settings import ONLY_FOR, RepositorySettings, Settings, SourceSettings
 from holdfast.wiring.shapes import ShapeError, known_keys, settings_of
@@ -102,7 +103,17 @@ def parse(document: dict[str, Any], where: str) -> Settings:
 def doubts(settings: Settings) -> list[str]:
     """What is allowed but hardly meant."""
     groups = places.shared({name: source.url for name, source in settings.sources.items()})
-    return [f"the sources {' and '.join(names)} are the same place: it is saved {len(names)} times" for names in groups]
+    twice = [f"the sources {' and '.join(names)} are the same place: it is saved {len(names)} times" for names in groups]
+    return [*twice, *_doubtful_schedules(settings)]
+
+
+def _doubtful_schedules(settings: Settings) -> list[str]:
+    """Those that cannot hold their RPO, or are not what they are called."""
+    from holdfast.planning.schedule_judging import judge  # a year of appointments: only for who asks
+    from holdfast.wiring.policies import policies
+
+    found = [finding for policy in policies(settings).values() for finding in judge(policy, clock.now())]
+    return [finding.what for finding in found]
 
 
 def _refuse_memory(url: str, where: str) -> None:

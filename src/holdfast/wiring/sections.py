@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from holdfast.model.keeping import ENTITIES, FOR_EVER, PARTIALS, KeepRules
+from holdfast.model.timetable import Schedule
 from holdfast.wiring import checks
 from holdfast.wiring.checks import Place, Problem, checked
 
@@ -49,12 +50,38 @@ class ScheduleSettings:
     label: str | None = checked(checks.text, None)
 
 
+def schedules(place: Place, value: object, problems: list[Problem]) -> tuple[ScheduleSettings, ...]:
+    """``[{ cron = "20 4 * * *" }, { name = "often", every = "1h" }]``, each to be kept, under its own name."""
+    before = len(problems)
+    found: tuple[ScheduleSettings, ...] = checks.each_of(checks.of_shape(ScheduleSettings))(place, value, problems)
+    if len(problems) > before:
+        return ()
+    names = [each.name or str(number) for number, each in enumerate(found, 1)]
+    for number, (each, name) in enumerate(zip(found, names, strict=True)):
+        here = (*place, str(number))
+        if names.index(name) < number:
+            problems.append(Problem((*here, "name"), f": another schedule is called {name} too"))
+        try:
+            _keepable(each)
+        except ValueError as error:
+            problems.append(Problem((*here, *(("cron",) if each.cron else ())), f": {error}"))
+    return found
+
+
+def _keepable(each: ScheduleSettings) -> None:
+    """ValueError when its appointments make no sense."""
+    from holdfast.planning.timetable import check_schedule  # short commands mostly have none to check
+
+    zone = each.timezone or "UTC"
+    check_schedule(Schedule(source="", name="", cron=each.cron, every=each.every, zone=zone, jitter=each.jitter))
+
+
 @dataclass(frozen=True, kw_only=True)
 class HealthSettings:
     """What is asked of a source. ``max_age``: of its newest good snapshot; None: its tier's RPO, or its schedule's.
 
     ``min_count`` snapshots kept; ``min_size`` of the data; ``min_rows``; ``max_row_drop`` and ``max_size_change`` in
-    percent against its own baseline; ``reach``: how far back retention must reach; ``reread``: for how long stored bytes
+    percent against its own baseline; ``reach``: how far back retention must reach; ``reread``: how long stored bytes
     that were read again count as intact.
     """
 
@@ -75,7 +102,7 @@ class TierSettings:
     rpo: timedelta | None = checked(checks.duration, None)
     rto: timedelta | None = checked(checks.duration, None)
     keep: KeepRules | None = checked(keep, None)
-    schedules: tuple[ScheduleSettings, ...] = checked(checks.each_of(checks.of_shape(ScheduleSettings)), ())
+    schedules: tuple[ScheduleSettings, ...] = checked(schedules, ())
     health: HealthSettings | None = checked(checks.of_shape(HealthSettings), None)
 
 
@@ -95,7 +122,7 @@ class DefaultSettings:
     keep_labels: tuple[str, ...] = checked(checks.texts, FOR_EVER)
     keep_entities: timedelta = checked(checks.duration, ENTITIES)
     keep_partials: timedelta = checked(checks.duration, PARTIALS)
-    schedules: tuple[ScheduleSettings, ...] = checked(checks.each_of(checks.of_shape(ScheduleSettings)), ())
+    schedules: tuple[ScheduleSettings, ...] = checked(schedules, ())
     health: HealthSettings | None = checked(checks.of_shape(HealthSettings), None)
 
 

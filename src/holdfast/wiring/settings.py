@@ -63,9 +63,7 @@ class SourceSettings:
     timezone: str | None = checked(checks.zone, None)
     keep: KeepRules | None = checked(sections.keep, None)
     keep_triggers: tuple[str, ...] | None = checked(checks.texts, None)
-    schedules: tuple[sections.ScheduleSettings, ...] | None = checked(
-        checks.each_of(checks.of_shape(sections.ScheduleSettings)), None
-    )
+    schedules: tuple[sections.ScheduleSettings, ...] | None = checked(sections.schedules, None)
     health: sections.HealthSettings | None = checked(checks.of_shape(sections.HealthSettings), None)
 
     @property
