@@ -1,4 +1,4 @@
-"""Who asked for a deed, and the note of it in the audit trail, however it ends."""
+"""Who asked for a deed, and the notes of it in the audit trail, however it ends."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from holdfast.model.events import Reporter
+from holdfast.model.audit import Act
+from holdfast.model.events import Reporter, Warned
 from holdfast.service.deeds import Deed
+from holdfast.system import clock
+from holdfast.usecases import noting
+from holdfast.usecases.audit import note
 from holdfast.wiring.build import App
+
+_DEEDS = {
+    "undo": "restore:undo", "forget": "delete:forget", "prune": "delete:prune", "entity-delete": "delete:entity",
+    "entity-backup": "entity:backup", "entity-clone": "entity:clone",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +35,28 @@ class Asker:
 
 @contextlib.contextmanager
 def noted(app: App, asker: Asker, deed: Deed, run: str, report: Reporter) -> Iterator[None]:
-    """Note the deed with its outcome; what fails is noted as failed and raised on."""
-    del app, asker, deed, run, report
-    yield
+    """Note that the deed begins, and how it ended; what fails is noted as failed and raised on."""
+    act = _act(asker, _DEEDS.get(deed.kind, deed.scope), deed.words, deed.source, run)
+
+    def warn(text: str) -> None:
+        report(Warned(source=deed.source, text=text))
+
+    with noting.noted(app.repository, act, required=app.settings.audit.required, warn=warn):
+        yield
+
+
+def looked(app: App, asker: Asker, what: str, source: str, subject: str = "") -> str:
+    """Note a look inside backup content, before anything is shown; "" or a warning when it could not be noted."""
+    return changed(app, asker, "data:read", what, source, subject)
+
+
+def changed(app: App, asker: Asker, deed: str, what: str, source: str, subject: str = "") -> str:
+    """Note a small privileged act that is no run: a pin, a look; "" or a warning."""
+    act = _act(asker, deed, what, source, subject)
+    return note(app.repository, act, required=app.settings.audit.required).warning
+
+
+def _act(asker: Asker, deed: str, what: str, source: str, subject: str) -> Act:
+    return Act(
+        at=clock.stamp(), deed=deed, who=asker.who, via=asker.via, what=what, source=source, subject=subject
+    )

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import PlainTextResponse
 
 from holdfast import __version__
+from holdfast.service.plans import Plans
 from holdfast.service.service import Service
 from holdfast.web import metrics
-from holdfast.web.api import backups, problems, runs
+from holdfast.web.api import (
+    backups,
+    consents,
+    entities,
+    looking,
+    old_backups,
+    old_cron,
+    openapi,
+    people,
+    problems,
+    restoring,
+    runs,
+    system,
+    tokens,
+)  # fmt: skip
+from holdfast.web.api.news import News
 from holdfast.web.pages import routes as pages
 from holdfast.web.pages.assets import Assets
 from holdfast.web.security.guarding import guard
@@ -19,10 +36,26 @@ from holdfast.web.security.identity import Identity, open_to_all
 Doorkeeper = Callable[[Request], Identity | None]
 
 
+_API = (
+    old_backups.taking, old_backups.router, backups.router, looking.router, runs.router, runs.live, restoring.router,
+    system.router, entities.router, openapi.router, tokens.router, people.router, consents.router,
+)  # fmt: skip
+
+
+@asynccontextmanager
+async def _while_open(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.news.close()
+
+
 def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     """The HTTP face of ``service``; ``doorkeeper`` tells who a request comes from."""
-    app = FastAPI(title="holdfast", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    app = FastAPI(
+        title="holdfast", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, lifespan=_while_open
+    )
     app.state.service, app.state.doorkeeper = service, doorkeeper
+    app.state.plans, app.state.news = Plans(), News(service)
+    app.state.going, app.state.swept = {}, 0.0
     problems.install(app, service.configuration.around.redactor)
 
     guard(app, service, doorkeeper)
@@ -31,7 +64,8 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    for router in (backups.router, runs.router, metrics.router, *pages.ROUTERS):
+    for router in (*_API, metrics.router, *pages.ROUTERS):
         app.include_router(router)
+    old_cron.add_old_routes(app, service.settings.serve.aliases)
     app.mount("/static", Assets(), name="static")
     return app

@@ -2,79 +2,194 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import itertools
+from collections.abc import Iterator
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
 
-from holdfast.model.snapshot import SnapshotInfo
-from holdfast.service.orders import BackupWish
+from holdfast.model.errors import UsageError
+from holdfast.model.ids import short
+from holdfast.planning import names
+from holdfast.repository.repository import Repository, SnapshotEntry
+from holdfast.service.care import Forget
+from holdfast.service.deeds import Going
+from holdfast.service.noting import changed, noted
 from holdfast.service.service import Service
+from holdfast.usecases.forget import unforget
 from holdfast.usecases.listing import ListRequest, list_snapshots
-from holdfast.web.api.runs import RunDocument, run_document
-from holdfast.web.security.identity import Identity, require
+from holdfast.usecases.pin import pin, unpin
+from holdfast.usecases.show import show
+from holdfast.web.api import paging
+from holdfast.web.api.documents import BackupDetails, Backups, Done, Items, backup_fields
+from holdfast.web.api.once import Once
+from holdfast.web.api.routes import (
+    BackupRunner,
+    Cursor,
+    Deleter,
+    Limit,
+    Name,
+    ServiceOf,
+    SnapshotReader,
+    Text,
+    answer,
+    asker_of,
+)
+from holdfast.web.security.identity import Identity
+from holdfast.web.security.refusals import NotFound
 
-router = APIRouter(prefix="/api/backups", tags=["backups"])
-
-
-class Backup(BaseModel):
-    """One snapshot."""
-
-    id: str
-    source: str
-    created_at: str
-    trigger: str
-    status: str
-    rows: int | None
-    items: int
-    bytes_source: int
-    pinned: bool
-
-
-class Backups(BaseModel):
-    """Newest first."""
-
-    backups: list[Backup]
+router = APIRouter(prefix="/api/backups", tags=["backups"], route_class=Once)
+_TABLES = 500
 
 
-class BackupRequestBody(BaseModel):
-    """Which sources; none: all."""
-
-    sources: list[str] = []
-
-
-def service_of(request: Request) -> Service:
-    """The service this application is the face of."""
-    service: Service = request.app.state.service
-    return service
-
-
-@router.get("")
+@router.get("", response_model=Backups)
 def backups(
-    who: Annotated[Identity, Depends(require("snapshot:read"))], service: Annotated[Service, Depends(service_of)]
-) -> Backups:
-    """Every snapshot one may see."""
+    who: SnapshotReader,
+    service: ServiceOf,
+    source: Annotated[list[Name] | None, Query()] = None,
+    trigger: Annotated[list[Name] | None, Query()] = None,
+    status: Annotated[list[Name] | None, Query()] = None,
+    since: Text = "",
+    until: Text = "",
+    pinned: bool | None = None,
+    forgotten: bool = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Snapshots one may see, newest first. ``since`` and ``until`` are ISO 8601 UTC, or the beginning of such a time.
+
+    ``forgotten``: those that can be brought back instead.
+    """
     with service.reading() as app:
-        entries = list_snapshots(app.repository, ListRequest(configured=tuple(app.settings.sources)))
-    seen = [each for each in entries if who.may("snapshot:read", each.info.source)]
-    return Backups(backups=[_backup(each.info, each.pinned) for each in seen])
+        entries = list_snapshots(
+            app.repository, ListRequest(configured=tuple(app.settings.sources), forgotten=forgotten)
+        )
+
+    def wanted(entry: SnapshotEntry) -> bool:
+        info = entry.info
+        return (
+            who.may("snapshot:read", info.source)
+            and (not source or info.source in source)
+            and (not trigger or info.trigger in trigger)
+            and (not status or info.status in status)
+            and since <= info.created_at
+            and (not until or info.created_at < until)
+            and (pinned is None or entry.pinned == pinned)
+        )
+
+    found = [entry for entry in entries if wanted(entry)]
+    page, next_ = _page(found, limit, cursor)
+    return answer({"backups": [backup_fields(each) for each in page], "next": next_, "total": len(found)})
 
 
-@router.post("", status_code=202)
-def back_up(
-    body: BackupRequestBody,
-    who: Annotated[Identity, Depends(require("backup:run"))],
-    service: Annotated[Service, Depends(service_of)],
-) -> list[RunDocument]:
-    """Take a snapshot of each source; answers at once with the runs."""
-    wanted = body.sources or list(service.settings.sources)
-    for source in wanted:
-        who.require("backup:run", source)
-    return [run_document(service.back_up(BackupWish(source=source, who=who.name))) for source in wanted]
+def _page(found: list[SnapshotEntry], limit: int, cursor: str | None) -> tuple[list[SnapshotEntry], str | None]:
+    """By place in the log, which a snapshot keeps: the cursor names the last one seen, and its time if that is gone."""
+    start = 0
+    if cursor is not None:
+        identifier, at = paging.place(cursor, str, str)
+        places = [number for number, each in enumerate(found) if each.info.id == identifier]
+        older = (number for number, each in enumerate(found) if each.info.created_at < at)
+        start = places[0] + 1 if places else next(older, len(found))
+    page = found[start : start + limit]
+    more = len(found) > start + limit
+    return page, paging.cursor(page[-1].info.id, page[-1].info.created_at) if more else None
 
 
-def _backup(info: SnapshotInfo, pinned: bool) -> Backup:
-    return Backup(
-        id=info.id, source=info.source, created_at=info.created_at, trigger=info.trigger, status=info.status,
-        rows=info.rows, items=info.item_count, bytes_source=info.bytes_source, pinned=pinned,
+def entry_named(repository: Repository, name: str, who: Identity, scope: str = "snapshot:read") -> SnapshotEntry:
+    """The living snapshot that ``name`` means. NotFound, or Forbidden when it is not theirs."""
+    entries = {entry.info.id: entry for entry in repository.snapshots()}
+    try:
+        info = names.one(name, [entry.info for entry in entries.values()])
+    except UsageError as error:
+        raise NotFound(error.what, why=error.why, hint=error.hint) from error
+    who.require(scope, info.source)
+    return entries[info.id]
+
+
+@router.get("/{backup}", response_model=BackupDetails)
+def one(backup: Name, who: SnapshotReader, service: ServiceOf) -> Response:
+    """One snapshot, by id, the start of it, ``latest:SOURCE``, label or old id."""
+    with service.reading() as app:
+        entry = entry_named(app.repository, backup, who)
+        tables = list(itertools.islice(_tables(app.repository, entry.info.id), _TABLES + 1))
+    info = entry.info
+    return answer(
+        {**backup_fields(entry), "not_protected": info.not_protected, "warnings": info.warnings,
+         "tables": tables[:_TABLES], "tables_more": len(tables) > _TABLES}
     )  # fmt: skip
+
+
+@router.get("/{backup}/items", response_model=Items)
+def items(
+    backup: Name, who: SnapshotReader, service: ServiceOf, limit: Limit = 100, cursor: Cursor = None
+) -> Response:
+    """What is in it: tables, collections, files with their rows and sizes."""
+    (start,) = paging.place(cursor, int) if cursor is not None else (0,)
+    with service.reading() as app:
+        entry = entry_named(app.repository, backup, who)
+        found = list(itertools.islice(_tables(app.repository, entry.info.id), max(0, start), max(0, start) + limit + 1))
+    return answer({"items": found[:limit], "next": paging.cursor(start + limit) if len(found) > limit else None})
+
+
+def _tables(repository: Repository, snapshot: str) -> Iterator[dict[str, Any]]:
+    for item in show(repository, snapshot).items:
+        yield {"name": item.label, "kind": item.kind, "rows": item.rows, "bytes": item.size}
+
+
+@router.delete("/{backup}", response_model=Done)
+def delete(backup: Name, who: Deleter, service: ServiceOf) -> Response:
+    """Forget a snapshot: it can be brought back (unforget) as long as the configuration says, 14 days by default."""
+    with service.reading() as app:
+        entry = entry_named(app.repository, backup, who, "delete")
+        deed, asker = Forget(snapshots=(entry.info.id,), source=entry.info.source), asker_of(who)
+        warnings: list[str] = []
+        with noted(app, asker, deed, entry.info.id, lambda event: warnings.append(getattr(event, "text", ""))):
+            told = deed.do(Going(app=app, report=lambda _event: None, run=entry.info.id, who=who.name))
+    if told.document["last_good"]:
+        warnings.append(f"{entry.info.source} has no good snapshot left")
+    return answer(
+        Done(message=f"snapshot {short(entry.info.id)} is forgotten", backups=[entry.info.id], warnings=warnings)
+        .model_dump()
+    )  # fmt: skip
+
+
+@router.post("/{backup}/unforget", response_model=Done)
+def bring_back(backup: Name, who: Deleter, service: ServiceOf) -> Response:
+    """Bring a forgotten snapshot back."""
+    with service.reading() as app:
+        gone = [entry.info for entry in app.repository.snapshots(forgotten=True) if entry.forgotten]
+        try:
+            (info,) = names.every([backup], gone)
+        except (UsageError, ValueError) as error:
+            raise NotFound(f"no forgotten snapshot is {backup!r}", hint="GET /api/backups?forgotten=true") from error
+        who.require("delete", info.source)
+        unforget(app.repository, [info.id])
+        warning = changed(app, asker_of(who), "delete:unforget", f"{short(info.id)} brought back", info.source, info.id)
+    return answer(_done(f"snapshot {short(info.id)} is back", info.id, warning))
+
+
+@router.post("/{backup}/pin", response_model=Done)
+def protect(backup: Name, who: BackupRunner, service: ServiceOf) -> Response:
+    """Pin it: nothing forgets it."""
+    return _pinned(backup, who, service, on=True)
+
+
+@router.post("/{backup}/unpin", response_model=Done)
+def unprotect(backup: Name, who: Deleter, service: ServiceOf) -> Response:
+    """Take the pin away."""
+    return _pinned(backup, who, service, on=False)
+
+
+def _pinned(backup: str, who: Identity, service: Service, *, on: bool) -> Response:
+    word, act = ("pin", "pin:add") if on else ("unpin", "pin:remove")
+    with service.reading() as app:
+        entry = entry_named(app.repository, backup, who, "backup:run" if on else "delete")
+        info = entry.info
+        (pin if on else unpin)(app.repository, [info.id])
+        warning = changed(app, asker_of(who), act, f"{word} {short(info.id)}", info.source, info.id)
+    return answer(_done(f"snapshot {short(info.id)} is {word}ned", info.id, warning))
+
+
+def _done(message: str, snapshot: str, warning: str) -> dict[str, Any]:
+    return Done(message=message, backups=[snapshot], warnings=[warning] if warning else []).model_dump()

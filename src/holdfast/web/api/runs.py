@@ -2,110 +2,139 @@
 
 from __future__ import annotations
 
-import asyncio
-import queue
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from fastapi import APIRouter, Query
+from fastapi.responses import Response, StreamingResponse
 
 from holdfast.journal.base import RunQuery
+from holdfast.model.errors import HoldfastError
 from holdfast.model.run import Run
 from holdfast.service.service import Service
-from holdfast.web.security.identity import Identity, require
+from holdfast.web.api.documents import Log, RunDocument, Runs, run_fields
+from holdfast.web.api.news import News
+from holdfast.web.api.once import Once
+from holdfast.web.api.routes import BackupRunner, Cursor, Limit, Name, NewsOf, ServiceOf, StatusReader, Text, answer
+from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
 
-router = APIRouter(prefix="/api/runs", tags=["runs"])
-_BEAT = 15.0
+router = APIRouter(prefix="/api/runs", tags=["runs"], route_class=Once)
+live = APIRouter(prefix="/api", tags=["runs"], route_class=Once)
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "`event: run` with `data:` a run; a comment every 15 seconds",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
 
 
-class RunDocument(BaseModel):
-    """One run; fields as in docs/journal.md."""
+class NotStoppable(HoldfastError):
+    """A run that is over, or that goes on in another process."""
 
-    id: str
-    kind: str
-    status: str
-    sources: list[str]
-    created_at: str
-    started_at: str | None
-    ended_at: str | None
-    seconds: float | None
-    snapshots: list[str]
-    error: dict[str, str] | None
+    code = "not-stoppable"
 
 
-class Runs(BaseModel):
-    """Newest first. ``next``: cursor of the page after."""
-
-    runs: list[RunDocument]
-    next: str | None
+def may_see(who: Identity, run: Run) -> bool:
+    """Whether a run is of sources that are theirs to see; those of the repository itself need all of them."""
+    return not who.sources or (bool(run.sources) and set(run.sources) <= who.sources)
 
 
-def run_document(run: Run) -> RunDocument:
-    """A run as the API tells it."""
-    known: dict[str, Any] = msgspec.to_builtins(run)
-    return RunDocument(**{name: known[name] for name in RunDocument.model_fields})
+def run_named(service: Service, who: Identity, run: str) -> Run:
+    """One run. NotFound when there is none, or it is not theirs to see."""
+    found = service.journal.get(run)
+    if found is None or not may_see(who, found):
+        raise NotFound(f"there is no run {run!r}", hint="GET /api/runs")
+    return found
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
-@router.get("")
+@router.get("", response_model=Runs)
 def runs(
-    _who: Annotated[Identity, Depends(require("status:read"))],
-    service: Annotated[Service, Depends(_service)],
-    limit: int = 50,
-    cursor: str | None = None,
-) -> Runs:
-    """Runs of the journal."""
-    page = service.journal.runs(RunQuery(limit=max(1, min(limit, 500)), before=cursor))
-    return Runs(runs=[run_document(run) for run in page.runs], next=page.next)
+    who: StatusReader,
+    service: ServiceOf,
+    source: Annotated[list[Name] | None, Query()] = None,
+    kind: Annotated[list[Name] | None, Query()] = None,
+    status: Annotated[list[Name] | None, Query()] = None,
+    since: Text | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Runs of the journal, newest first."""
+    sources = [each for each in source or () if not who.sources or each in who.sources]
+    if (source or who.sources) and not sources:
+        sources = sorted(who.sources) if not source else [""]
+    query = RunQuery(
+        sources=sources, kinds=kind or (), statuses=status or (), since=since, limit=limit, before=cursor
+    )  # fmt: skip
+    page = service.journal.runs(query)
+    return answer({"runs": [run_fields(run) for run in page.runs if may_see(who, run)], "next": page.next})
 
 
-@router.get("/{run}")
-def one(
-    run: str, _who: Annotated[Identity, Depends(require("status:read"))], service: Annotated[Service, Depends(_service)]
-) -> RunDocument:
+@router.get("/{run}", response_model=RunDocument)
+def one(run: Name, who: StatusReader, service: ServiceOf) -> Response:
     """One run."""
-    found = service.journal.get(run)
-    if found is None:
-        raise NotFound(f"there is no run {run!r}")
-    return run_document(found)
+    return answer(run_fields(run_named(service, who, run)))
 
 
-@router.get("/{run}/events")
-def events(
-    run: str, _who: Annotated[Identity, Depends(require("status:read"))], service: Annotated[Service, Depends(_service)]
-) -> StreamingResponse:
+@router.get("/{run}/log", response_model=Log)
+def log(
+    run: Name, who: StatusReader, service: ServiceOf, after: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    limit: Limit = 500,
+) -> Response:  # fmt: skip
+    """What it said."""
+    lines = list(service.journal.lines(run_named(service, who, run).id, after, limit + 1))
+    page = lines[:limit]
+    return answer({"lines": msgspec.to_builtins(page), "next": page[-1].number if len(lines) > limit else None})
+
+
+@router.post("/{run}/cancel", status_code=202, response_model=RunDocument)
+def cancel(run: Name, who: BackupRunner, service: ServiceOf) -> Response:
+    """Ask a run to stop: what it stored is kept and used by the next one. 409 when it cannot be asked."""
+    found = run_named(service, who, run)
+    for source in found.sources:
+        who.require("backup:run", source)
+    if found.status.over or not service.interrupt(found.id):
+        raise NotStoppable(
+            "this run cannot be stopped", where=found.id, why=f"it is {found.status}",
+            hint="only a running run of this process can",
+        )  # fmt: skip
+    return answer(run_fields(found), 202, Location=f"/api/runs/{found.id}")
+
+
+@router.get("/{run}/events", response_class=StreamingResponse, responses=EVENTS)
+def events(run: Name, who: StatusReader, service: ServiceOf, news: NewsOf) -> StreamingResponse:
     """How the run stands, at once and whenever that changes, until it is over."""
-    found = service.journal.get(run)
-    if found is None:
-        raise NotFound(f"there is no run {run!r}")
-    headers = {"Cache-Control": "no-store"}
-    return StreamingResponse(_stream(service, run), media_type="text/event-stream", headers=headers)
+    found = run_named(service, who, run)
+    return _stream(_told(news, found))
 
 
-async def _stream(service: Service, run: str) -> AsyncIterator[bytes]:
-    with service.live.listening() as news:
-        now = await asyncio.to_thread(service.journal.get, run)
-        while now is not None:
-            yield b"event: run\ndata: " + msgspec.json.encode(now) + b"\n\n"
+@live.get("/events", response_class=StreamingResponse, responses=EVENTS)
+def all_events(who: StatusReader, news: NewsOf) -> StreamingResponse:
+    """Every change of every run one may see, from now on, without end."""
+    return _stream(_all(news, lambda run: may_see(who, run)))
+
+
+def _stream(events: AsyncIterator[bytes]) -> StreamingResponse:
+    return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _told(news: News, run: Run) -> AsyncIterator[bytes]:
+    with news.listening(lambda told: told.id == run.id) as listener:
+        now = run
+        while True:
+            yield _event(now)
             if now.status.over:
                 return
-            now = await _next(news, run) or await asyncio.to_thread(service.journal.get, run)
+            heard = await listener.take(5.0)
+            now = heard[-1] if heard else (await news.looked_up(run.id) or now)
 
 
-async def _next(news: queue.Queue[Run], run: str) -> Run | None:
-    waited = 0.0
-    while waited < _BEAT:
-        while not news.empty():
-            if (told := news.get_nowait()).id == run:
-                return told
-        await asyncio.sleep(0.2)
-        waited += 0.2
-    return None
+async def _all(news: News, wanted: Callable[[Run], bool]) -> AsyncIterator[bytes]:
+    yield b": listening\n\n"
+    async for run in news.of(wanted):
+        yield b": beat\n\n" if run is None else _event(run)
+
+
+def _event(run: Run) -> bytes:
+    return b"event: run\ndata: " + msgspec.json.encode(run_fields(run)) + b"\n\n"

@@ -1,0 +1,113 @@
+"""News of runs on the event loop: one thread hears them, any number of requests wait for them without one each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from holdfast.model.run import Run
+from holdfast.service.service import Service
+
+BEAT = 15.0
+"""Seconds between two signs of life to a listener."""
+_LOOK = 5.0
+
+
+class Listener:
+    """What one request heard and has not taken yet: of each run the last state only."""
+
+    def __init__(self, wanted: Callable[[Run], bool]) -> None:
+        self._wanted = wanted
+        self._heard: dict[str, Run] = {}
+        self._woken = asyncio.Event()
+
+    def tell(self, run: Run) -> None:
+        """Hear of a run."""
+        if self._wanted(run):
+            self._heard[run.id] = run
+            self._woken.set()
+
+    async def take(self, seconds: float) -> list[Run]:
+        """Whatever came up, as soon as something does; nothing when ``seconds`` passed."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        self._woken.clear()
+        heard, self._heard = list(self._heard.values()), {}
+        return heard
+
+
+class News:
+    """Begins to hear with the first listener, and ends with ``close``."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._listeners: set[Listener] = set()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def listening(self, wanted: Callable[[Run], bool]) -> Iterator[Listener]:
+        """A listener for runs that are ``wanted``, on the running event loop, while the context lasts."""
+        listener = Listener(wanted)
+        self._listeners.add(listener)
+        self._begin(asyncio.get_running_loop())
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
+    async def until_over(self, run: str, seconds: float | None = None) -> Run | None:
+        """The run when it is over, or as it stands after ``seconds``; None when nobody knows it."""
+        loop = asyncio.get_running_loop()
+        end = None if seconds is None else loop.time() + seconds
+        with self.listening(lambda told: told.id == run) as listener:
+            while True:
+                now = await self.looked_up(run)
+                if now is None or now.status.over:
+                    break
+                left = _LOOK if end is None else min(_LOOK, end - loop.time())
+                if left <= 0:
+                    return now
+                await listener.take(left)
+        await asyncio.to_thread(self._service.work.wait, run, _LOOK)  # until its key is free again
+        return now
+
+    async def looked_up(self, run: str) -> Run | None:
+        """The run as the journal has it."""
+        return await asyncio.to_thread(self._service.journal.get, run)
+
+    async def of(self, wanted: Callable[[Run], bool]) -> AsyncIterator[Run | None]:
+        """Every news of runs that are ``wanted``; None where there was none for a while. Without end."""
+        with self.listening(wanted) as listener:
+            while True:
+                heard = await listener.take(BEAT)
+                for run in heard:
+                    yield run
+                if not heard:
+                    yield None
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        self._closing.set()
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._hear, args=(loop,), name="news", daemon=True)
+            self._thread.start()
+
+    def _hear(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._service.live.listening() as news:
+            while not self._closing.is_set():
+                with contextlib.suppress(queue.Empty):
+                    run = news.get(timeout=1.0)
+                    try:
+                        loop.call_soon_threadsafe(self._spread, run)
+                    except RuntimeError:  # the loop is closed: nobody listens any more
+                        return
+
+    def _spread(self, run: Run) -> None:
+        for listener in list(self._listeners):
+            listener.tell(run)

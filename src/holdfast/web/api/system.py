@@ -1,0 +1,285 @@
+"""/api/status, sources, schedules, alerts, audit, checks and prunes: how things stand, and care for the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import Field
+
+from holdfast.model.alert import Alert
+from holdfast.model.report import SourceReport, SystemReport
+from holdfast.service.care import Check, Prune
+from holdfast.service.noting import changed
+from holdfast.service.plans import deed_order
+from holdfast.service.service import Service
+from holdfast.system import clock
+from holdfast.usecases import audit
+from holdfast.usecases.audit import ActQuery
+from holdfast.web.api import paging
+from holdfast.web.api.documents import Document, Done, RunDocument, run_fields
+from holdfast.web.api.mirroring import mirror
+from holdfast.web.api.once import Once
+from holdfast.web.api.routes import (
+    Auditor,
+    BackupRunner,
+    Body,
+    Configurer,
+    Cursor,
+    Deleter,
+    Limit,
+    Name,
+    ServiceOf,
+    StatusReader,
+    Text,
+    answer,
+    asker_of,
+)
+from holdfast.web.security.identity import Identity
+from holdfast.web.security.refusals import Forbidden, NotFound
+from holdfast.wiring.reporting import system_report
+
+router = APIRouter(prefix="/api", tags=["system"], route_class=Once)
+
+
+class Sources(Document):
+    """Worst first."""
+
+    sources: list[mirror(SourceReport)]  # type: ignore[valid-type]
+
+
+class ScheduleDocument(Document):
+    """One schedule. ``words`` as a person says it; ``state`` "waiting", "running", "again", "elsewhere"."""
+
+    key: str
+    source: str
+    words: str
+    next_at: str | None
+    last_due: str | None
+    paused: bool
+    state: str
+
+
+class Schedules(Document):
+    """Of sources, and those of the repository's own care. ``paused``: since when, by source ("": everything)."""
+
+    schedules: list[ScheduleDocument]
+    paused: dict[str, str]
+
+
+class Alerts(Document):
+    """Open ones first, newest first."""
+
+    alerts: list[mirror(Alert)]  # type: ignore[valid-type]
+
+
+class AuditEntry(Document):
+    """One act; ``client``: the account and machine that wrote it."""
+
+    id: str
+    client: str
+    at: str
+    deed: str
+    who: str
+    via: str
+    what: str
+    source: str
+    subject: str
+    outcome: str
+    more: dict[str, Any]
+
+
+class Trail(Document):
+    """Newest first."""
+
+    acts: list[AuditEntry]
+    next: str | None
+
+
+class Verified(Document):
+    """``ok``: no entry is missing, changed or out of order, as far as the anchors reach."""
+
+    ok: bool
+    entries: int
+    acts: int
+    findings: list[str]
+
+
+class CheckBody(Body):
+    """``read_data``: share of the packs to read byte by byte, 0 to 1."""
+
+    read_data: float = Field(default=0.0, ge=0, le=1)
+
+
+@router.get("/status", response_model=mirror(SystemReport))
+def status(who: StatusReader, service: ServiceOf) -> Response:
+    """How everything stands now, from evidence: what would be lost, what is proven, what is wrong."""
+    return answer(_report(service, who))
+
+
+@router.get("/sources", response_model=Sources)
+def sources(who: StatusReader, service: ServiceOf) -> Response:
+    """Every source one may see, worst first."""
+    return answer({"sources": _report(service, who).sources})
+
+
+@router.get("/sources/{source}", response_model=mirror(SourceReport))
+def source(source: Name, who: StatusReader, service: ServiceOf) -> Response:
+    """One source."""
+    for each in _report(service, who).sources:
+        if each.source == source:
+            return answer(each)
+    raise NotFound(f"there is no source {source!r}", hint="GET /api/sources")
+
+
+def _report(service: Service, who: Identity) -> SystemReport:
+    """What one may see of the report; findings and headline of others' sources are left out."""
+    with service.reading() as app:
+        report = system_report(app, service.journal)
+    if not who.sources:
+        return report
+    mine = [each for each in report.sources if each.source in who.sources]
+    level = min((each.level for each in mine if each.configured), default=report.level)
+    headline = mine[0].loss if mine else "no source of yours is known"
+    return msgspec.structs.replace(report, sources=mine, level=level, headline=headline, findings=[], warnings=[])
+
+
+@router.get("/schedules", response_model=Schedules)
+def schedules(who: StatusReader, service: ServiceOf) -> Response:
+    """What runs by itself, and when next."""
+    shown = [each for each in service.schedules() if not who.sources or each.schedule.source in who.sources]
+    told = [
+        {"key": each.schedule.key, "source": each.schedule.source, "words": each.words,
+         "next_at": clock.stamp(each.next_at) if each.next_at else None,
+         "last_due": clock.stamp(each.last_due) if each.last_due else None, "paused": each.paused, "state": each.state}
+        for each in shown
+    ]  # fmt: skip
+    paused = {name: at for name, at in service.paused().items() if not who.sources or name in who.sources}
+    return answer({"schedules": told, "paused": paused})
+
+
+@router.post("/sources/{source}/pause", response_model=Done)
+def pause(source: Name, who: Configurer, service: ServiceOf) -> Response:
+    """Let no schedule of the source begin anything, until it is resumed. Health tells of it."""
+    _require_source(service, who, source)
+    service.pause(source, who.name)
+    return _done(service, who, "config:pause", f"schedules of {source} are paused", source)
+
+
+@router.post("/sources/{source}/resume", response_model=Done)
+def resume(source: Name, who: Configurer, service: ServiceOf) -> Response:
+    """Let its schedules go on."""
+    _require_source(service, who, source)
+    service.resume(source)
+    return _done(service, who, "config:resume", f"schedules of {source} go on", source)
+
+
+def _require_source(service: Service, who: Identity, source: str) -> None:
+    who.require("config", source)
+    if source not in service.settings.sources:
+        raise NotFound(f"there is no source {source!r} in the configuration", hint="GET /api/sources")
+
+
+def _done(service: Service, who: Identity, deed: str, message: str, source: str) -> Response:
+    with service.reading() as app:
+        warning = changed(app, asker_of(who), deed, message, source)
+    return answer(Done(message=message, warnings=[warning] if warning else []).model_dump())
+
+
+@router.get("/alerts", response_model=Alerts)
+def alerts(who: StatusReader, service: ServiceOf, everything: bool = False) -> Response:
+    """What is wrong, since when and who was told. ``everything``: also what is over."""
+    kept = [msgspec.json.decode(text, type=Alert) for text in service.journal.recall("alert/").values()]
+    shown = [
+        each
+        for each in kept
+        if (everything or each.cleared_at is None) and (not who.sources or each.finding.source in who.sources)
+    ]
+    shown.sort(key=lambda each: each.since, reverse=True)
+    shown.sort(key=lambda each: each.cleared_at is not None)
+    return answer({"alerts": shown})
+
+
+@router.get("/audit", response_model=Trail)
+def trail(
+    who: Auditor,
+    service: ServiceOf,
+    deed: Annotated[list[Name] | None, Query()] = None,
+    by: Annotated[list[Name] | None, Query()] = None,
+    source: Annotated[list[Name] | None, Query()] = None,
+    subject: Annotated[list[Name] | None, Query()] = None,
+    since: Text = "",
+    until: Text = "",
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """Who did what, newest first."""
+    before = paging.place(cursor, int)[0] if cursor is not None else None
+    sources = _theirs(who, source)
+    query = ActQuery(
+        deeds=deed or (), who=by or (), sources=sources, subjects=subject or (), since=since, until=until,
+        limit=limit + 1, before=before,
+    )  # fmt: skip
+    with service.reading() as app:
+        found = list(audit.acts(app.repository, query))
+    page, next_ = _whole_entries(found, limit)
+    told = [{"id": each.id, "client": each.client, **_act(each.act)} for each in page]
+    return answer({"acts": told, "next": next_})
+
+
+def _theirs(who: Identity, asked: Sequence[str] | None) -> list[str]:
+    if not who.sources:
+        return list(asked or ())
+    chosen = sorted(who.sources & set(asked) if asked else who.sources)
+    if not chosen:
+        raise Forbidden("audit:read", (asked or [""])[0])
+    return chosen
+
+
+def _act(act: Any) -> dict[str, Any]:
+    return {name: getattr(act, name) for name in act.__struct_fields__}
+
+
+def _whole_entries(found: list[audit.NotedAct], limit: int) -> tuple[list[audit.NotedAct], str | None]:
+    """A page ends between entries, so that a cursor is the number of one."""
+    if len(found) <= limit:
+        return found, None
+    last = _number(found[limit])
+    page = [each for each in found[:limit] if _number(each) != last]
+    if not page:
+        page, last = found[:limit], _number(found[0])
+        return page, paging.cursor(last)
+    return page, paging.cursor(_number(page[-1]))
+
+
+def _number(noted: audit.NotedAct) -> int:
+    return int(noted.id.partition(".")[0])
+
+
+@router.get("/audit/verify", response_model=Verified)
+def verify(_who: Auditor, service: ServiceOf) -> Response:
+    """Read the whole trail and hold it against what anchors it."""
+    with service.reading() as app:
+        told = audit.verify(app.repository)
+    findings = [f"{each.what} ({each.where})" if each.where else each.what for each in told.found.findings]
+    return answer({"ok": not findings, "entries": told.entries, "acts": told.acts, "findings": findings})
+
+
+@router.post("/checks", status_code=202, response_model=RunDocument)
+def check(who: BackupRunner, service: ServiceOf, body: CheckBody | None = None) -> Response:
+    """Verify that the repository holds what it should."""
+    deed = Check(read_data=body.read_data if body else 0.0)
+    run = service.start(deed_order(deed, asker_of(who)))
+    return answer(run_fields(run), 202, Location=f"/api/runs/{run.id}")
+
+
+@router.post("/prunes", status_code=202, response_model=RunDocument)
+def prune(who: Deleter, service: ServiceOf) -> Response:
+    """Free the space of what was forgotten long enough ago."""
+    if who.sources:
+        raise Forbidden("delete", "every source")
+    run = service.start(deed_order(Prune(), asker_of(who)))
+    return answer(run_fields(run), 202, Location=f"/api/runs/{run.id}")
