@@ -8,13 +8,14 @@ snapshot goes by its age; and the newest good one always stays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
 from holdfast.model.keeping import Candidate, Decision, KeepTerms
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning.names import is_good
+from holdfast.planning.periods import spoken
 from holdfast.planning.rules import Judged, judge
 
 _IMPORTED = "import"
@@ -65,11 +66,10 @@ class _Board:
             self._for_ever(each)
         self._by_rules([info for info in series if self._counts(info)])
         self._by_age([info for info in present if info.partial and info.trigger != _IMPORTED])
-        for identifier in _newest(good):
-            self.keeps[identifier].append("the newest good one always stays")
-        if not good:
-            self._newest_of_all(series)
         self._newer_than_good(good, series)
+        words = "the newest good one always stays" if good else "the newest there is, and no complete one"
+        for identifier in _newest(good or series):
+            self.keeps[identifier] = self.keeps[identifier] or [words]
 
     def decision(self, candidate: Candidate) -> Decision:
         """What the board says of one."""
@@ -120,10 +120,6 @@ class _Board:
             else:
                 self.drops[info.id].append(f"{_KINDS[kind]}, older than {spoken(stays)}")
 
-    def _newest_of_all(self, series: Sequence[SnapshotInfo]) -> None:
-        for identifier in _newest(series):
-            self.keeps[identifier].append("the newest there is, and no complete one")
-
     def _newer_than_good(self, good: Sequence[SnapshotInfo], series: Sequence[SnapshotInfo]) -> None:
         since = max(map(_moment, good), default=None)
         for info in series:
@@ -154,15 +150,6 @@ def kind_of(info: SnapshotInfo) -> str:
 def counts(triggers: Sequence[str], rule: str, trigger: str) -> bool:
     """Whether snapshots of this trigger count toward this rule."""
     return not triggers or trigger in triggers or f"{rule}:{trigger}" in triggers
-
-
-def spoken(span: timedelta) -> str:
-    """ "30 days", "36 hours", "90 s"."""
-    seconds = int(span.total_seconds())
-    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size} {name}" + ("" if seconds == size else "s")
-    return f"{seconds} s"
 
 
 def _newest(infos: Sequence[SnapshotInfo]) -> list[str]:

@@ -31,6 +31,15 @@ def year(moment: datetime) -> str:
     return moment.date().isoformat()[:4]
 
 
+def spoken(span: timedelta) -> str:
+    """ "30 days", "36 hours", "90 s"."""
+    seconds = int(span.total_seconds())
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size} {name}" + ("" if seconds == size else "s")
+    return f"{seconds} s"
+
+
 PERIODS: Mapping[str, Callable[[datetime], str]] = {
     "hourly": hour,
     "daily": day,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
-from holdfast.planning.periods import PERIODS
+from holdfast.planning.periods import PERIODS, spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def _within(seconds: int, series: Sequence[Judged], reference: datetime) -> Iter
     since = reference - timedelta(seconds=seconds)
     for each in series:
         keep = each.moment >= since
-        words = f"{'younger' if keep else 'older'} than {_span(seconds)} (within)"
+        words = f"{'within' if keep else 'not within'} {spoken(timedelta(seconds=seconds))} of the newest good one"
         yield Verdict(id=each.info.id, keep=keep, reason=words)
 
 
@@ -118,16 +118,11 @@ def _incomplete(rule: str, wanted: int, series: Sequence[Judged], newest: dict[s
             reason = f"incomplete, and {period} has a complete one ({rule})"
         elif since is not None and each.moment < since:
             reason = f"incomplete, and {period} is before the {wanted} of {rule}"
-        elif period in seen or len(seen) >= wanted:
-            reason = f"incomplete, and not the newest of one of {wanted} of {rule}"
+        elif period in seen:
+            reason = f"incomplete, and there is a newer one of {period} ({rule})"
+        elif len(seen) >= wanted:
+            reason = f"incomplete, and {rule} has {wanted} of those beside"
         else:
             seen.add(period)
             reason, keep = f"newest of {period}, incomplete: beside the {wanted} of {rule}", True
         yield Verdict(id=each.info.id, keep=keep, reason=reason)
-
-
-def _span(seconds: int) -> str:
-    for size, name in ((86400, "days"), (3600, "hours")):
-        if seconds % size == 0:
-            return f"{seconds // size} {name}"
-    return f"{seconds} s"
