@@ -22,7 +22,8 @@ def snapshot(identifier: str, at: datetime, /, **facts: Any) -> Candidate:
     given = {
         "id": identifier, "run": "", "source": "shop", "kind": "postgresql", "trigger": "schedule",
         "status": "complete", "created_at": at.isoformat(), "rows": None, "item_count": 1, "bytes_source": 0,
-        "bytes_read": 0, "bytes_new": 0, "bytes_stored": 0, "seconds": 0.0, "not_protected": [], "warnings": [], **facts,
+        "bytes_read": 0, "bytes_new": 0, "bytes_stored": 0, "seconds": 0.0, "not_protected": [], "warnings": [],
+        **facts,
     }  # fmt: skip
     return Candidate(info=SnapshotInfo(**given), pinned=pinned, needed_by=needed_by)
 
