@@ -32,6 +32,9 @@ LEASE = timedelta(minutes=30)
 KEPT = timedelta(days=2)
 """By the store's own times: claims older than that are swept."""
 
+STOPPED = "interrupted"
+"""How an attempt ended whose daemon was told to stop."""
+
 _TRIES = 8
 _OVER = "-over"
 _T = TypeVar("_T")
@@ -143,7 +146,8 @@ class Claims:
         who = claim.client if claim else "somebody"
         if not ending.again:
             return Verdict(attempt=0, reason=f"{who} did it: {ending.status}", over=True)
-        if claim is None or _is_here(claim) or self._silent(over.modified):
+        stopped = ending.status == STOPPED
+        if claim is None or stopped or _is_here(claim) or self._silent(over.modified):
             return Verdict(attempt=last + 1)
         return Verdict(attempt=0, reason=f"{who} tries it again")
 

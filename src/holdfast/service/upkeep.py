@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from holdfast.model.errors import Interrupted
 from holdfast.model.events import Reporter, Warned
 from holdfast.model.run import Run, RunError, RunStatus
 from holdfast.model.timetable import Schedule
-from holdfast.repository.claims import Claims, Ending
+from holdfast.repository.claims import STOPPED, Claims, Ending
 from holdfast.service.agenda import APPOINTMENT, Job, Slot
 from holdfast.service.orders import BackupWish, backup_order
 from holdfast.service.recording import Outcome, may_help
@@ -96,13 +97,12 @@ def claimed(slot: Slot, do: Do, retries: int) -> Do:
         if not verdict.attempt:
             run.more["elsewhere"] = {"reason": verdict.reason, "over": verdict.over}
             return Outcome(status=RunStatus.SKIPPED)
-        again = True
-        status = "interrupted"
+        status, again = STOPPED, True
         try:
             outcome = do(app, report, run)
             status, again = outcome.status.value, outcome.error is not None and outcome.error.retryable
         except Exception as error:
-            status, again = "failed", may_help(error)
+            status, again = STOPPED if isinstance(error, Interrupted) else "failed", may_help(error)
             raise
         finally:
             claims.end(job, slot.due, verdict.attempt, Ending(status=status, again=again and slot.attempt <= retries))

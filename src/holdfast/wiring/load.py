@@ -103,8 +103,8 @@ def parse(document: dict[str, Any], where: str) -> Settings:
 def doubts(settings: Settings) -> list[str]:
     """What is allowed but hardly meant."""
     groups = places.shared({name: source.url for name, source in settings.sources.items()})
-    twice = [f"the sources {' and '.join(names)} are the same place: it is saved {len(names)} times" for names in groups]
-    return [*twice, *_doubtful_schedules(settings)]
+    same = [f"the sources {' and '.join(names)} are the same place: it is saved {len(names)} times" for names in groups]
+    return [*same, *_doubtful_schedules(settings)]
 
 
 def _doubtful_schedules(settings: Settings) -> list[str]:
