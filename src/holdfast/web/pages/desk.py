@@ -30,6 +30,11 @@ from holdfast.wiring.reporting import system_report
 
 _STATUS = {"forbidden": 403, "not-found": 404, "usage": 422, "busy": 409, "target": 409, "source": 502, "storage": 503}
 
+_TITLES = {
+    "forbidden": "Not yours", "not-found": "Not here", "busy": "Busy",
+    "second-person": "This waits for a second person",
+}  # fmt: skip
+
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -83,7 +88,7 @@ def _came_from(request: Request) -> str:
 
 
 def _title(code: str) -> str:
-    return {"forbidden": "Not yours", "not-found": "Not here", "busy": "Busy"}.get(code, "That did not work")
+    return _TITLES.get(code, "That did not work")
 
 
 def service_of(request: Request) -> Service:

@@ -12,6 +12,7 @@ from holdfast.service.noting import Asker
 from holdfast.service.plans import Plan, Plans, deed_order
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
+from holdfast.web.security.consents import Wish
 from holdfast.web.security.identity import Identity, require
 from holdfast.web.security.refusals import NotFound
 
@@ -46,8 +47,17 @@ def carry_out(
     who.require(found.deed.scope, found.deed.source)
     if _dangerous(request, found) and typed.strip() != found.deed.source:
         raise UsageError("the name was not typed as it is, so nothing was done", hint=f"type {found.deed.source}")
+    _second_person(request, who, found)
     order = deed_order(found.deed, Asker(who=who.name, via="dashboard"), digest=found.digest)
     return desk.to(f"/runs/{desk.service_of(request).start(order).id}")
+
+
+def _second_person(request: Request, who: Identity, plan: Plan) -> None:
+    """AwaitsConsent where the configuration wants another person's yes."""
+    gate = getattr(request.app.state, "gate", None)
+    if gate is not None and plan.deed.scope == "restore:in-place":
+        wish = Wish(scope=plan.deed.scope, source=plan.deed.source, what=plan.deed.words, digest=plan.digest)
+        gate.consents.demand(who, wish, "dashboard")
 
 
 def _dangerous(request: Request, plan: Plan) -> bool:

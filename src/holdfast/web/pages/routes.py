@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from holdfast.web.pages import (
+    alerts,
+    audit,
     backup,
     backups,
+    doors,
     explore,
     live,
     now,
@@ -12,11 +15,13 @@ from holdfast.web.pages import (
     recovering,
     rows,
     runs,
+    settings,
     sources,
     trash,
 )
 
 ROUTERS = tuple(
     each.router
-    for each in (now, sources, backups, backup, rows, runs, live, explore, recovering, plans, trash)
+    for each in (now, sources, backups, backup, rows, runs, live, explore, recovering, plans, trash, alerts, audit,
+                 settings, doors)
 )

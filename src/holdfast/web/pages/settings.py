@@ -1,0 +1,106 @@
+"""Settings: schedules, tokens and people, and the configuration as it is read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from holdfast.system import clock
+from holdfast.web.pages import desk
+from holdfast.web.pages.looks import page
+from holdfast.web.security.doorkeeper import Gate
+from holdfast.web.security.identity import Identity, require
+from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.tokens import MadeToken, TokenWish
+from holdfast.wiring.sections import SCOPES
+
+router = desk.pages()
+
+
+@router.get("/settings")
+def settings(request: Request, who: Annotated[Identity, Depends(require("status:read"))]) -> HTMLResponse:
+    """Everything that is set, and where it is changed."""
+    return _shown(request, who)
+
+
+def _shown(request: Request, who: Identity, made: MadeToken | None = None) -> HTMLResponse:
+    service = desk.service_of(request)
+    gate: Gate | None = getattr(request.app.state, "gate", None)
+    schedules = [each for each in service.schedules() if _visible(who, each.schedule.source)]
+    more: dict[str, Any] = {"tokens": [], "people": [], "configuration": ""}
+    if gate is not None and who.may("keys"):
+        more["tokens"] = [(each, each.state(clock.now())) for each in gate.tokens.all()]
+        more["people"] = gate.people.all()
+    if who.may("config"):
+        around = service.configuration.around
+        more["configuration"] = around.redactor.clean(service.configuration.text)
+    return page(
+        request, "settings.html", who=who, schedules=schedules, paused=service.paused(), made=made, scopes=SCOPES,
+        sources=list(service.settings.sources), path=service.configuration.path, **more,
+    )  # fmt: skip
+
+
+def _visible(who: Identity, source: str) -> bool:
+    return not source or who.may("status:read", source)
+
+
+@router.post("/settings/tokens")
+def make_token(
+    request: Request,
+    who: Annotated[Identity, Depends(require("keys"))],
+    name: Annotated[str, Form()],
+    scope: Annotated[list[str] | None, Form()] = None,
+    source: Annotated[list[str] | None, Form()] = None,
+    days: Annotated[int, Form(ge=1, le=3650)] = 90,
+) -> HTMLResponse:  # fmt: skip
+    """A token, whose secret this answer alone shows."""
+    for each in scope or []:
+        who.require(each)
+    wish = TokenWish(
+        name=name.strip(), scopes=scope or [], sources=tuple(source or ()), lifetime=timedelta(days=days),
+        owner=who.principal or who.name,
+    )  # fmt: skip
+    with desk.service_of(request).reading() as app:
+        made = _gate(request).tokens.add(wish)
+        desk.act(app, who, "config:token-add", f"token {made.token.name}", "", made.token.id)
+    return _shown(request, who, made)
+
+
+@router.post("/settings/tokens/{name}/revoke")
+def revoke_token(
+    request: Request, name: str, who: Annotated[Identity, Depends(require("keys"))]
+) -> RedirectResponse:  # fmt: skip
+    """No door opens to it any more."""
+    with desk.service_of(request).reading() as app:
+        for each in _gate(request).tokens.revoke(name):
+            desk.act(app, who, "config:token-remove", f"token {name}", "", each.id)
+    return desk.to("/settings")
+
+
+@router.post("/settings/schedules/{source}")
+def pause(
+    request: Request,
+    source: str,
+    who: Annotated[Identity, Depends(require("config"))],
+    what: Annotated[str, Form()] = "pause",
+) -> RedirectResponse:  # fmt: skip
+    """Pause the schedules of a source, or let them go on."""
+    who.require("config", source)
+    service = desk.service_of(request)
+    with service.reading() as app:
+        desk.act(app, who, f"config:{what}", f"schedules of {source}", source, "")
+    if what == "pause":
+        service.pause(source, who.name)
+    else:
+        service.resume(source)
+    return desk.to("/settings")
+
+
+def _gate(request: Request) -> Gate:
+    gate: Gate | None = getattr(request.app.state, "gate", None)
+    if gate is None:
+        raise NotFound("this server keeps no tokens")
+    return gate
