@@ -31,12 +31,14 @@ def standing_by(face: Face, configuration: Configuration, grace: timedelta) -> I
 
     A wrong passphrase fails at once; for a store that is away it waits.
     """
+    from holdfast.service.rounds import Rounds
     from holdfast.service.service import Service
 
     service = Service(configuration)
     try:
         _try_key(face, service)
         tell_schedules(face, service)
+        Rounds(service)
         service.run_scheduler()
         yield service
     finally:

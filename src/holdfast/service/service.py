@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
@@ -19,9 +18,8 @@ from holdfast.system import clock
 from holdfast.wiring.build import App
 from holdfast.wiring.journals import open_journal
 from holdfast.wiring.load import Configuration
+from holdfast.wiring.pool import Pool
 from holdfast.wiring.settings import Settings
-
-_READERS = 4
 
 
 class Service:
@@ -37,7 +35,7 @@ class Service:
         self.scheduler = Scheduler(self._means())
         self.work.on_over.append(self._over)
         self._scheduling = False
-        self._idle: queue.LifoQueue[App] = queue.LifoQueue()
+        self._pool = Pool(lambda: App(configuration, ask=lambda _url: None))
 
     @property
     def settings(self) -> Settings:
@@ -93,32 +91,15 @@ class Service:
     @contextlib.contextmanager
     def reading(self) -> Iterator[App]:
         """Open objects to look with, nobody else's while the context lasts; the repository's log is up to date."""
-        try:
-            app = self._idle.get_nowait()
-            app.repository.log.follow()
-        except queue.Empty:
-            app = App(self.configuration, ask=lambda _url: None)
-        except BaseException:
-            app.close()
-            raise
-        try:
+        with self._pool.lend() as app:
             yield app
-        except BaseException:
-            app.close()
-            raise
-        if self._idle.qsize() < _READERS:
-            self._idle.put(app)
-        else:
-            app.close()
 
     def close(self, grace: float | None = None) -> None:
         """Begin nothing more, wait ``grace`` seconds (None: for ever) for what runs, have it stop, let go."""
         if self._scheduling:
             self.scheduler.stop()
         self.work.close(grace)
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._idle.get_nowait().close()
+        self._pool.close()
         self.journal.close()
 
     def _means(self) -> Means:
