@@ -58,7 +58,8 @@ class Origin:
     ``id``: what the old system called this backup; ``is_named``: the file or table says so itself, so that another of
     that id is the same one. ``created_at``: ISO 8601. ``facts``: everything else worth keeping with the snapshot.
     ``counts``: rows by table as the file itself claims. ``tables``: every table the file names, also those without
-    rows, with the columns it tells (may be empty). ``shape``: "tables" or "collections" of a document that has them.
+    rows, with the columns it tells (may be empty). ``virtual``: tables whose rows a script does not tell. ``shape``:
+    "tables" or "collections" of a document that has them.
     """
 
     format: str
@@ -67,6 +68,7 @@ class Origin:
     is_named: bool = False
     created_at: str = ""
     shape: str = ""
+    virtual: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -36,6 +36,8 @@ _WRITTEN = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _COMMENTED = {"-- PostgreSQL database dump": True, "-- PostgreSQL database dump complete": False}
 _OPENS = {"BEGIN": True, "BEGIN TRANSACTION": True, "COMMIT": False, "ROLLBACK": True}
 _OURS = ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")
+_KEPT = ["data", "idx", "content", "docsize", "config", "segments", "segdir", "stat", "node", "parent", "rowid"]
+_CATALOGS = ("sqlite_schema", "sqlite_master")
 _ANOTHER_WAY = "load it into an empty database and import from that: holdfast import URL --table TABLE --source NAME"
 
 
@@ -101,7 +103,7 @@ class SqlReader:
             return
         columns = tuple(dict.fromkeys([*(name for parent in parents for name in self._columns[parent]), *columns]))
         computed = computed.union(*(self._computed[parent] for parent in parents))
-        if table not in _OURS:
+        if table not in _OURS and not _belongs_to_virtual(table, origin):
             self._columns[table] = columns
             self._computed[table] = computed
             if not _PARTED.search(rest):  # its rows are those of its partitions
@@ -148,7 +150,10 @@ class SqlReader:
         values = Values(statement, at)
         try:
             table, columns = values.target()
-            if table in _OURS:
+            if table in _OURS or _belongs_to_virtual(table, origin):
+                return
+            if table in _CATALOGS:  # where sqlite3 tells of virtual tables, and of nothing else
+                origin.virtual += [str(row[1]) for row in values.rows()]
                 return
             names = columns or self._columns.get(table)
             if names is None:
@@ -273,6 +278,12 @@ class SqlReader:
 
     def _bad(self, what: str, hint: str = "") -> BadFile:
         return BadFile(what, where=self.place(), hint=hint)
+
+
+def _belongs_to_virtual(table: str, origin: Origin) -> bool:
+    """Whether a table is one that a virtual one keeps for itself: FTS3 to FTS5, R-tree."""
+    name, _, kept = table.rpartition("_")
+    return name in origin.virtual and kept in _KEPT
 
 
 def _parts(columns: str) -> list[str]:

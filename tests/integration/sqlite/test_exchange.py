@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -110,6 +111,40 @@ def test_a_script_loads_into_an_empty_database(repository: Repository, shop: Sql
         assert new.execute(question).fetchall() == old.execute(question).fetchall()
     old.close()
     new.close()
+
+
+VIRTUAL = """
+CREATE TABLE ft_notes (a); INSERT INTO ft_notes VALUES (5);
+CREATE VIRTUAL TABLE ft USING fts5(body, tags); INSERT INTO ft VALUES ('hello world', 'x'), ('running dogs', NULL);
+CREATE VIRTUAL TABLE rt USING rtree(id, low, high); INSERT INTO rt VALUES (1, 2.0, 3.0);
+"""
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl", "sql", "csv"])
+def test_rows_of_virtual_tables_come_back(repository: Repository, tmp_path: Path, format: str) -> None:  # noqa: A002
+    """Full text and R-tree: as rows of the table itself, which can be searched again."""
+    database(tmp_path / "a.db", VIRTUAL)
+    source = SqliteSource(tmp_path / "a.db")
+    assert not backup(repository, BackupRequest(sources={"shop": source})).failures
+    entry = newest(repository)
+    path = tmp_path / f"out.{format}"
+    export(repository, ExportOrder(entry=entry, source=source, format=format, to=path))
+    assert imported(repository, source, path).backups[0].rows == {"ft": 2, "ft_notes": 1, "rt": 1}
+    assert newest(repository) != entry
+    assert rows(repository, newest(repository), source) == rows(repository, entry, source)
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="the program sqlite3 is not here")
+def test_a_dump_with_virtual_tables_tells_what_is_left_out(repository: Repository, tmp_path: Path) -> None:
+    """The program writes their rows in tables of their own; other tables of such names are taken."""
+    database(tmp_path / "a.db", VIRTUAL)
+    source = SqliteSource(tmp_path / "a.db")
+    assert not backup(repository, BackupRequest(sources={"shop": source})).failures
+    dump = subprocess.run(["sqlite3", tmp_path / "a.db", ".dump"], capture_output=True, check=True)
+    (tmp_path / "a.sql").write_bytes(dump.stdout)
+    result = imported(repository, source, tmp_path / "a.sql")
+    assert result.backups[0].rows == {"ft_notes": 1}
+    assert [each.partition(" is a virtual table")[0] for each in result.warnings] == ["ft", "rt"]
 
 
 def test_a_document_of_the_ticket_shop_becomes_a_snapshot(
