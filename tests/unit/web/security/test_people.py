@@ -68,11 +68,13 @@ def test_the_kept_cost_is_what_is_recommended(monkeypatch: pytest.MonkeyPatch) -
     assert passwords.kept(RIGHT).startswith("scrypt$15$8$3$")
 
 
-@pytest.mark.parametrize("password", ["", "short", "aaaaaaaaaaaaaaaa", "x" * 1025, "adaada123456", "ADA-1234567"])
+@pytest.mark.parametrize(
+    "password", ["", "short", "aaaaaaaaaaaaaaaa", "x" * 1025, "Maximilian1234", "passpasspasspass"]
+)
 def test_a_password_that_would_be_guessed_is_refused(register: Register, password: str) -> None:
     """Too short, one letter, or the name with a number."""
     with pytest.raises(WeakPassword):
-        People(register).add(Newcomer(name="ada", password=password, role="admin", vouched_by="x"))
+        People(register).add(Newcomer(name="maximilian", password=password, role="admin", vouched_by="x"))
 
 
 def test_no_file_holds_a_password_or_a_cookie(entrance: Entrance, register: Register) -> None:
@@ -127,18 +129,17 @@ def test_wrong_passwords_make_the_next_one_wait_longer_each_time(entrance: Entra
     entrance.people.add(newcomer())
     waits = []
     with time_machine.travel("2026-11-21T12:00:00Z", tick=False) as clock:
-        for _ in range(FREE + 5):
-            with pytest.raises(WrongLogin):
-                entrance.log_in("ada", "wrong wrong wrong", HERE)
+        while len(waits) < 5:
             try:
-                Attempts(entrance.people._register).begin(counters("ada", "192.0.2.99"))
+                entrance.log_in("ada", "wrong wrong wrong", HERE)
             except TooManyAttempts as error:
                 waits.append(error.seconds)
                 with pytest.raises(TooManyAttempts):
                     entrance.log_in("ada", RIGHT, HERE)
-                clock.shift(error.seconds + 0.1)
-        assert waits == sorted(waits)
-        assert waits[-1] > 4 * waits[0]
+                clock.shift(error.seconds)
+            except WrongLogin:
+                continue
+        assert waits == [2, 4, 8, 16, 32]
         clock.shift(3600)
         entrance.log_in("ada", RIGHT, HERE)
 
@@ -158,10 +159,12 @@ def test_one_address_that_tries_many_names_waits(entrance: Entrance) -> None:
 def test_a_good_account_does_not_wash_an_address(entrance: Entrance) -> None:
     """Logging in between guesses does not take the address's wrong ones back."""
     entrance.people.add(newcomer())
-    with time_machine.travel("2026-11-21T12:00:00Z", tick=False), pytest.raises(TooManyAttempts):
-        for number in range(FREE + 1):
+    with time_machine.travel("2026-11-21T12:00:00Z", tick=False):
+        for number in range(FREE):
+            entrance.log_in("ada", RIGHT, HERE)
             with pytest.raises(WrongLogin):
                 entrance.log_in(f"name{number}", RIGHT, HERE)
+        with pytest.raises(TooManyAttempts):
             entrance.log_in("ada", RIGHT, HERE)
 
 
