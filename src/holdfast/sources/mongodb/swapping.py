@@ -1,6 +1,7 @@
 """Puts documents in the place of living ones, or takes these away, while they still are what they were compared as.
 
-Each write names the whole document it is meant for, so what somebody else wrote a moment before is not lost.
+Each write names the whole document it is meant for, so what somebody else wrote a moment before is not lost. A
+replacement is found by ``_id`` alone and compares in itself: a filter that compares makes some servers read everything.
 """
 
 from __future__ import annotations
@@ -117,17 +118,20 @@ def _send(base: Base, name: str, pairs: list[Pair], loaded: Loaded, *, guarded: 
         failures = error.details.get("writeErrors", [])
         told = [each for each in failures if not loaded.again or each.get("code") != DUPLICATE]
         loaded.add(0, 0, [str(each.get("errmsg", "refused")) for each in told])
-        met = int(error.details.get("nMatched", 0)) + int(error.details.get("nRemoved", 0))
+        changed = "nModified" if guarded else "nMatched"
+        met = int(error.details.get(changed, 0)) + int(error.details.get("nRemoved", 0))
         return met, {int(each["index"]): int(each.get("code", 0)) for each in failures}
-    return result.matched_count + result.deleted_count, {}
+    return (result.modified_count if guarded else result.matched_count) + result.deleted_count, {}
 
 
 def _request(living: bytes, document: bytes, *, guarded: bool) -> Write:
     which: dict[str, Any] = {"_id": RawBSONDocument(living, RAW)["_id"]}
-    if guarded and len(living) <= _LARGE:
-        which["$expr"] = {"$eq": ["$$ROOT", {"$literal": raw_document(living)}]}
+    same = {"$eq": ["$$ROOT", {"$literal": raw_document(living)}]} if guarded and len(living) <= _LARGE else None
     if not document or _has_another_key(living, document):
-        return DeleteOne(which)
+        return DeleteOne({**which, "$expr": same} if same else which)
+    if same:
+        wanted = {"$cond": [same, {"$literal": raw_document(document)}, "$$ROOT"]}
+        return UpdateOne(which, [{"$replaceWith": wanted}])
     if any(field.startswith(b"$") for _, field, _, _ in elements(document)):  # refused as a replacement
         return UpdateOne(which, [{"$replaceWith": {"$literal": raw_document(document)}}])
     return ReplaceOne(which, raw_document(document))
