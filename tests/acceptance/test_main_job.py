@@ -196,7 +196,7 @@ def test_an_existing_repository_is_adopted_with_the_right_passphrase_only(site: 
 
 def test_status_and_doctor_tell_where_one_stands(site: Site) -> None:
     """Nothing yet is told as nothing; afterwards age, size and reach."""
-    before = site.ok("status")
+    before = site.ok("status", "--exit-zero")
     assert [(each["source"], each["newest"]) for each in before["sources"]] == [("notes", None), ("media", None)]
     assert before["sources"][0]["not_protected"]
     site.ok("backup")

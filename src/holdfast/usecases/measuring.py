@@ -29,11 +29,12 @@ class Count(msgspec.Struct, frozen=True, array_like=True):
 class Occupied(msgspec.Struct, frozen=True, kw_only=True):
     """``counts`` oldest first, the last of each day; the last one is the newest.
 
-    ``public``: how anybody could read the store then, "" nobody could.
+    ``public``: how anybody could read the store then, "" nobody could. ``number``: the log's last record then.
     """
 
     counts: list[Count]
     public: str = ""
+    number: int = 0
 
     @property
     def newest(self) -> Count:
@@ -51,14 +52,14 @@ def occupied(repository: Repository, cache: Path) -> Occupied | None:
 
 def measure(repository: Repository, cache: Path, settings: Mapping[str, str] = _NO_SETTINGS) -> Occupied:
     """Count now, which lists the whole store, and note it; also whether anybody may read it (storage.exposure)."""
-    now = clock.now()
+    now, number = clock.now(), repository.log.state.number
     count = Count(clock.stamp(now), stored_bytes(repository.storage))
     known = occupied(repository, cache)
     earliest = (now - timedelta(days=_DAYS_KEPT)).isoformat()
     kept = [each for each in known.counts if earliest < each.at <= count.at] if known else []
     if kept and _day(kept[-1].at) == _day(count.at):
         kept.pop()
-    result = Occupied(counts=[*kept, count], public=exposed_now(repository.storage.url, settings))
+    result = Occupied(counts=[*kept, count], public=exposed_now(repository.storage.url, settings), number=number)
     _write(_path(repository, cache), msgspec.json.encode(result))
     return result
 
@@ -66,9 +67,10 @@ def measure(repository: Repository, cache: Path, settings: Mapping[str, str] = _
 def recent(
     repository: Repository, cache: Path, at_most: timedelta, settings: Mapping[str, str] = _NO_SETTINGS
 ) -> Occupied:
-    """What was counted within ``at_most``, else what is counted now."""
+    """What was counted within ``at_most``, else what is counted now; so is a local store in which something changed."""
     known = occupied(repository, cache)
-    if known is not None:
+    changed = known is not None and known.number != repository.log.state.number
+    if known is not None and not (changed and repository.storage.traits.local):
         age = clock.now() - datetime.fromisoformat(known.newest.at)
         if timedelta(0) <= age <= at_most:
             return known

@@ -1,108 +1,135 @@
-"""``holdfast status``: what would be lost now."""
+"""``holdfast status``: what would be lost now, when it was last proven, what is unprotected."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+import contextlib
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
+import click
 import msgspec
 
-from holdfast.cli import remembering, words
+from holdfast.cli import report_lines
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
+from holdfast.journal.base import Journal
+from holdfast.model.errors import Exit, HoldfastError, UsageError
+from holdfast.model.health import Severity
+from holdfast.model.report import SourceReport, SystemReport
+from holdfast.planning import names
 from holdfast.system import clock
-from holdfast.usecases.last_failure import LastFailure
-from holdfast.usecases.measuring import stored_bytes
-from holdfast.usecases.status import SourceStatus, status_of
+from holdfast.usecases import anomaly, measuring
+from holdfast.usecases.listing import infos
+from holdfast.usecases.report import has_problems
+from holdfast.usecases.sizes import Sizes, sizes_of
+from holdfast.wiring import reporting
+from holdfast.wiring.build import App
+from holdfast.wiring.journals import open_journal
+
+_EXAMPLES = """
+holdfast status
+holdfast status --week
+holdfast status --json --exit-zero
+holdfast status --accept 4f1c2a90
+"""
+
+_COUNTED_FOR = timedelta(minutes=10)
 
 
-@verb("status", examples="holdfast status\nholdfast status --json")
-def status(face: Face) -> None:
-    """Say, for each source, what would be lost if it died now."""
-    with opened(face) as app:
-        now = clock.now()
-        configured = tuple(app.settings.sources)
-        failures = remembering.notes_of(app).of(configured)
-        found = status_of(app.repository.snapshots(), configured, now, failures)
-        size, url = stored_bytes(app.storage), app.storage.url
-        identifier = app.repository.id
-    face.document(
-        {
-            "as_of": clock.stamp(now),
-            "repository": {"url": url, "id": identifier, "bytes_stored": size},
-            "sources": [_document(each) for each in found],
-            "warnings": face.alarms,
-        }
-    )
-    for each in found:
-        face.line(_sentence(each, now), _colour(each))
-    if found:
+@verb("status", examples=_EXAMPLES)
+@click.option("--week", is_flag=True, help="Also the last seven snapshots of each source, and the last seven days.")
+@click.option("--explain", is_flag=True, help="Also the evidence for each level.")
+@click.option("--sizes", is_flag=True, help="Also the largest tables, collections and files of each source.")
+@click.option("--accept", metavar="ID", help="This snapshot is right as it is: compare later ones with it.")
+@click.option("--exit-zero", is_flag=True, help="Exit status 0 also when something needs attention.")
+def status(face: Face, week: bool, explain: bool, sizes: bool, accept: str | None, exit_zero: bool) -> int:
+    """Say, worst first, what would be lost now, when it was last proven, and what is unprotected.
+
+    Exit status 4 when something is critical or a warning, for monitors.
+    """
+    with opened(face) as app, _journal(face, app) as journal:
+        if accept is not None:
+            _accept(face, app, journal, accept)
+        environ = app.configuration.around.environ
+        measuring.recent(app.repository, app.places.cache, _COUNTED_FOR, environ)
+        report = reporting.system_report(app, journal)
+        large = sizes_of(app.repository, [each.newest for each in report.sources if each.newest]) if sizes else {}
+    face.document(_document(report, large, face.alarms))
+    _tell(face, report)
+    if explain:
+        face.lines(report_lines.evidence_lines(report.sources))
+    if week:
+        face.lines(report_lines.week(report.sources))
+    for source, found in large.items():
+        face.lines([f"{source}: {found.advice}", *(f"  {line}" for line in found.lines)])
+    face.line(report_lines.repository_line(report.repository, report.as_of))
+    return int(Exit.PROBLEMS_FOUND if has_problems(report) and not exit_zero else Exit.OK)
+
+
+@contextlib.contextmanager
+def _journal(face: Face, app: App) -> Iterator[Journal | None]:
+    """The journal, or None with a warning where it cannot be opened."""
+    try:
+        journal = open_journal(app.configuration)
+    except HoldfastError as error:
+        face.warning(f"{error.what}: {error.why}; what only it knows is not told")
+        yield None
+        return
+    with contextlib.closing(journal):
+        yield journal
+
+
+def _accept(face: Face, app: App, journal: Journal | None, wanted: str) -> None:
+    if journal is None:
+        raise UsageError("this is remembered in the journal, which cannot be opened", hint="holdfast doctor")
+    info = names.one(wanted, infos(app.repository), across_sources=False)
+    anomaly.accept(journal, info, clock.user())
+    face.note(f"accepted: later snapshots of {info.source} are compared with {info.id[:8]}")
+
+
+def _tell(face: Face, report: SystemReport) -> None:
+    troubled = has_problems(report)
+    face.line(report.headline, "bold" if not troubled else "red")
+    for each in report.sources[1:]:
+        if each.configured:
+            face.line(each.loss)
+    face.line()
+    for text, style in report_lines.finding_lines(report_lines.ordered(report)):
+        face.line(text, style)
+    if report.sources:
         face.line()
-        face.lines(_table(found))
-    for each in found:
+        face.lines(report_lines.table(report.sources))
+        face.line()
+    for each in report.sources:
         for text in each.not_protected:
             face.line(f"not protected: {each.source}: {text}", "yellow")
-    if not found:
+    if not report.sources:
         face.note("no source is configured and there is no snapshot")
-    face.line(f"repository {url}: {words.size(size)}, as of {words.instant(clock.stamp(now))} UTC")
 
 
-def _document(each: SourceStatus) -> dict[str, Any]:
-    newest = each.newest
-    return {
-        "source": each.source,
-        "configured": each.configured,
-        "newest": newest.id if newest else None,
-        "newest_created_at": newest.created_at if newest else None,
-        "age_seconds": each.age,
-        "rows": newest.rows if newest else None,
-        "bytes_source": newest.bytes_source if newest else None,
-        "reach_seconds": each.reach,
-        "snapshots": each.snapshots,
-        "pinned": each.pinned,
+def _document(report: SystemReport, large: dict[str, Sizes], alarms: list[str]) -> dict[str, Any]:
+    """The whole report, and beside the fields of today the names of those before them."""
+    document: dict[str, Any] = msgspec.to_builtins(report)
+    document["ok"] = not has_problems(report)
+    document["warnings"] = [*report.warnings, *alarms]
+    document["sources"] = [_source(each) for each in report.sources]
+    if large:
+        document["sizes"] = {name: msgspec.to_builtins(each) for name, each in large.items()}
+    return document
+
+
+def _source(each: SourceReport) -> dict[str, Any]:
+    known: dict[str, Any] = msgspec.to_builtins(each)
+    failure = each.last_failure
+    known["last_failure"] = failure and {
+        "at": each.last_failure_at, "code": failure.code, "what": failure.what, "why": failure.why,
+        "hint": failure.hint,
+    }  # fmt: skip
+    known |= {
+        "newest_created_at": each.newest_at, "age_seconds": each.age, "reach_seconds": each.reach,
         "incomplete_since_newest": each.failed_since,
-        "last_failure": msgspec.to_builtins(each.last_failure),
-        "not_protected": list(each.not_protected),
-    }
-
-
-def _sentence(each: SourceStatus, now: datetime) -> str:
-    return f"{_loss(each)}; {_failure(each.last_failure, now)}" if each.last_failure else _loss(each)
-
-
-def _failure(last: LastFailure, now: datetime) -> str:
-    ago = (now - datetime.fromisoformat(last.at)).total_seconds()
-    return f"last run failed {words.seconds(max(0.0, ago))} ago: {last.what}"
-
-
-def _loss(each: SourceStatus) -> str:
-    if each.age is None:
-        return f"{each.source}: everything would be lost, there is no complete snapshot"
-    sentence = f"{each.source}: changes of the last {words.seconds(each.age)} would be lost"
-    if each.failed_since:
-        sentence += f"; {each.failed_since} newer snapshot(s) are incomplete"
-    return sentence if each.configured else f"{sentence} (no longer in the configuration)"
-
-
-def _colour(each: SourceStatus) -> str:
-    if each.newest is None or each.last_failure:
-        return "red"
-    return "yellow" if each.failed_since or each.newest.not_protected or not each.configured else "green"
-
-
-def _table(found: Sequence[SourceStatus]) -> list[str]:
-    titles = ("source", "newest (UTC)", "rows", "size", "snapshots", "reaches back")
-    rows = [
-        (
-            each.source,
-            words.instant(each.newest.created_at) if each.newest else "none",
-            words.count(each.newest.rows if each.newest else None),
-            words.size(each.newest.bytes_source if each.newest else None),
-            words.count(each.snapshots),
-            words.seconds(each.reach) if each.reach is not None else "-",
-        )
-        for each in found
-    ]
-    return words.table(titles, rows, right=(2, 3, 4, 5))
+    }  # fmt: skip
+    known["worst"] = min((finding.severity for finding in each.findings), key=list(Severity).index, default=None)
+    return known

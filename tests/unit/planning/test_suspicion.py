@@ -1,0 +1,76 @@
+"""Encrypted or replaced data is noticed, ordinary life is not, and what a person accepted is the new normal."""
+
+from __future__ import annotations
+
+from tests.unit.planning.standings import MIB, history, info, standing
+
+from holdfast.model.health import Severity
+from holdfast.planning.health import findings_of
+from holdfast.planning.suspicion import suspects
+
+
+def _rewritten(hours: float = 0.5, **more: int) -> object:
+    return info(hours, **{"bytes_new": 98 * MIB, "bytes_stored": 97 * MIB, **more})
+
+
+def test_data_that_is_nearly_all_new_is_suspicious() -> None:
+    """Critical, with the numbers, and the last clean one is named."""
+    before = history(10)[1:]
+    (found,) = [each for each in findings_of(standing([info(0.5, bytes_new=98 * MIB), *before]))]
+    assert (found.code, found.severity) == ("suspicious", Severity.CRITICAL)
+    assert "98 %" in found.what and before[0].id[:8] in found.why
+
+
+def test_new_data_that_does_not_shrink_any_more_is_suspicious() -> None:
+    """Though only a part of it was rewritten."""
+    before = history(10)[1:]
+    (suspect,) = suspects(standing([info(0.5, bytes_new=30 * MIB, bytes_stored=29 * MIB), *before]))
+    assert "shrinks to 97 %" in suspect.why
+    assert not suspects(standing([info(0.5, bytes_new=30 * MIB, bytes_stored=9 * MIB), *before]))
+
+
+def test_what_follows_a_suspicious_snapshot_is_not_clean() -> None:
+    """The last clean one is that before all of them, however many ordinary ones come after."""
+    after = [info(0.5), info(1.5)]
+    worst = info(2.5, bytes_new=98 * MIB)
+    before = [info(n + 3.5) for n in range(8)]
+    again = info(0.2, bytes_new=97 * MIB)
+    found = suspects(standing([again, *after, worst, *before]))
+    assert [each.info.id for each in found] == [again.id, worst.id]
+    assert {each.clean.id for each in found if each.clean} == {before[0].id}
+
+
+def test_accepted_is_the_new_normal() -> None:
+    """Nothing before it is compared any more; the next one like it is asked about again."""
+    worst = info(0.5, bytes_new=98 * MIB)
+    before = history(10)[1:]
+    assert not suspects(standing([worst, *before], accepted=frozenset({worst.id})))
+    another = info(0.1, bytes_new=97 * MIB)
+    ordinary = [info(n / 100 + 0.2) for n in range(6)]
+    assert suspects(standing([another, *ordinary, worst, *before], accepted=frozenset({worst.id})))
+
+
+def test_ordinary_life_is_not_suspicious() -> None:
+    """The first snapshot, small changes, media that never shrinks, a source that is always rewritten."""
+    assert not suspects(standing([*history(9), info(20, bytes_new=100 * MIB, bytes_stored=95 * MIB)]))
+    assert not suspects(standing([info(0.5, bytes_new=MIB // 2, bytes_stored=MIB // 2), *history(10)[1:]]))
+    photos = {"bytes_new": 20 * MIB, "bytes_stored": 20 * MIB}
+    assert not suspects(standing([info(0.5, bytes_new=40 * MIB, bytes_stored=40 * MIB), *history(10, **photos)[1:]]))
+    dumps = {"bytes_new": 99 * MIB, "bytes_stored": 30 * MIB}
+    assert not suspects(standing(history(12, **dumps)))
+
+
+def test_too_short_a_past_accuses_nobody() -> None:
+    """Five snapshots are the least."""
+    assert not suspects(standing([info(0.5, bytes_new=98 * MIB), *history(5)[1:]]))
+
+
+def test_another_database_under_the_same_name_is_told() -> None:
+    """By the identity the source gave, or the path of a file; until a person accepts it."""
+    before = [info(n + 1.5, more={"identity": "A/1"}) for n in range(3)]
+    other = info(0.5, more={"identity": "B/1"})
+    (found,) = findings_of(standing([other, *before]))
+    assert (found.code, found.severity, "A/1" in found.why) == ("other-source", Severity.CRITICAL, True)
+    assert not findings_of(standing([other, *before], accepted=frozenset({other.id})))
+    files = [info(0.5, kind="sqlite", origin="sqlite:/b"), info(1.5, kind="sqlite", origin="sqlite:/a")]
+    assert [each.code for each in findings_of(standing(files))] == ["other-source"]
