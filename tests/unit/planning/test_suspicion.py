@@ -9,14 +9,10 @@ from holdfast.planning.health import findings_of
 from holdfast.planning.suspicion import suspects
 
 
-def _rewritten(hours: float = 0.5, **more: int) -> object:
-    return info(hours, **{"bytes_new": 98 * MIB, "bytes_stored": 97 * MIB, **more})
-
-
 def test_data_that_is_nearly_all_new_is_suspicious() -> None:
     """Critical, with the numbers, and the last clean one is named."""
     before = history(10)[1:]
-    (found,) = [each for each in findings_of(standing([info(0.5, bytes_new=98 * MIB), *before]))]
+    (found,) = findings_of(standing([info(0.5, bytes_new=98 * MIB), *before]))
     assert (found.code, found.severity) == ("suspicious", Severity.CRITICAL)
     assert "98 %" in found.what and before[0].id[:8] in found.why
 
