@@ -54,27 +54,28 @@ def past(standing: Standing) -> list[SnapshotInfo]:
 
 def origin_before(standing: Standing) -> tuple[str, str] | None:
     """(now, before) when the newest good snapshot is of another database than the oldest it is compared with."""
-    known = [(info, _identity(info)) for info in standing.comparable]
-    told = [identity for _, identity in known if identity]
-    if len(told) < 2 or told[0] == told[-1] or not known[0][1]:
+    newest = next((_identity(info) for info in standing.comparable[:1]), "")
+    if not newest:
         return None
-    return told[0], told[-1]
+    oldest = next((told for info in reversed(standing.comparable) if (told := _identity(info))), "")
+    return (newest, oldest) if newest != oldest else None
 
 
 def _rewritten(info: SnapshotInfo, before: Sequence[SnapshotInfo]) -> str:
     """Why this looks like data that was encrypted or replaced; "" when it does not."""
     if info.bytes_new < _LEAST_NEW or not info.bytes_source:
         return ""
-    share = info.bytes_new / info.bytes_source
-    usual = baseline([each.bytes_new / each.bytes_source for each in before if each.bytes_source])
-    if share >= _NEARLY_ALL and usual.usual <= _USUALLY_LESS and usual.far(share, _USUALLY_LESS):
-        told, often = saying.percent(min(share, 1.0)), saying.percent(usual.usual)
-        return f"{told} of the data of snapshot {short(info.id)} is new, usual is {often}"
-    ratio = info.bytes_stored / info.bytes_new
-    kept = baseline(list(_ratios(before)))
-    if share >= _MUCH and ratio > kept.usual and kept.far(ratio, _HARDER):
-        told, often = saying.percent(ratio), saying.percent(kept.usual)
-        return f"new data of snapshot {short(info.id)} shrinks to {told} of its size only, usual is {often}"
+    share, ratio = info.bytes_new / info.bytes_source, info.bytes_stored / info.bytes_new
+    if share >= _NEARLY_ALL:
+        usual = baseline([each.bytes_new / each.bytes_source for each in before if each.bytes_source])
+        if usual.usual <= _USUALLY_LESS and usual.far(share, _USUALLY_LESS):
+            told, often = saying.percent(min(share, 1.0)), saying.percent(usual.usual)
+            return f"{told} of the data of snapshot {short(info.id)} is new, usual is {often}"
+    if share >= _MUCH and ratio > _HARDER:
+        kept = baseline(list(_ratios(before)))
+        if ratio > kept.usual and kept.far(ratio, _HARDER):
+            told, often = saying.percent(ratio), saying.percent(kept.usual)
+            return f"new data of snapshot {short(info.id)} shrinks to {told} of its size only, usual is {often}"
     return ""
 
 

@@ -16,7 +16,7 @@ from holdfast.model.health import Finding, Severity
 from holdfast.model.policy import SourcePolicy
 from holdfast.model.report import Level, RepositoryReport, SourceReport, SystemReport
 from holdfast.model.run import Run
-from holdfast.planning.forecast import Forecast, brought, forecast
+from holdfast.planning.forecast import LOOKED_BACK, Forecast, brought, forecast
 from holdfast.planning.standing import Reading, Rhythm, Standing, instant
 from holdfast.planning.system_health import SecretAge, Whole, system_findings
 from holdfast.repository.layout import log_path
@@ -83,7 +83,7 @@ def report_of(repository: Repository, request: ReportRequest) -> SystemReport:
         headline=headline(configured),
         level=min((each.level for each in configured), default=Level.UNPROTECTED),
         sources=sources,
-        repository=_repository(repository, request, whole, price),
+        repository=_repository(repository, request, whole, sum(each.bytes_stored for each in sources)),
         findings=[*request.findings, *system_findings(whole), *_same_disk(request)],
         scheduler_at=request.scheduler_at,
         warnings=list(request.warnings),
@@ -143,20 +143,22 @@ def _growth(found: Sequence[Standing], request: ReportRequest, free: int | None)
     told = forecast(counted, free, request.now)
     if told.growth is not None:
         return told
-    stored = [(instant(info.created_at), info.bytes_stored) for each in found for info in each.snapshots[:500]]
-    return forecast(brought(stored), free, request.now)
+    since = clock.stamp(request.now - LOOKED_BACK)
+    recent = (info for each in found for info in each.snapshots if info.created_at >= since)
+    return forecast(brought((instant(info.created_at), info.bytes_stored) for info in recent), free, request.now)
 
 
 def _repository(
-    repository: Repository, request: ReportRequest, whole: Whole, price: float | None
+    repository: Repository, request: ReportRequest, whole: Whole, brought_in: int
 ) -> RepositoryReport:
-    counted = request.occupied
-    size = counted.newest.size if counted else sum(each.info.bytes_stored for each in repository.snapshots())
+    """``brought_in`` bytes stand for the size of a store that was never counted."""
+    counted, price = request.occupied, request.per_gb_month
+    size = counted.newest.size if counted else brought_in
     good = [each.at for each in whole.readings if each.share >= 1 and not each.problems and each.at <= whole.now]
     full_at = whole.growth.full_at
     return RepositoryReport(
         url=repository.storage.url, id=repository.id, bytes_stored=size, bytes_free=whole.free,
-        full_at=full_at.isoformat() if full_at else None, cost=size * price if price is not None else None,
+        full_at=full_at.isoformat() if full_at else None, cost=size * price / _GB if price is not None else None,
         currency=request.currency, checked_at=max(good).isoformat() if good else None,
         measured_at=counted.newest.at if counted else None, growth=whole.growth.growth,
     )  # fmt: skip
