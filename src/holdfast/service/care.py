@@ -70,7 +70,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prune:
-    """Free the space nothing needs any more."""
+    """Free the space nothing needs any more; what was forgotten a short while ago can still be brought back."""
 
     source: str = ""
     kind: str = "prune"

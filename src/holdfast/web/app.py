@@ -37,8 +37,8 @@ Doorkeeper = Callable[[Request], Identity | None]
 
 
 _API = (
-    old_backups.taking, old_backups.router, backups.router, looking.router, runs.router, runs.live, restoring.router,
-    system.router, entities.router, openapi.router, tokens.router, people.router, consents.router,
+    old_backups.taking, old_backups.router, backups.router, looking.router, runs.router, runs.live, restoring.planning,
+    restoring.router,     system.router, entities.router, openapi.router, tokens.router, people.router, consents.router,
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     )
     app.state.service, app.state.doorkeeper = service, doorkeeper
     app.state.plans, app.state.news = Plans(), News(service)
-    app.state.going, app.state.swept = {}, 0.0
+    app.state.going, app.state.kept, app.state.swept = {}, {}, 0.0
     problems.install(app, service.configuration.around.redactor)
 
     guard(app, service, doorkeeper)
@@ -64,8 +64,8 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    for router in (*_API, metrics.router, *pages.ROUTERS):
+    app.state.routers = (*_API, *old_cron.old_routers(service.settings.serve.aliases), metrics.router, *pages.ROUTERS)
+    for router in app.state.routers:
         app.include_router(router)
-    old_cron.add_old_routes(app, service.settings.serve.aliases)
     app.mount("/static", Assets(), name="static")
     return app

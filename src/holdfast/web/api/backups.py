@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -20,7 +19,6 @@ from holdfast.service.service import Service
 from holdfast.usecases.forget import unforget
 from holdfast.usecases.listing import ListRequest, list_snapshots
 from holdfast.usecases.pin import pin, unpin
-from holdfast.usecases.show import show
 from holdfast.web.api import paging
 from holdfast.web.api.documents import BackupDetails, Backups, Done, Items, backup_fields
 from holdfast.web.api.once import Once
@@ -36,6 +34,7 @@ from holdfast.web.api.routes import (
     answer,
     asker_of,
 )
+from holdfast.web.api.tables import items_of, tables_of
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
 
@@ -112,7 +111,7 @@ def one(backup: Name, who: SnapshotReader, service: ServiceOf) -> Response:
     """One snapshot, by id, the start of it, ``latest:SOURCE``, label or old id."""
     with service.reading() as app:
         entry = entry_named(app.repository, backup, who)
-        tables = list(itertools.islice(_tables(app.repository, entry.info.id), _TABLES + 1))
+        tables = list(itertools.islice(tables_of(app.repository, entry.info.id), _TABLES + 1))
     info = entry.info
     return answer(
         {**backup_fields(entry), "not_protected": info.not_protected, "warnings": info.warnings,
@@ -125,16 +124,11 @@ def items(
     backup: Name, who: SnapshotReader, service: ServiceOf, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
     """What is in it: tables, collections, files with their rows and sizes."""
-    (start,) = paging.place(cursor, int) if cursor is not None else (0,)
+    start = max(0, paging.place(cursor, int)[0]) if cursor is not None else 0
     with service.reading() as app:
         entry = entry_named(app.repository, backup, who)
-        found = list(itertools.islice(_tables(app.repository, entry.info.id), max(0, start), max(0, start) + limit + 1))
+        found = list(itertools.islice(items_of(app.repository, entry.info.id), start, start + limit + 1))
     return answer({"items": found[:limit], "next": paging.cursor(start + limit) if len(found) > limit else None})
-
-
-def _tables(repository: Repository, snapshot: str) -> Iterator[dict[str, Any]]:
-    for item in show(repository, snapshot).items:
-        yield {"name": item.label, "kind": item.kind, "rows": item.rows, "bytes": item.size}
 
 
 @router.delete("/{backup}", response_model=Done)

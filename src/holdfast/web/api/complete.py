@@ -13,9 +13,9 @@ from holdfast.repository.repository import Repository
 from holdfast.service.service import Service
 from holdfast.system import clock
 from holdfast.usecases.retention import Doing, apply, plan
-from holdfast.usecases.show import show
 from holdfast.web.api.news import News
 from holdfast.web.api.routes import asker_of
+from holdfast.web.api.tables import tables_of
 from holdfast.web.api.taking import BackupBody, start_backups
 from holdfast.web.security.identity import Identity
 from holdfast.wiring.retaining import retention_request
@@ -93,13 +93,13 @@ def counted(
     found = dict.fromkeys(names, 0)
     if names:
         for info in snapshots:
-            for item in show(repository, info.id).items:
+            for each in tables_of(repository, info.id):
                 for name, table in names.items():
-                    if _is(item.label, table):
-                        found[name] += item.rows
+                    if is_table(each["name"], table):
+                        found[name] += each["rows"] or 0
     return found
 
 
-def _is(label: str, table: str) -> bool:
+def is_table(label: str, table: str) -> bool:
     """With its schema or without."""
     return label == table or ("." not in table and label.rpartition(".")[2] == table)

@@ -46,11 +46,11 @@ class Backup(Document):
 
 
 class Table(Document):
-    """One item of a snapshot: a table, a collection, a file."""
+    """A table, a collection, a file. ``bytes`` 0 for tables within the file of a database."""
 
     name: str
     kind: str
-    rows: int
+    rows: int | None
     bytes: int
 
 

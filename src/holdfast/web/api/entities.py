@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -16,6 +17,7 @@ from holdfast.service.service import Service
 from holdfast.usecases.entity_finding import versions as versions_of
 from holdfast.usecases.trash import Discarded, TrashOrder, trash
 from holdfast.web.api import wishes
+from holdfast.web.api.consenting import Agreed, AgreedOf
 from holdfast.web.api.documents import Document, RunDocument, run_fields
 from holdfast.web.api.once import Once
 from holdfast.web.api.routes import (
@@ -134,7 +136,12 @@ def versions(entity: Name, key: Name, who: DataReader, service: ServiceOf) -> Re
 
 @router.post("/entities/{entity}/{key}/backup", status_code=202, response_model=RunDocument)
 def backup(
-    entity: Name, key: Name, who: BackupRunner, service: ServiceOf, body: EntityBackupBody | None = None
+    entity: Name,
+    key: Name,
+    who: BackupRunner,
+    service: ServiceOf,
+    agreed: AgreedOf,
+    body: EntityBackupBody | None = None,
 ) -> Response:
     """A snapshot of it alone, with everything that belongs to it."""
     wanted = body or EntityBackupBody()
@@ -145,35 +152,47 @@ def backup(
         source = wishes.declared(app, entity).source
         return EntityBackup(name=entity, key=key, source=source, label=wanted.name, pin=wanted.pin)
 
-    return _started(service, who, deed)
+    return _started(service, who, agreed, deed)
 
 
 @router.post("/entities/{entity}/{key}/restore", status_code=202, response_model=RunDocument)
 def restore(
-    entity: Name, key: Name, who: InPlaceRestorer, service: ServiceOf, body: wishes.EntityRestoreBody | None = None
+    entity: Name,
+    key: Name,
+    who: InPlaceRestorer,
+    service: ServiceOf,
+    agreed: AgreedOf,
+    body: wishes.EntityRestoreBody | None = None,
 ) -> Response:
     """Bring it back, in one transaction. Look first: POST /api/restore-plans with what = "entity-restore"."""
     wanted = body or wishes.EntityRestoreBody()
-    return _started(service, who, lambda app: wishes.entity_restore(app, entity, key, wanted))
+    return _started(service, who, agreed, lambda app: wishes.entity_restore(app, entity, key, wanted))
 
 
 @router.post("/entities/{entity}/{key}/clone", status_code=202, response_model=RunDocument)
 def clone(
-    entity: Name, key: Name, who: InPlaceRestorer, service: ServiceOf, body: wishes.EntityCloneBody | None = None
+    entity: Name,
+    key: Name,
+    who: InPlaceRestorer,
+    service: ServiceOf,
+    agreed: AgreedOf,
+    body: wishes.EntityCloneBody | None = None,
 ) -> Response:
     """Copy it: new ids, every reference inside rewritten."""
     wanted = body or wishes.EntityCloneBody()
-    return _started(service, who, lambda app: wishes.entity_clone(app, entity, key, wanted))
+    return _started(service, who, agreed, lambda app: wishes.entity_clone(app, entity, key, wanted))
 
 
 @router.delete("/entities/{entity}/{key}", status_code=202, response_model=RunDocument)
-def delete(entity: Name, key: Name, who: Deleter, service: ServiceOf, force: bool = False) -> Response:
+def delete(
+    entity: Name, key: Name, who: Deleter, service: ServiceOf, agreed: AgreedOf, force: bool = False
+) -> Response:
     """Delete it from the application, once it is stored and was read back. The trash brings it back."""
 
     def deed(app: App) -> Deed:
         return EntityDelete(name=entity, key=key, source=wishes.declared(app, entity).source, force=force)
 
-    return _started(service, who, deed)
+    return _started(service, who, agreed, deed)
 
 
 @router.get("/trash", response_model=Trash)
@@ -203,16 +222,17 @@ def _trashed(each: Discarded) -> dict[str, Any]:
 
 @router.post("/trash/{trash}/restore", status_code=202, response_model=RunDocument)
 def untrash(
-    trash: Name, who: InPlaceRestorer, service: ServiceOf, body: wishes.TrashBody | None = None
+    trash: Name, who: InPlaceRestorer, service: ServiceOf, agreed: AgreedOf, body: wishes.TrashBody | None = None
 ) -> Response:
     """Bring back what one transaction deleted, in one transaction."""
     wanted = body or wishes.TrashBody()
-    return _started(service, who, lambda app: wishes.trash_restore(wishes.discarded(app, trash), wanted))
+    return _started(service, who, agreed, lambda app: wishes.trash_restore(wishes.discarded(app, trash), wanted))
 
 
-def _started(service: Service, who: Identity, deed_of: Any) -> Response:
+def _started(service: Service, who: Identity, agreed: Agreed, deed_of: Callable[[App], Deed]) -> Response:
     with service.reading() as app:
-        deed: Deed = deed_of(app)
+        deed = deed_of(app)
     who.require(deed.scope, deed.source)
+    agreed(who, deed, "")
     run = service.start(deed_order(deed, asker_of(who)))
     return answer(run_fields(run), 202, Location=f"/api/runs/{run.id}")

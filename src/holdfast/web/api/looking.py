@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -9,17 +10,21 @@ from fastapi.responses import Response
 
 from holdfast.model.errors import UsageError
 from holdfast.records.history import Version
+from holdfast.records.naming import table_named
+from holdfast.records.telling import told_row
+from holdfast.repository.repository import SnapshotEntry
 from holdfast.service.noting import looked
 from holdfast.usecases.find import FindOrder, FindResult, find
 from holdfast.usecases.history import HistoryOrder, HistoryResult, Place, RowHistory, history
+from holdfast.usecases.looking import open_book
 from holdfast.web.api.backups import entry_named
 from holdfast.web.api.documents import Document
 from holdfast.web.api.once import Once
 from holdfast.web.api.routes import DataReader, Limit, Name, ServiceOf, Text, answer, asker_of
 from holdfast.web.security.refusals import NotFound
+from holdfast.wiring.build import App
 
 router = APIRouter(prefix="/api", tags=["looking"], route_class=Once)
-_EVERY = "true"
 
 Item = Annotated[Name, Query(description="Table, collection or file, with or without its schema.")]
 Key = Annotated[list[Name] | None, Query(description="A key, or column=value each.")]
@@ -81,12 +86,25 @@ def rows(
     with service.reading() as app:
         entry = entry_named(app.repository, backup, who, "data:read")
         looked(app, asker_of(who), f"rows of {item}", entry.info.source, entry.info.id)
+        if not key and where is None:
+            return answer(_first(app, entry, item, limit))
         order = FindOrder(
             snapshot=entry.info.id, item=item, words=tuple(key or ()), limit=limit, source=app.reader_of,
-            where=where if key or where is not None else _EVERY,
+            where=where,
         )  # fmt: skip
         found = find(app.repository, order)
     return answer(_rows(found))
+
+
+def _first(app: App, entry: SnapshotEntry, item: str, limit: int) -> dict[str, Any]:
+    info = entry.info
+    with open_book(app.repository, entry, app.reader_of(info)) as book:
+        table = table_named(book, item)
+        found = [told_row(book, table, row) for row in itertools.islice(book.rows(table), limit + 1)]
+    return {
+        "snapshot": info.id, "created_at": info.created_at, "source": info.source, "item": table.name,
+        "rows": found[:limit], "more": len(found) > limit, "elsewhere": [],
+    }  # fmt: skip
 
 
 def _rows(found: FindResult) -> dict[str, Any]:

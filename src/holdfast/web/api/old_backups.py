@@ -25,7 +25,8 @@ from holdfast.service.service import Service
 from holdfast.usecases import doctor
 from holdfast.usecases.doctor import Line
 from holdfast.web.api.backups import entry_named
-from holdfast.web.api.complete import Asked, NotComplete, backed_up
+from holdfast.web.api.complete import Asked, NotComplete, backed_up, is_table
+from holdfast.web.api.consenting import AgreedOf
 from holdfast.web.api.documents import Document, Runs
 from holdfast.web.api.news import News
 from holdfast.web.api.old_cron import ManualAnswer, manual_answer
@@ -140,7 +141,7 @@ def _looked(app: App, sources: list[str]) -> list[Line]:
 @router.post("/{backup}/restore", response_model=OldRestoreAnswer, responses=failures(ManualFailure))
 async def restore(
     backup: Name, who: InPlaceRestorer, service: ServiceOf, plans: PlansOf, news: NewsOf,
-    body: OldRestoreBody | None = None,
+    agreed: AgreedOf, body: OldRestoreBody | None = None,
 ) -> Response:  # fmt: skip
     """Bring an entity, or what is missing of its source, back in place: waits, and answers complete.
 
@@ -148,6 +149,8 @@ async def restore(
     """
     wanted = body or OldRestoreBody()
     deed, info = await asyncio.to_thread(_deed, service, who, backup, wanted)
+    if not wanted.dryRun:
+        await asyncio.to_thread(agreed, who, deed, "")
     work = _previewed(service, plans, news, who, deed) if wanted.dryRun else _done(service, news, who, deed)
     run, document = await asyncio.shield(asyncio.ensure_future(work))
     return answer(_told(service, wanted, info, run, document))
@@ -206,11 +209,15 @@ def _told(
         "success": success, "dryRun": wanted.dryRun, "backupId": info.id, "run": run.id, "restored": rows,
         "message": refusals[0] if refusals else f"{total} rows {would}restored from {short(info.id)}",
         "restoredRowCount": total,
-        "restoredFeaturedCount": None if featured is None else sum(n for table, n in rows.items() if table == featured),
+        "restoredFeaturedCount": _of_table(rows, featured) if featured is not None else None,
         "newEventId": ",".join(key) if isinstance(key, list) else None,
         "warnings": [*refusals[1:], *(document.get("warnings") or ())],
         "undo": run.id if document.get("undo") else None,
     }  # fmt: skip
+
+
+def _of_table(rows: dict[str, int], wanted: str) -> int:
+    return sum(number for table, number in rows.items() if is_table(table, wanted))
 
 
 def _rows(document: dict[str, Any]) -> dict[str, int]:

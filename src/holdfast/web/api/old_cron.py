@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
@@ -62,11 +62,10 @@ class ManualAnswer(BaseModel):
     prunedCount: int
 
 
-def add_old_routes(app: FastAPI, aliases: tuple[AliasSettings, ...]) -> None:
+def old_routers(aliases: tuple[AliasSettings, ...]) -> list[APIRouter]:
     """``/api/cron/backup`` and the paths of the configuration."""
     chosen = {alias.path: alias for alias in (CRON, *aliases)}
-    for alias in chosen.values():
-        app.include_router(cron_router(alias) if alias.answer == "cron" else manual_router(alias))
+    return [cron_router(each) if each.answer == "cron" else manual_router(each) for each in chosen.values()]
 
 
 def cron_router(alias: AliasSettings) -> APIRouter:

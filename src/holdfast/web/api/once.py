@@ -25,6 +25,7 @@ _KEPT = 24 * 3600.0
 _LONGEST_KEY = 200
 _LONGEST_ANSWER = 1 << 20
 _SWEEP_EVERY = 600.0
+_MOST_IN_MEMORY = 200
 
 Handling = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -51,6 +52,9 @@ class Once(APIRoute):
     What was refused or failed is not kept. A client that goes away does not stop what it asked for.
     """
 
+    lasting = True
+    """Whether answers are kept in the journal: what holds row values is kept in memory only."""
+
     def get_route_handler(self) -> Handling:
         """See APIRoute."""
         inner = super().get_route_handler()
@@ -59,26 +63,57 @@ class Once(APIRoute):
             key = request.headers.get(HEADER)
             if request.method != "POST" or key is None:
                 return await inner(request)
-            return await _once(request, key, inner)
+            return await _once(request, key, inner, _Shelf(request, lasting=self.lasting))
 
         return handle
 
 
-async def _once(request: Request, key: str, inner: Handling) -> Response:
+class OnceInMemory(Once):
+    """The same, for answers that must be written nowhere; they are forgotten with the process."""
+
+    lasting = False
+
+
+class _Shelf:
+    """Where answers are kept."""
+
+    def __init__(self, request: Request, *, lasting: bool) -> None:
+        self._state = request.app.state
+        self._journal: Journal | None = self._state.service.journal if lasting else None
+
+    async def find(self, fact: str) -> _Kept | None:
+        if self._journal is None:
+            kept: _Kept | None = self._state.kept.get(fact)
+        else:
+            kept = await asyncio.to_thread(_recall, self._journal, fact)
+        return kept if kept is not None and kept.until > clock.now().timestamp() else None
+
+    async def keep(self, fact: str, kept: _Kept) -> None:
+        if self._journal is None:
+            self._state.kept[fact] = kept
+            while len(self._state.kept) > _MOST_IN_MEMORY:
+                del self._state.kept[next(iter(self._state.kept))]
+            return
+        await asyncio.to_thread(self._journal.remember, fact, msgspec.json.encode(kept).decode())
+        if time.monotonic() - self._state.swept > _SWEEP_EVERY:
+            self._state.swept = time.monotonic()
+            self._state.sweeping = asyncio.create_task(asyncio.to_thread(sweep, self._journal))
+
+
+async def _once(request: Request, key: str, inner: Handling, shelf: _Shelf) -> Response:
     if not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
         raise UsageError("this is no Idempotency-Key", hint=f"1 to {_LONGEST_KEY} printable characters")
     who = await identity_of(request)
-    journal: Journal = request.app.state.service.journal
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
     fact = _PREFIX + hashlib.blake2b(f"{who.kind}\0{who.id or who.name}\0{key}".encode(), digest_size=16).hexdigest()
     digest = hashlib.blake2b(asked, digest_size=16).hexdigest()
     going: dict[str, asyncio.Task[Response]] = request.app.state.going
-    kept = await asyncio.to_thread(_recall, journal, fact)
+    kept = await shelf.find(fact)
     if kept is not None:
         return _again(kept, digest)
     if fact in going:
         raise RepositoryBusy("the same request is being carried out", hint="wait for its answer", retryable=True)
-    task = asyncio.create_task(_carry_out(request, inner, journal, fact, digest))
+    task = asyncio.create_task(_carry_out(request, inner, shelf, fact, digest))
     going[fact] = task
     task.add_done_callback(lambda _done: going.pop(fact, None))
     return await asyncio.shield(task)
@@ -91,7 +126,7 @@ def _again(kept: _Kept, digest: str) -> Response:
     return Response(b64decode(kept.body), kept.status, headers=headers)
 
 
-async def _carry_out(request: Request, inner: Handling, journal: Journal, fact: str, digest: str) -> Response:
+async def _carry_out(request: Request, inner: Handling, shelf: _Shelf, fact: str, digest: str) -> Response:
     response = await inner(request)
     body = bytes(getattr(response, "body", b""))
     if response.status_code < 300 and len(body) <= _LONGEST_ANSWER:
@@ -100,27 +135,13 @@ async def _carry_out(request: Request, inner: Handling, journal: Journal, fact: 
             request=digest, until=clock.now().timestamp() + _KEPT, status=response.status_code, headers=told,
             body=b64encode(body).decode(),
         )  # fmt: skip
-        await asyncio.to_thread(_remember, journal, fact, kept)
-        _sweep_sometimes(request, journal)
+        await shelf.keep(fact, kept)
     return response
-
-
-def _remember(journal: Journal, fact: str, kept: _Kept) -> None:
-    journal.remember(fact, msgspec.json.encode(kept).decode())
 
 
 def _recall(journal: Journal, fact: str) -> _Kept | None:
     told = journal.recall(fact).get(fact)
-    kept = msgspec.json.decode(told, type=_Kept) if told is not None else None
-    return kept if kept is not None and kept.until > clock.now().timestamp() else None
-
-
-def _sweep_sometimes(request: Request, journal: Journal) -> None:
-    state = request.app.state
-    if time.monotonic() - state.swept < _SWEEP_EVERY:
-        return
-    state.swept = time.monotonic()
-    state.sweeping = asyncio.create_task(asyncio.to_thread(sweep, journal))
+    return msgspec.json.decode(told, type=_Kept) if told is not None else None
 
 
 def sweep(journal: Journal) -> None:

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
+from holdfast.web.api.once import Once
 from holdfast.web.api.problems import Problem
 from holdfast.web.api.routes import answer
 from holdfast.web.security.identity import open_to_all
@@ -22,6 +23,11 @@ _REFUSALS = {
     "409": "Not now: it is being done, or the world changed", "413": "Too large", "421": "Another host",
     "422": "Not as it should be", "429": "Too often", "500": "It failed", "502": "The source does not answer",
     "503": "The repository does not answer", "507": "The repository is full",
+}  # fmt: skip
+_KEY = {
+    "name": "Idempotency-Key", "in": "header", "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    "description": "The same key with the same request is answered again, not done again.",
 }  # fmt: skip
 _ABOUT = (
     "Every error is application/problem+json with the codes of the command line. What takes long answers 202 with a"
@@ -41,7 +47,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         made = get_openapi(
             title="holdfast", version=app.version, openapi_version="3.1.0", description=_ABOUT, routes=app.routes
         )
-        _complete(made, scopes(app))
+        _complete(made, scopes(app), once(app))
         app.openapi_schema = made
     return app.openapi_schema
 
@@ -50,10 +56,18 @@ def scopes(app: FastAPI) -> dict[tuple[str, str], str]:
     """The one scope of every route that has one, by method and path."""
     return {
         (method, route.path): scope
-        for route in app.routes
+        for router in app.state.routers
+        for route in router.routes
         if isinstance(route, APIRoute) and (scope := scope_of(route))
         for method in route.methods or ()
     }
+
+
+def once(app: FastAPI) -> frozenset[str]:
+    """Paths whose POSTs honour Idempotency-Key."""
+    return frozenset(
+        route.path for router in app.state.routers for route in router.routes if isinstance(route, Once)
+    )
 
 
 def scope_of(route: APIRoute) -> str:
@@ -64,7 +78,7 @@ def scope_of(route: APIRoute) -> str:
     return ""
 
 
-def _complete(made: dict[str, Any], known: dict[tuple[str, str], str]) -> None:
+def _complete(made: dict[str, Any], known: dict[tuple[str, str], str], keyed: frozenset[str]) -> None:
     components = made.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
@@ -75,10 +89,12 @@ def _complete(made: dict[str, Any], known: dict[tuple[str, str], str]) -> None:
     }
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
-            _complete_operation(operation, method.upper(), known.get((method.upper(), path), ""))
+            _complete_operation(operation, known.get((method.upper(), path), ""))
+            if method == "post" and path in keyed:
+                operation.setdefault("parameters", []).append(_KEY)
 
 
-def _complete_operation(operation: dict[str, Any], method: str, scope: str) -> None:
+def _complete_operation(operation: dict[str, Any], scope: str) -> None:
     answers = operation["responses"]
     if "HTTPValidationError" in str(answers.get("422", "")):
         del answers["422"]
@@ -87,13 +103,6 @@ def _complete_operation(operation: dict[str, Any], method: str, scope: str) -> N
     if scope:
         operation["security"] = [{"token": []}]
         operation["x-scope"] = scope
-    if method == "POST":
-        parameters = operation.setdefault("parameters", [])
-        parameters.append(
-            {"name": "Idempotency-Key", "in": "header", "required": False,
-             "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
-             "description": "The same key with the same request is answered again, not done again."}
-        )  # fmt: skip
     operation["responses"] = dict(sorted(answers.items()))
 
 

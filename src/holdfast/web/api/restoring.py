@@ -16,8 +16,9 @@ from holdfast.service.plans import Plan, deed_order
 from holdfast.service.restores import RestoreWish, restore_deed, undo_deed
 from holdfast.service.service import Service
 from holdfast.web.api import wishes
+from holdfast.web.api.consenting import AgreedOf
 from holdfast.web.api.documents import Document, Failure, RunDocument, Runs, run_fields
-from holdfast.web.api.once import Once
+from holdfast.web.api.once import Once, OnceInMemory
 from holdfast.web.api.routes import (
     Body,
     Cursor,
@@ -40,6 +41,7 @@ from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import Forbidden, NotFound
 
 router = APIRouter(prefix="/api", tags=["restores"], route_class=Once)
+planning = APIRouter(prefix="/api", tags=["restores"], route_class=OnceInMemory)
 KINDS = ("restore", "undo", "entity-restore", "entity-clone", "trash-restore")
 _ENOUGH = 10.0
 
@@ -107,7 +109,7 @@ class PlanDocument(Document):
     error: Failure | None
 
 
-@router.post("/restore-plans", status_code=201, response_model=PlanDocument, responses={202: {"model": PlanDocument}})
+@planning.post("/restore-plans", status_code=201, response_model=PlanDocument, responses={202: {"model": PlanDocument}})
 async def plan(
     body: PlanBody, who: SnapshotReader, service: ServiceOf, plans: PlansOf, news: NewsOf, wait: Wait = 20.0
 ) -> Response:
@@ -170,8 +172,9 @@ def planned(plan: Name, who: SnapshotReader, plans: PlansOf, service: ServiceOf)
 
 @router.post("/restores", status_code=202, response_model=RunDocument)
 async def restore(
-    body: RestoreBody, who: Restorer, service: ServiceOf, plans: PlansOf, news: NewsOf, wait: Wait = _ENOUGH
-) -> Response:
+    body: RestoreBody, who: Restorer, service: ServiceOf, plans: PlansOf, news: NewsOf, agreed: AgreedOf,
+    wait: Wait = _ENOUGH,
+) -> Response:  # fmt: skip
     """Do what a plan showed. 409 "plan-changed", and nothing was changed, when it would not be the same now.
 
     In place it needs restore:in-place as well, for a delete the scope delete.
@@ -182,6 +185,7 @@ async def restore(
     who.require(made.deed.scope, made.deed.source)
     if body.digest is not None and body.digest != made.digest:
         raise UsageError("this is not the digest of that plan", where="digest", hint="send that of the plan you saw")
+    await wishes.in_thread(lambda: agreed(who, made.deed, made.digest))
     run = service.start(deed_order(made.deed, asker_of(who), digest=made.digest))
     now = await news.until_over(run.id, wait) or run
     if now.error is not None and now.error.code == PlanChanged.code:
@@ -207,7 +211,9 @@ def restored(run: Name, who: StatusReader, service: ServiceOf) -> Response:
 
 
 @router.post("/restores/{run}/undo", status_code=202, response_model=RunDocument)
-def take_back(run: Name, who: InPlaceRestorer, service: ServiceOf, body: UndoBody | None = None) -> Response:
+def take_back(
+    run: Name, who: InPlaceRestorer, service: ServiceOf, agreed: AgreedOf, body: UndoBody | None = None
+) -> Response:
     """Take back what an in-place restore changed; an undo can itself be undone."""
     with service.reading() as app:
         try:
@@ -215,5 +221,6 @@ def take_back(run: Name, who: InPlaceRestorer, service: ServiceOf, body: UndoBod
         except UsageError as error:
             raise NotFound(error.what, why=error.why, hint=error.hint) from error
     who.require("restore:in-place", deed.source)
+    agreed(who, deed, "")
     started = service.start(deed_order(deed, asker_of(who)))
     return answer(run_fields(started), 202, Location=f"/api/restores/{started.id}")
