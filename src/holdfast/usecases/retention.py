@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
 from holdfast.model.audit import Act
@@ -49,13 +50,12 @@ class RetentionRequest:
 
 def plan(repository: Repository, request: RetentionRequest) -> RetentionPlan:
     """What would go and what stays, with reasons. Nothing is changed. UsageError for a source nobody knows."""
-    repository.log.follow()
     chosen = _chosen(request)
     candidates = [
         Candidate(info=entry.info, pinned=entry.pinned, needed_by=request.needed_by.get(entry.info.id, ""))
         for entry in repository.snapshots()
     ]
-    confirmed = Confirmed() if request.adhoc else read_confirmed(repository)
+    confirmed = cache(partial(read_confirmed, repository))
     known = {terms.source for terms in request.terms}
     unknown = Counter(each.info.source for each in candidates if each.info.source not in known)
     return RetentionPlan(
@@ -141,15 +141,13 @@ def _chosen(request: RetentionRequest) -> list[KeepTerms]:
 
 
 def _of_source(
-    candidates: Sequence[Candidate], terms: KeepTerms, confirmed: Confirmed, request: RetentionRequest
+    candidates: Sequence[Candidate], terms: KeepTerms, confirmed: Callable[[], Confirmed], request: RetentionRequest
 ) -> SourceRetention:
     decisions = keeping.decide(candidates, terms, request.now)
     of_source = sum(each.info.source == terms.source for each in candidates)
-    held = ""
-    if request.adhoc is None:
-        told = confirmed.rules.get(_key(terms))
-        before = None if told is None else keeping.decide(candidates, _told(terms, told), request.now)
-        held = why_held(decisions, before, request.limits)
+    held = why_held(decisions, None, request.limits) if request.adhoc is None else ""
+    if held and (told := confirmed().rules.get(_key(terms))) is not None:  # what drops little needs no comparison
+        held = why_held(decisions, keeping.decide(candidates, _told(terms, told), request.now), request.limits)
     return SourceRetention(
         terms=terms,
         decisions=tuple(decisions),

@@ -14,13 +14,14 @@ from holdfast.model.report import SystemReport
 from holdfast.model.run import Run
 from holdfast.planning.standing import Rhythm
 from holdfast.system import clock
-from holdfast.usecases import anomaly, apart
+from holdfast.usecases import anomaly, apart, retention
 from holdfast.usecases.last_failure import FailureNotes
 from holdfast.usecases.measuring import Occupied, measure, occupied
 from holdfast.usecases.report import ReportRequest, report_of
 from holdfast.usecases.standings import LOOKED_BACK
 from holdfast.wiring.build import App
 from holdfast.wiring.policies import policies
+from holdfast.wiring.retaining import retention_request
 from holdfast.wiring.settings import Settings
 
 _RUNS = 500
@@ -62,8 +63,19 @@ def request_of(app: App, journal: Journal | None) -> ReportRequest:
         beside=apart.same_server(settings.repository.url, urls),
         on_disk=apart.same_disk(settings.repository.url, urls),
         rotate_after=settings.secrets.rotate_after,
-        findings=told.findings,
+        findings=[*told.findings, *_held(app, now)],
     )
+
+
+def _held(app: App, now: datetime) -> list[Finding]:
+    """What retention would drop, but for a person who has to agree first."""
+    try:
+        return retention.findings(retention.plan(app.repository, retention_request(app.settings, now)))
+    except HoldfastError as error:
+        return [
+            Finding(code="retention", severity=Severity.WARNING, source="", what=f"no rules are followed: {error.what}",
+                    why=error.why, hint=error.hint or "holdfast forget --policy --dry-run")
+        ]  # fmt: skip
 
 
 @dataclass(slots=True)

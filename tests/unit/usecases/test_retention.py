@@ -15,6 +15,7 @@ from holdfast.model.errors import RepositoryBusy
 from holdfast.model.keeping import HoldLimits, KeepRules, KeepTerms
 from holdfast.repository.confirmed import RETENTION, read_confirmed
 from holdfast.repository.repository import Repository
+from holdfast.storage.base import Stat
 from holdfast.system import clock
 from holdfast.usecases import retention
 from holdfast.usecases.audit import ActQuery, acts
@@ -333,3 +334,22 @@ def test_limits_are_settings(repository: Repository, travel: time_machine.Coordi
     generous = replace(request(), limits=HoldLimits(count=6, percent=50))
     assert not retention.plan(repository, generous).held
     assert retention.plan(repository, replace(request(), limits=HoldLimits(count=5, percent=50))).held
+
+
+def test_looking_at_a_plan_that_drops_little_asks_nothing_of_the_store(
+    repository: Repository, travel: time_machine.Coordinates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks every few seconds may plan each time: what was confirmed is read only where much would go."""
+    take(repository, travel, 7)
+    asked: list[str] = []
+    real = repository.storage.list
+
+    def counted(prefix: str = "") -> Iterator[Stat]:
+        asked.append(prefix)
+        return real(prefix)
+
+    monkeypatch.setattr(repository.storage, "list", counted)
+    assert not retention.plan(repository, request()).held
+    assert asked == []
+    assert retention.plan(repository, request(replace(TERMS, rules=KeepRules(last=1)))).held
+    assert asked == [RETENTION]
