@@ -7,7 +7,7 @@ READY  := $(VENV)/.installed
 TOOLS  := $(VENV)/.installed-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench model docs clean
+.PHONY: help demo test lint bench model faults docs clean
 
 help:            ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ bench: $(TOOLS)  ## measure speed and memory side by side with other tools, into
 
 model: $(TOOLS)  ## explore the log protocol for hours instead of seconds
 	$(BIN)/python -m tests.model.long_run
+
+faults: $(TOOLS) ## kill -9 at every statement and every call of the store around the guard, instead of at a few
+	HOLDFAST_KILL_POINTS=100000 $(BIN)/python -m pytest tests/faults/test_kill_guard.py -q
 
 docs: $(READY)   ## write docs/cli.md anew from the verbs themselves
 	$(BIN)/python -m holdfast.cli.reference > docs/cli.md.new

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.cli import shapes, words
@@ -12,7 +12,7 @@ from holdfast.entities.restoring import Step
 from holdfast.model.ids import short
 from holdfast.usecases.entity_backup import EntityBackupResult
 from holdfast.usecases.entity_clone import EntityCloneResult
-from holdfast.usecases.entity_finding import Subject, Version
+from holdfast.usecases.entity_finding import Subject, Version, key_text
 from holdfast.usecases.entity_map import EntityMap, Explained
 from holdfast.usecases.entity_restore import EntityRestoreResult
 from holdfast.wiring.build import App
@@ -263,16 +263,24 @@ def tell_restore(face: Face, result: EntityRestoreResult, subject: Subject) -> N
 # -- clone
 
 
+def _texts(key: Sequence[Any]) -> list[str]:
+    """A key as the other documents of entities have it, whatever its columns hold."""
+    return [key_text(value) for value in key]
+
+
 def clone_document(face: Face, result: EntityCloneResult) -> dict[str, Any]:
     """What ``entity clone --json`` says; ``ids`` maps every old key to the new one."""
     return {
         "run": result.run,
         "target": result.target,
         "dry_run": result.dry_run,
-        "key": result.key,
+        "key": _texts(result.key),
         "rows": result.counts,
         "excluded": result.excluded,
-        "ids": {table: [{"old": old, "new": new} for old, new in pairs] for table, pairs in result.ids.items()},
+        "ids": {
+            table: [{"old": _texts(old), "new": _texts(new)} for old, new in pairs]
+            for table, pairs in result.ids.items()
+        },
         "proofs": result.proofs,
         "warnings": [face.redactor.clean(text) for text in result.warnings],
         **blobs_document(result.blobs),

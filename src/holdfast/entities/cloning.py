@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,9 +27,11 @@ _TRIES = 1000
 class CloneWishes:
     """``as_``: the new id of the root; None: made. ``values``: columns of the root to be set.
 
-    ``unique`` and ``effects`` by (table, column); column "" is the whole table (effects only).
+    ``entity``: what it is called in the configuration. ``unique`` and ``effects`` by (table, column); column "" is the
+    whole table (effects only).
     """
 
+    entity: str = "NAME"
     as_: Key | None = None
     values: Mapping[str, Value] = field(default_factory=dict)
     unique: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -186,7 +189,8 @@ class _Copying:
                 raise TargetError(
                     f"the copy of {table.name} {','.join(map(str, identity[1]))} would have the same key",
                     why=f"nothing in {', '.join(table.key)} belongs to this entity alone",
-                    hint=f'leave the table out: [entities.….side_effects] "{table.name}" = "exclude"',
+                    hint=f"leave the table out: [entities.{self._wishes.entity}.side_effects] "
+                    f'{json.dumps(table.name, ensure_ascii=False)} = "exclude"',
                 )
 
     # -- what must not be the same
@@ -236,12 +240,12 @@ class _Copying:
             rule = self._wishes.unique.get((table.name, column))
             if rule in ("suffix", "regenerate"):
                 return column, rule
-        name = f"{table.name}.{unique[0]}"
+        name = json.dumps(f"{table.name}.{unique[0]}", ensure_ascii=False)
         own = table.name == self._closure.root.table
         raise UsageError(
             f"{table.name}.{'+'.join(unique)} is unique, and the copy would have the same value",
             hint=(f"--set {unique[0]}=…, or " if own else "")
-            + f'in holdfast.toml: [entities.….unique] "{name}" = "suffix" or "regenerate"',
+            + f'in holdfast.toml: [entities.{self._wishes.entity}.unique] {name} = "suffix" or "regenerate"',
         )
 
     def _suffix(self, table: Table, column: str, members: Sequence[Member]) -> None:

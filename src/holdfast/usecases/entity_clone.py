@@ -201,7 +201,7 @@ def _wishes(order: EntityCloneOrder, book: Book, graph: Graph) -> CloneWishes:
         if len(typed) != len(root.key):
             raise UsageError(f"{order.as_} is no id of {root.name}", hint=f"give {','.join(root.key)}")
         as_ = tuple(book.parse(root, *pair) for pair in zip(root.key, typed, strict=True))
-    return replace(declared, as_=as_, values=values)
+    return replace(declared, entity=subject.name, as_=as_, values=values)
 
 
 def _value(book: Book, root: Table, column: str, given: Any) -> Value:

@@ -164,10 +164,10 @@ def title_of(row: Row, subject: Subject) -> str | None:
 
 def key_texts(book: Book, table: Table, row: Row) -> list[str]:
     """The primary key as text: what ``more["entity"]["key"]`` holds."""
-    return [_text(book.plain(value)) for value in row.key(table.key)]
+    return [key_text(book.plain(value)) for value in row.key(table.key)]
 
 
-def _text(plain: Any) -> str:
+def key_text(plain: Any) -> str:
     """As a person types it: the digits of an ObjectId, not its extended JSON."""
     if isinstance(plain, dict) and len(plain) == 1 and isinstance(inner := next(iter(plain.values())), str):
         return inner

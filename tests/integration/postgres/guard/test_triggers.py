@@ -258,3 +258,27 @@ def test_a_row_that_moves_to_another_partition_is_told_as_moved(pg: PostgresServ
     assert [(each.row.values["id"], each.operation) for each in kept(source)] == [
         ("1", "move"), ("2", "delete"), ("3", "move"), ("4", "delete"), ("5", "delete"),
     ]
+
+
+def test_a_guard_of_an_earlier_version_says_what_to_do(
+    pg: PostgresServer, database: str, source: PostgresSource
+) -> None:
+    """Its status tells it, nothing is shipped, and what waits in it is not dropped with it."""
+    pg.run("ALTER TABLE holdfast_guard.deleted DROP COLUMN salt CASCADE", database)
+    with source.guard() as guard:
+        assert all("earlier version" in each.gaps[-1] for each in guard.state().watched)
+        with pytest.raises(TargetError, match="earlier version") as caught:
+            guard.claim(10)
+        assert "remove" in caught.value.hint
+        pg.run(
+            "INSERT INTO holdfast_guard.deleted"
+            " (id, transaction_id, began, table_name, operation, columns, types, old_row)"
+            " VALUES (1, 1, now(), 'public.events', 'delete', '{}', '{}', '')", database,
+        )  # fmt: skip
+        with pytest.raises(TargetError, match="1 deleted rows wait") as caught:
+            guard.remove()
+        assert "CREATE TABLE kept AS TABLE holdfast_guard.deleted" in caught.value.hint
+        pg.run("TRUNCATE holdfast_guard.deleted", database)
+        guard.remove()
+        guard.install(_ALL)
+        assert all(not each.gaps for each in guard.state().watched)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -21,6 +22,11 @@ from holdfast.sources.postgres.names import qualified
 from holdfast.sources.postgres.refusals import scrubbed
 
 _TRANSACTIONS = 300
+_EARLIER = "the guard was put up by an earlier version of holdfast"
+_ANEW = "holdfast guard remove --source SOURCE, then install again"
+_IS_NOW = (
+    f"SELECT 1 FROM pg_attribute WHERE attrelid = '{sql.NAME}'::regclass AND attname = 'salt' AND NOT attisdropped"
+)
 _SHIPPING = 0x686F6C6467756172
 _WAIT = "SET LOCAL lock_timeout = '10s'"
 _CLAIM = f"""
@@ -77,9 +83,12 @@ class PostgresGuard:
             statements.append(sql.forgotten(entity))
         if tables is None and self._installed():
             if waiting := self.state().waiting.rows:
+                by_hand = f"CREATE TABLE kept AS TABLE {sql.NAME}; TRUNCATE {sql.NAME}"
                 raise TargetError(
                     f"{waiting:,} deleted rows wait to be shipped", where=sql.NAME,
-                    why="they would be lost with the guard", hint="holdfast guard ship, then remove again",
+                    why="they would be lost with the guard",
+                    hint="holdfast guard ship, then remove again" if self._is_of_now()
+                    else f"ship them with the version that put it up, or keep them yourself: {by_hand}",
                 )  # fmt: skip
             # whatever is deleted between the question and the answer is still there to be seen: locked first
             statements += [f"LOCK TABLE {sql.NAME} IN ACCESS EXCLUSIVE MODE", _EMPTY, *sql.REMOVE]
@@ -93,10 +102,10 @@ class PostgresGuard:
         if installed:
             row = self._asked(f"SELECT count(*), min(at)::text FROM {sql.NAME}").fetchone()
             waiting = Waiting(rows=row[0], oldest=instant(row[1]) if row[1] else None) if row else waiting
-        return GuardState(
-            installed=installed, waiting=waiting, blind=BLIND,
-            watched=tuple(watched(self._connection)) if installed else (),
-        )  # fmt: skip
+        found = tuple(watched(self._connection)) if installed else ()
+        if installed and not self._is_of_now():
+            found = tuple(replace(each, gaps=(*each.gaps, f"{_EARLIER}: {_ANEW}")) for each in found)
+        return GuardState(installed=installed, waiting=waiting, blind=BLIND, watched=found)
 
     def entities(self) -> Mapping[str, tuple[str, ...]] | None:
         """See Guard."""
@@ -137,6 +146,10 @@ class PostgresGuard:
     def _remembers(self) -> bool:
         return self._is_there(sql.ENTITIES)
 
+    def _is_of_now(self) -> bool:
+        """Whether what stands there is as this version makes it."""
+        return self._connection.execute(_IS_NOW.encode()).fetchone() is not None
+
     def _is_there(self, name: str) -> bool:
         row = self._connection.execute("SELECT to_regclass(%s)", (name,)).fetchone()
         return row is not None and row[0] is not None
@@ -152,6 +165,8 @@ class PostgresGuard:
             raise TargetError(
                 "there is no guard in this database", where=self._conninfo.url, hint="holdfast guard install ENTITY"
             ) from error
+        except psycopg.errors.UndefinedColumn as error:
+            raise TargetError(_EARLIER, where=self._conninfo.url, hint=_ANEW) from error
         except psycopg.Error as error:
             raise self._failed("the guard's table cannot be used", error, _GRANT) from error
 
