@@ -1,4 +1,4 @@
-"""What the routes about tokens, people and sessions share: nobody hands on more than they have, and it is noted."""
+"""What the routes about tokens, people and sessions share: the gate, and a note of what is done."""
 
 from __future__ import annotations
 
@@ -12,17 +12,8 @@ from holdfast.system import clock
 from holdfast.web.security.doorkeeper import Gate
 from holdfast.web.security.doors import gate_of
 from holdfast.web.security.identity import Identity
-from holdfast.web.security.refusals import Forbidden
 
 GateOf = Annotated[Gate, Depends(gate_of)]
-
-
-def within(who: Identity, scopes: frozenset[str], sources: frozenset[str]) -> None:
-    """Forbidden when these rights go beyond those of ``who``."""
-    if missing := sorted(scopes - who.scopes):
-        raise Forbidden(missing[0])
-    if who.sources and (not sources or sources - who.sources):
-        raise Forbidden("keys", ", ".join(sorted(sources - who.sources)) or "every source")
 
 
 def acted(gate: Gate, who: Identity, deed: str, what: str, subject: str = "") -> None:

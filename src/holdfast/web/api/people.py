@@ -8,11 +8,12 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from holdfast.web.api.documents import Document
-from holdfast.web.api.keeping import GateOf, acted, within
+from holdfast.web.api.keeping import GateOf, acted
 from holdfast.web.api.routes import Body, Name, StatusReader
 from holdfast.web.api.tokens import KeyKeeper
 from holdfast.web.security.people import ROLES, Newcomer, Person, checked_role
 from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.rights import within
 from holdfast.web.security.sessions import Session
 
 # no Once here: bodies hold passwords

@@ -271,6 +271,8 @@ def verify(_who: Auditor, service: ServiceOf) -> Response:
 @router.post("/checks", status_code=202, response_model=RunDocument)
 def check(who: BackupRunner, service: ServiceOf, body: CheckBody | None = None) -> Response:
     """Verify that the repository holds what it should."""
+    if who.sources:
+        raise Forbidden("backup:run", "every source")
     deed = Check(read_data=body.read_data if body else 0.0)
     run = service.start(deed_order(deed, asker_of(who)))
     return answer(run_fields(run), 202, Location=f"/api/runs/{run.id}")

@@ -10,10 +10,11 @@ from pydantic import Field
 
 from holdfast.system import clock
 from holdfast.web.api.documents import Document
-from holdfast.web.api.keeping import GateOf, acted, days, within
+from holdfast.web.api.keeping import GateOf, acted, days
 from holdfast.web.api.routes import Body, Name
 from holdfast.web.security.identity import Identity, require
 from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.rights import within
 from holdfast.web.security.tokens import MadeToken, Token, TokenWish
 
 # no Once here: what it keeps to answer again would hold the secret

@@ -28,7 +28,20 @@ from holdfast.web.security.refusals import NotFound
 from holdfast.wiring.build import App
 from holdfast.wiring.reporting import system_report
 
-_STATUS = {"forbidden": 403, "not-found": 404, "usage": 422, "busy": 409, "target": 409, "source": 502, "storage": 503}
+_STATUS = {
+    "forbidden": 403,
+    "cross-site": 403,
+    "same-person": 403,
+    "second-person": 409,
+    "too-many-attempts": 429,
+    "weak-password": 422,
+    "not-found": 404,
+    "usage": 422,
+    "busy": 409,
+    "target": 409,
+    "source": 502,
+    "storage": 503,
+}
 
 _TITLES = {
     "forbidden": "Not yours", "not-found": "Not here", "busy": "Busy",

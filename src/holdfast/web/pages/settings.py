@@ -14,6 +14,7 @@ from holdfast.web.pages.looks import page
 from holdfast.web.security.doorkeeper import Gate
 from holdfast.web.security.identity import Identity, require
 from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.rights import within
 from holdfast.web.security.tokens import MadeToken, TokenWish
 from holdfast.wiring.sections import SCOPES
 
@@ -57,8 +58,7 @@ def make_token(
     days: Annotated[int, Form(ge=1, le=3650)] = 90,
 ) -> HTMLResponse:  # fmt: skip
     """A token, whose secret this answer alone shows."""
-    for each in scope or []:
-        who.require(each)
+    within(who, frozenset(scope or ()), frozenset(source or ()))
     wish = TokenWish(
         name=name.strip(), scopes=scope or [], sources=tuple(source or ()), lifetime=timedelta(days=days),
         owner=who.principal or who.name,
@@ -75,7 +75,10 @@ def revoke_token(
 ) -> RedirectResponse:  # fmt: skip
     """No door opens to it any more."""
     with desk.service_of(request).reading() as app:
-        for each in _gate(request).tokens.revoke(name):
+        tokens = _gate(request).tokens
+        found = tokens.valid(name)
+        within(who, found.scopes, found.sources)
+        for each in tokens.revoke(name):
             desk.act(app, who, "config:token-remove", f"token {name}", "", each.id)
     return desk.to("/settings")
 

@@ -73,9 +73,15 @@ class Gate:
         """Who sent it; None when nobody known did. CrossSite when a session's request lacks what its forms carry."""
         if "authorization" in request.headers:
             return self._by_bearer(request)
+        if request.method in SAFE and self._acts_when_read(request.url.path):
+            return None
         if secret := request.cookies.get(self.cookie(request)):
             return self._by_session(request, secret)
         return None
+
+    def _acts_when_read(self, path: str) -> bool:
+        """Old contracts back up by GET: a link on another site must not do that with somebody's cookie."""
+        return path.startswith(_CRON_PATH) or path in self._cron_paths
 
     def cookie(self, request: Request) -> str:
         """The name of the session's cookie for whoever sends such requests."""
@@ -126,7 +132,7 @@ class Gate:
 
     def _by_cron_secret(self, path: str, given: str) -> Identity | None:
         known = [hmac.compare_digest(fingerprint(given), each) for each in self._cron]
-        if not any(known) or not (path.startswith(_CRON_PATH) or path in self._cron_paths):
+        if not any(known) or not self._acts_when_read(path):
             return None
         return Identity(name="cron", kind="secret", scopes=frozenset({"backup:run"}), principal="cron")
 
