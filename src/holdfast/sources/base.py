@@ -117,7 +117,8 @@ class CaptureNotes:
 
     ``notes`` is stored in the manifest head and given back through ``Previous.notes``. ``incomplete`` non-empty:
     the snapshot is marked incomplete and the run ends with status 3; each line names what is missing and why.
-    ``unsound`` marks it likewise, for what is damaged in the source while every byte of it was kept.
+    ``unsound`` marks it likewise, for what is damaged in the source while every byte of it was kept. ``identity`` tells
+    this database from every other, also from a copy of it in another place; "" where nothing does.
     """
 
     notes: Notes = field(default_factory=dict)
@@ -127,6 +128,7 @@ class CaptureNotes:
     unsound: list[str] = field(default_factory=list)
     source_changed_at: str | None = None
     origin: str = ""
+    identity: str = ""
 
 
 class Capture(Protocol):

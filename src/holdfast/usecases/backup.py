@@ -163,13 +163,14 @@ def _describe(stored: Stored, request: BackupRequest, name: str, kind: str) -> S
         origin=notes.origin,
         partial=request.partial or bool(request.only) or request.undo is not None,
         undo=request.undo,
-        more=_more(request, name),
+        more=_more(request, name, notes.identity),
     )
 
 
-def _more(request: BackupRequest, name: str) -> Notes | None:
-    environment = request.environments.get(name)
-    return {**(request.more or {}), "environment": environment} if environment else request.more
+def _more(request: BackupRequest, name: str, identity: str) -> Notes | None:
+    known = {"environment": request.environments.get(name), "identity": identity}
+    given = {key: value for key, value in known.items() if value}
+    return {**(request.more or {}), **given} if given else request.more
 
 
 def previous_of(

@@ -102,12 +102,13 @@ class PostgresCapture:
         notes["read_in_full_because"] = self._reasons
         notes["sampled"] = self._verdict.sampled
         notes.update(self._beside.notes())
-        not_protected = self._inventory.not_protected()
+        not_protected, facts = self._inventory.not_protected(), self._opened.held.facts
         notes.update(wish=self._opened.wish, not_protected=not_protected)
         return CaptureNotes(
             notes=notes, not_protected=[*not_protected, *self._beside.not_protected()],
             warnings=self._warnings,
-            origin=f"PostgreSQL {self._opened.held.facts.version_text} at {self._opened.conninfo.place}",
+            origin=f"PostgreSQL {facts.version_text} at {self._opened.conninfo.place}",
+            identity=f"system {facts.system}, database {facts.database_oid}" if facts.system else "",
         )
 
     def close(self) -> None:
