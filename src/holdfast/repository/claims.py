@@ -40,7 +40,7 @@ _OVER = "-over"
 _T = TypeVar("_T")
 
 _going: set[str] = set()
-"""Claims of this process whose attempt goes on."""
+"""Claims of this process whose attempt goes on, and names that others were faster to take."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,18 +91,18 @@ class Claims:
                 job=job, due=clock.stamp(due), attempt=standing.attempt, host=clock.host(), boot=clock.boot(), pid=pid,
                 started=clock.process_started(pid) or "", client=clock.user(), run=run,
             )  # fmt: skip
+            _going.add(name)  # before it is there: another thread of this process may look at once
             with contextlib.suppress(ObjectExists):
                 self._storage.put_new(name, self._sealer.seal("claim", name, msgspec.msgpack.encode(claim)))
-                _going.add(name)
                 return standing
         return Verdict(attempt=0, reason="others were faster")
 
     def end(self, job: str, due: datetime, attempt: int, ending: Ending) -> None:
         """Tell how an attempt of ours ended. Never raises: who does not hear of it waits for the lease to end."""
-        _going.discard(self._path(job, due, attempt))
         name = self._path(job, due, attempt) + _OVER
         with contextlib.suppress(HoldfastError):
             self._storage.put_new(name, self._sealer.seal("claim", name, msgspec.msgpack.encode(ending)))
+        _going.discard(self._path(job, due, attempt))
 
     def look(self, job: str, due: datetime) -> Verdict:
         """As ``take``, without claiming: ``attempt`` is the one that could be claimed now."""
@@ -127,19 +127,28 @@ class Claims:
 
     def _standing(self, job: str, due: datetime) -> Verdict:
         stats = {stat.name.rpartition("/")[2]: stat for stat in self._storage.list(self._folder(job, due))}
-        attempts = sorted(int(name) for name in stats if name.isdigit())
-        if not attempts:
+        last = max((int(name) for name in stats if name.isdigit()), default=0)
+        if not last:
             return Verdict(attempt=1)
-        last = attempts[-1]
+        name = self._path(job, due, last)
         try:
-            claim = self._read(self._path(job, due, last), Claim)
-            over = stats.get(f"{last:04d}{_OVER}")
-            ending = self._read(over.name, Ending) if over is not None else None
+            claim = self._read(name, Claim)
+            verdict = self._after_end(last, name, claim)
+            if verdict is None and (verdict := self._beside(last, claim, stats[f"{last:04d}"])).attempt:
+                # It may have ended, and its process gone, between the two looks.
+                verdict = self._after_end(last, name, claim) or verdict
         except ObjectMissing:  # swept just now
             return Verdict(attempt=0, reason="it was kept long ago", over=True)
-        if over is not None and ending is not None:
-            return self._after(last, claim, ending, over)
-        return self._beside(last, claim, stats[f"{last:04d}"])
+        return verdict
+
+    def _after_end(self, last: int, name: str, claim: Claim | None) -> Verdict | None:
+        """What an attempt left to do that told how it ended; None when it told nothing that can be read."""
+        try:
+            over = self._storage.stat(name + _OVER)
+            ending = self._read(name + _OVER, Ending)
+        except ObjectMissing:
+            return None
+        return None if ending is None else self._after(last, claim, ending, over)
 
     def _after(self, last: int, claim: Claim | None, ending: Ending, over: Stat) -> Verdict:
         """An attempt that told how it ended: only what may succeed later is tried again, by the same daemon first."""

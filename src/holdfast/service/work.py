@@ -178,9 +178,11 @@ class Work:
             if piece.order.key:
                 self._keys.pop(piece.order.key, None)
             self._pieces.pop(piece.order.run, None)
-        piece.over.set()
-        for told in self.on_over:
-            told(piece.recorder.run)
+        try:
+            for told in self.on_over:
+                told(piece.recorder.run)
+        finally:
+            piece.over.set()
 
     def _beat(self) -> None:
         while not self._closing.wait(_BEAT):

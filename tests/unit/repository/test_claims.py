@@ -78,6 +78,23 @@ def test_what_another_daemon_did_is_left_alone(mine: Claims, theirs: _Elsewhere)
     assert "failed" in verdict.reason
 
 
+def test_many_that_come_while_one_ends_find_it_done(world: World) -> None:  # noqa: F811
+    """Whenever they look: before the claim, while it goes on, or after its end, the appointment is kept once."""
+
+    def keep(number: int) -> int:
+        with world.opened() as client:
+            mine, kept = Claims(client.vault), 0
+            for hour in range(20):
+                due = DUE + timedelta(hours=hour)
+                if attempt := mine.take(JOB, due, f"run {number}").attempt:
+                    kept += 1
+                    mine.end(JOB, due, attempt, Ending(status="succeeded"))
+            return kept
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(keep, range(4))) == 20
+
+
 def test_a_claimer_that_fell_silent_is_followed_after_the_lease(
     mine: Claims, theirs: _Elsewhere, memory: MemoryStorage  # noqa: F811
 ) -> None:  # fmt: skip

@@ -1,0 +1,283 @@
+"""The scheduler over a real repository, with the clock in our hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from tests.integration.service.desk import HEAD, QUIET, at, cheap, desk  # noqa: F401
+
+from holdfast.journal.base import SCHEDULER_ALIVE
+from holdfast.model.errors import RepositoryBusy
+from holdfast.model.run import Run, RunStatus
+from holdfast.service.aftermath import SILENCE, settle
+from holdfast.service.orders import BackupWish
+from holdfast.system import clock
+
+pytestmark = pytest.mark.usefixtures("cheap")
+
+HOURLY = f'{HEAD}schedules = [{{ name = "hourly", every = "1h" }}]\n{QUIET}'
+NIGHTLY = f'{HEAD}timezone = "Europe/Vienna"\nschedules = [{{ name = "nightly", cron = "30 2 * * *" }}]\n{QUIET}'
+
+
+def test_appointments_are_kept_and_the_first_is_due_at_once(tmp_path: Path) -> None:
+    """One run for each, trigger "schedule", told in the snapshot which appointment it kept."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        assert mine.look() == at("2026-11-21T10:00")
+        when.move_to(at("2026-11-21T09:59:50"))
+        mine.look()
+        when.move_to(at("2026-11-21T10:00:01"))
+        mine.look()
+        assert mine.told() == [("11-21T09:00", "succeeded", 1), ("11-21T10:00", "succeeded", 1)]
+        infos = [entry.info for entry in mine.snapshots()]
+        assert [info.trigger for info in infos] == ["schedule"] * 2
+        assert infos[1].more["appointment"] == {"schedule": "shop/hourly", "due": "2026-11-21T10:00:00.000Z"}
+        assert mine.service.next_due("shop") == at("2026-11-21T11:00")
+
+
+def test_missed_appointments_are_caught_up_once(tmp_path: Path) -> None:
+    """Suspended from Tuesday to Friday: one backup, and the number of those that were missed."""
+    with time_machine.travel(at("2026-11-17T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        mine.look()
+        when.move_to(at("2026-11-20T12:30"))
+        mine.look()
+        assert [told[0] for told in mine.told()] == ["11-17T09:00", "11-20T12:00"]
+        assert mine.kept().missed == 74
+
+
+def test_a_night_when_the_clocks_change_has_one_backup(tmp_path: Path) -> None:
+    """Looked at every half hour through both nights."""
+    for first in ("2026-10-24T12:00", "2027-03-27T12:00"):
+        folder = tmp_path / first[:7]
+        folder.mkdir()
+        with time_machine.travel(at(first), tick=True) as when, desk(folder, NIGHTLY) as mine:
+            mine.look()
+            for half in range(1, 49):
+                when.move_to(at(first) + half * timedelta(minutes=30, seconds=1))
+                mine.service.scheduler.round(clock.now())
+                mine.settled()
+            assert len(mine.told()) == 2, "that of the evening before the first look, and that of the night"
+
+
+def test_a_clock_that_jumps_ahead_and_back_stops_nothing(tmp_path: Path) -> None:
+    """For a minute it is 2030; from then on the appointments of today are kept again."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        mine.look()
+        when.move_to(at("2030-01-01T00:00:30"))
+        mine.look()
+        when.move_to(at("2026-11-21T10:30"))
+        mine.look()
+        when.move_to(at("2026-11-21T11:00:30"))
+        mine.look()
+        assert [told[0] for told in mine.told()] != []
+        dues = [run.due_at[:16] for run in mine.runs()]
+        assert sorted(dues) == ["2026-11-21T09:00", "2026-11-21T10:00", "2026-11-21T11:00", "2030-01-01T00:00"]
+
+
+def test_a_failure_that_may_pass_is_tried_again_with_growing_pauses(tmp_path: Path) -> None:
+    """A store that is away for some minutes: attempts in the same appointment, then success."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        (tmp_path / "repository").rename(tmp_path / "away")
+        mine.look()
+        pauses = []
+        for _ in range(3):
+            kept = mine.kept()
+            assert kept.state == "again"
+            pauses.append(at(kept.again_at[:-1]) - clock.now())
+            if len(pauses) == 3:
+                (tmp_path / "away").rename(tmp_path / "repository")
+            when.move_to(at(kept.again_at[:-1]) + timedelta(seconds=1))
+            mine.look()
+        assert [told[1:] for told in mine.told()] == [("failed", 1), ("failed", 2), ("failed", 3), ("succeeded", 4)]
+        assert pauses[0] < pauses[1] < pauses[2]
+        assert {run.due_at for run in mine.runs()} == {"2026-11-21T09:00:00.000Z"}
+        assert mine.runs()[1].retry_of == mine.runs()[0].id
+        assert mine.kept().state == "over"
+
+
+def test_attempts_come_to_an_end(tmp_path: Path) -> None:
+    """As many as the configuration says; then the next appointment is the next chance."""
+    text = HOURLY.replace("concurrency = 2", "retries = 2")
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, text) as mine:
+        (tmp_path / "repository").rename(tmp_path / "away")
+        for minute in range(10, 50, 5):
+            when.move_to(at(f"2026-11-21T09:{minute}"))
+            mine.look()
+        assert [told[1:] for told in mine.told()] == [("failed", 1), ("failed", 2), ("failed", 3)]
+        when.move_to(at("2026-11-21T10:00:30"))
+        mine.look()
+        assert mine.told()[-1] == ("11-21T10:00", "failed", 1)
+
+
+def test_a_failure_for_good_is_not_tried_again_before_the_next_appointment(tmp_path: Path) -> None:
+    """A file that is not there does not come back by asking again."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        (tmp_path / "shop.db").unlink()
+        for minute in (10, 20, 40):
+            when.move_to(at(f"2026-11-21T09:{minute}"))
+            mine.look()
+        assert mine.told() == [("11-21T09:00", "failed", 1)]
+        when.move_to(at("2026-11-21T10:00:30"))
+        mine.look()
+        assert len(mine.told()) == 2
+
+
+def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
+    """What was kept is not done again, what was to be tried again is."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when:
+        with desk(tmp_path, HOURLY) as mine:
+            (tmp_path / "repository").rename(tmp_path / "away")
+            mine.look()
+        (tmp_path / "away").rename(tmp_path / "repository")
+        with desk(tmp_path, HOURLY) as mine:
+            mine.look()
+            when.move_to(at("2026-11-21T09:12"))
+            mine.look()
+        with desk(tmp_path, HOURLY) as mine:
+            mine.look()
+            assert [told[1:] for told in mine.told()] == [("failed", 1), ("succeeded", 2)]
+
+
+def test_a_lost_journal_is_made_up_for_by_the_repository(tmp_path: Path) -> None:
+    """The newest snapshots tell which appointments were kept: nothing runs twice, nothing is left out."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when:
+        with desk(tmp_path, HOURLY) as mine:
+            mine.look()
+        with desk(tmp_path, HOURLY, client="two") as other:
+            other.look()
+            assert other.told() == []
+            when.move_to(at("2026-11-21T10:00:30"))
+            other.look()
+            assert other.told() == [("11-21T10:00", "succeeded", 1)]
+
+
+def test_a_schedule_that_is_new_is_not_due_while_a_fresh_snapshot_is_there(tmp_path: Path) -> None:
+    """A backup by hand counts."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True), desk(tmp_path, HOURLY) as mine:
+        run = mine.service.back_up(BackupWish(source="shop", trigger="manual"))
+        assert mine.service.work.wait(run.id, 60).status is RunStatus.SUCCEEDED
+        mine.look()
+        assert len(mine.runs()) == 1
+
+
+def test_of_two_daemons_one_keeps_each_appointment(tmp_path: Path) -> None:
+    """The other skips it, and takes over what the first gave up."""
+    with (
+        time_machine.travel(at("2026-11-21T09:10"), tick=True) as when,
+        desk(tmp_path, HOURLY) as one, desk(tmp_path, HOURLY, client="two") as two,
+    ):  # fmt: skip
+        for hour in (9, 10, 11):
+            when.move_to(at(f"2026-11-21T{hour:02d}:00:30"))
+            for each in (one, two):
+                each.service.scheduler.round(clock.now())
+            for each in (one, two):
+                each.look()
+        assert len(one.snapshots()) == 3
+        statuses = [run.status.value for run in [*one.runs(), *two.runs()]]
+        assert statuses.count("succeeded") == 3
+        assert set(statuses) <= {"succeeded", "skipped"}
+
+
+def test_a_source_is_never_backed_up_twice_at_once(tmp_path: Path) -> None:
+    """While a run goes on, another order is refused, and an appointment waits for its turn."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True), desk(tmp_path, HOURLY) as mine:
+        mine.service.work._keys["backup:shop"] = "a run that goes on"
+        with pytest.raises(RepositoryBusy, match="being done already"):
+            mine.service.back_up(BackupWish(source="shop"))
+        mine.service.scheduler.round(clock.now())
+        assert mine.runs() == []
+        del mine.service.work._keys["backup:shop"]
+        mine.look()
+        assert mine.told() == [("11-21T09:00", "succeeded", 1)]
+
+
+def test_a_paused_source_rests_and_catches_up_once(tmp_path: Path) -> None:
+    """Nothing runs, the agenda says so, and what is late is done when it goes on."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        mine.look()
+        mine.service.pause("shop", who="anna")
+        when.move_to(at("2026-11-21T13:10"))
+        mine.look()
+        assert len(mine.runs()) == 1
+        assert mine.service.next_due("shop") is None
+        assert "anna" in mine.service.paused()["shop"]
+        mine.service.resume("shop")
+        mine.look()
+        assert [told[0] for told in mine.told()] == ["11-21T09:00", "11-21T13:00"]
+
+
+def test_several_schedules_of_a_source_each_keep_their_own(tmp_path: Path) -> None:
+    """An hourly one, and a pinned weekly one with a label."""
+    weekly = '{ name = "weekly", cron = "0 10 * * 6", pin = true, label = "week" }'
+    text = f'{HEAD}schedules = [{{ name = "hourly", every = "1h" }}, {weekly}]\n{QUIET}'
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, text) as mine:
+        mine.look()
+        mine.look()
+        when.move_to(at("2026-11-21T10:00:30"))
+        for _ in range(3):
+            mine.look()
+        kept = {run.schedule for run in mine.runs() if run.due_at == "2026-11-21T10:00:00.000Z"}
+        assert kept == {"shop/hourly", "shop/weekly"}
+        assert {(entry.info.name, entry.pinned) for entry in mine.snapshots()} >= {("week", True), (None, False)}
+
+
+def test_the_repository_is_cared_for_and_rules_of_retention_are_followed(tmp_path: Path) -> None:
+    """Prune and check come by themselves; after each good scheduled backup what is not kept is let go of."""
+    text = f'{HEAD}keep = {{ last = 2 }}\nschedules = [{{ every = "1h" }}]\n'
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, text) as mine:
+        for hour in range(9, 14):
+            when.move_to(at(f"2026-11-21T{hour:02d}:10"))
+            mine.look()
+            mine.settled()
+        assert len(mine.runs()) == 5
+        assert len(mine.snapshots()) == 2
+        assert {run.status.value for run in mine.runs("forget")} == {"succeeded"}
+        assert [run.status.value for run in [*mine.runs("prune"), *mine.runs("check")]] == ["succeeded"] * 2
+        when.move_to(at("2026-11-22T09:10"))
+        mine.look()
+        assert len(mine.runs("prune")) == 2
+        assert len(mine.runs("check")) == 1
+
+
+def test_the_scheduler_tells_that_it_lives(tmp_path: Path) -> None:
+    """A fact in the journal, renewed at each look."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=False), desk(tmp_path, HOURLY) as mine:
+        mine.look()
+        assert mine.service.journal.recall(SCHEDULER_ALIVE)[SCHEDULER_ALIVE] == "2026-11-21T09:10:00.000Z"
+
+
+def _lost(**facts: object) -> Run:
+    run = Run(id="f" * 32, kind="backup", status=RunStatus.RUNNING, created_at="2026-11-21T09:00:00.000Z")
+    for name, value in facts.items():
+        setattr(run, name, value)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"pid": 2**22 - 1, "started": "1"}, "process 4194303 is gone"),
+        ({"pid": 1, "started": "not when it started"}, "process 1 is gone"),
+        ({"boot": "an earlier one"}, "the machine was restarted"),
+        ({"host": "elsewhere", "seen_at": "2026-11-21T08:00:00.000Z"}, "no sign of life"),
+    ],
+)
+def test_a_run_whose_process_is_gone_is_interrupted(tmp_path: Path, facts: dict[str, object], why: str) -> None:
+    """At the first look after a restart, whatever it was that killed it."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True), desk(tmp_path, HOURLY) as mine:
+        mine.service.journal.put(_lost(**{"host": clock.host(), "boot": clock.boot(), **facts}))
+        mine.service.scheduler.round(clock.now())
+        run = mine.service.journal.get("f" * 32)
+        assert run.status is RunStatus.INTERRUPTED
+        assert why in run.error.why
+        assert run.ended_at
+
+
+def test_a_run_elsewhere_that_was_heard_of_lately_goes_on(tmp_path: Path) -> None:
+    """Nobody can see its process from here; it tells every minute that it lives."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True), desk(tmp_path, HOURLY) as mine:
+        mine.service.journal.put(_lost(host="elsewhere", seen_at="2026-11-21T09:05:00.000Z"))
+        assert settle(mine.service.journal, mine.service.work.knows, clock.now()) == []
+        assert len(settle(mine.service.journal, mine.service.work.knows, clock.now() + SILENCE)) == 1
