@@ -19,7 +19,7 @@ from holdfast.wiring.build import App
 def copy(face: Face, app: App, order: EntityCloneOrder) -> int:
     """Carry it out."""
     subject = order.subject
-    order = replace(order, dry_run=face.dry_run, created_by=clock.user())
+    order = replace(order, dry_run=face.dry_run, created_by=clock.user(), run=face.run_id)
     if not face.dry_run:
         ask.confirm(face, f"copy {subject.spoken} within {subject.source.url}?")
     with shown(face) as report:

@@ -6,18 +6,38 @@ import json
 import sys
 import traceback
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.cli.failure import Failure, failure_of
 from holdfast.cli.words import printable
+from holdfast.model.ids import new_id
 from holdfast.model.secret import Redactor
 from holdfast.wiring.surroundings import of_process
+
+if TYPE_CHECKING:
+    from holdfast.model.events import Reporter
+    from holdfast.wiring.build import App
 
 _STYLES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 
 
+class Keeping(Protocol):
+    """What keeps a record of one call."""
+
+    def attach(self, app: App) -> None:
+        """Hear what the call works with, and close it in the end."""
+        ...
+
+    def hearing(self, report: Reporter) -> Reporter:
+        """``report``, and the record hears of it too."""
+        ...
+
+
 class Face:
-    """Options given before or after the verb end up here; verbs speak through it and read nothing else."""
+    """Options given before or after the verb end up here; verbs speak through it and read nothing else.
+
+    ``run_id`` is that of the run this call is, ``record`` what is kept of it, ``told`` its document.
+    """
 
     def __init__(self) -> None:
         self.as_json = False
@@ -30,6 +50,9 @@ class Face:
         self._documented = False
         self._warned: set[str] = set()
         self.alarms: list[str] = []
+        self.record: Keeping | None = None
+        self.run_id = new_id()
+        self.told: Any = None
 
     @property
     def redactor(self) -> Redactor:
@@ -43,6 +66,7 @@ class Face:
 
     def document(self, value: Any) -> None:
         """The one JSON document of this call; nothing unless ``--json`` was given."""
+        self.told = value
         if self.as_json:
             self._documented = True
             _write(sys.stdout, json.dumps(value, ensure_ascii=True, default=_plain) + "\n")

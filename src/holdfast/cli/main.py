@@ -44,6 +44,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "alerts": ("alerts:alerts", "Show what is told to people, and try the ways to them."),
     "daemon": ("daemon:daemon", "Run the scheduler alone, without a server."),
     "check": ("check:check", "Verify that the repository holds what it should."),
+    "runs": ("runs:runs", "List what ran, with its result."),
+    "audit": ("audit:audit", "Tell who did what with backups, and verify that."),
     "forget": ("forget:forget", "Drop snapshots; prune frees their space."),
     "unforget": ("forget:unforget", "Bring forgotten snapshots back, until their space was freed."),
     "prune": ("prune:prune", "Free the space nothing needs any more."),

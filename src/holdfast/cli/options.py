@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from holdfast.cli.face import Face
+from holdfast.cli.recorded import VERBS
 from holdfast.model.errors import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -67,7 +68,15 @@ class Verb(click.Command):
         face = ctx.find_object(Face)
         if face is not None and face.dry_run and not self.plans:
             raise UsageError(f"{self.name} has no dry run", hint=f"holdfast {self.name} --help")
-        return super().invoke(ctx)
+        recorded = VERBS.get(ctx.command_path.partition(" ")[2])
+        if face is None or recorded is None:
+            return super().invoke(ctx)
+        from holdfast.cli.recording import recording
+
+        with recording(face, recorded, ctx.params) as record:
+            status = super().invoke(ctx)
+            record.status = int(status or 0)
+            return status
 
 
 def _takes_value(parameter: click.Parameter) -> bool:

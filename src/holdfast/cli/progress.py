@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def shown(face: Face) -> Iterator[Reporter]:
-    """The reporter that fits where stderr goes and how much is wanted. Safe from any thread."""
+    """The reporter that fits where stderr goes and how much is wanted. Safe from any thread.
+
+    When a record is kept of the call, it hears of everything too.
+    """
+    with _shown(face) as report:
+        yield face.record.hearing(report) if face.record is not None else report
+
+
+@contextlib.contextmanager
+def _shown(face: Face) -> Iterator[Reporter]:
     if not face.quiet and sys.stderr.isatty():
         from rich.console import Console
 

@@ -33,11 +33,11 @@ def carry_out(face: Face, wishes: RestoreWishes) -> int:
     with opened(face) as app:
         if not face.dry_run and not face.yes:
             with shown(face) as report:
-                planned = restore_rows(app.repository, _order(app, wishes, report, dry_run=True))
+                planned = restore_rows(app.repository, _order(face, app, wishes, report))
             _tell_rows(face, planned)
             ask.confirm(face, f"change {planned.target}?")
         with shown(face) as report:
-            result = restore_rows(app.repository, _order(app, wishes, report, dry_run=face.dry_run))
+            result = restore_rows(app.repository, _order(face, app, wishes, report, dry_run=face.dry_run))
     face.document(_document(result))
     if result.not_found:
         shown_keys = [",".join(shown_value(value) or "''" for value in key.values()) for key in result.not_found]
@@ -53,7 +53,7 @@ def carry_out(face: Face, wishes: RestoreWishes) -> int:
     return int(Exit.OK)
 
 
-def _order(app: App, wishes: RestoreWishes, report: Any, *, dry_run: bool) -> RowsOrder:
+def _order(face: Face, app: App, wishes: RestoreWishes, report: Any, *, dry_run: bool = True) -> RowsOrder:
     def target(info: SnapshotInfo) -> Source:
         if wishes.to is None:
             return app.source_of(info, None)
@@ -73,6 +73,7 @@ def _order(app: App, wishes: RestoreWishes, report: Any, *, dry_run: bool) -> Ro
         dry_run=dry_run,
         created_by=clock.user(),
         report=report,
+        run=face.run_id,
     )
 
 

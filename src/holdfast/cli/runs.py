@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.cli import shapes, words
@@ -10,7 +10,7 @@ from holdfast.cli.face import Face
 from holdfast.cli.failure import failure_of
 from holdfast.model.errors import Exit
 from holdfast.model.events import Reporter
-from holdfast.model.ids import short
+from holdfast.model.ids import new_id, short
 from holdfast.system import clock
 from holdfast.usecases.backup import BackupRequest, BackupResult, backup
 from holdfast.wiring.build import App
@@ -25,6 +25,7 @@ class BackupWishes:
     pin: bool = False
     trigger: str = "manual"
     only: tuple[str, ...] = ()
+    run: str = field(default_factory=new_id)
 
 
 def take(app: App, wishes: BackupWishes, report: Reporter) -> BackupResult:
@@ -39,6 +40,7 @@ def take(app: App, wishes: BackupWishes, report: Reporter) -> BackupResult:
         created_by=clock.user(),
         width=app.width,
         report=report,
+        run=wishes.run,
         config=app.configuration.text,
         environments=app.environments,
     )

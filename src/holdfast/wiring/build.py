@@ -43,7 +43,8 @@ def _start(work: Callable[[], Repository]) -> Future[Repository]:
 class App:
     """What a face works with. ``ask`` is called for a passphrase that is given nowhere; None means nobody answers.
 
-    ``warn`` hears what is wrong with the repository when it is opened.
+    ``warn`` hears what is wrong with the repository when it is opened; ``on_open`` is told of the open repository
+    before anybody works with it, and may refuse by raising.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class App:
         self._repository: Repository | None = None
         self._opening: Future[Repository] | None = None
         self._sources: dict[str, Source] = {}
+        self.on_open: Callable[[Repository], None] = lambda _repository: None
 
     @property
     def settings(self) -> Settings:
@@ -158,16 +160,27 @@ class App:
             opening, self._opening = self._opening, None
             assert opening is not None  # noqa: S101 - begin_opening has just made it
             try:
-                self._repository = opening.result()
+                repository = opening.result()
             except Damaged:
                 is_there(self.storage)  # a log that is gone is no init that was cut off
                 raise
-            for damage in self._repository.log.damages:
+            for damage in repository.log.damages:
                 self._warn(
                     f"the repository's log is damaged: {damage.what} ({damage.where}). It can be read, not written;"
                     " snapshots may be missing or back that were forgotten: holdfast check"
                 )
+            self._admit(repository)
         return self._repository
+
+    def _admit(self, repository: Repository) -> None:
+        """Let work begin, unless ``on_open`` refuses: then it is as if it had never been opened."""
+        try:
+            self.on_open(repository)
+        except BaseException:
+            self._storage = None
+            repository.close()
+            raise
+        self._repository = repository
 
     def _asked_passphrase(self) -> Secret:
         if self.configuration.around.passphrase_from_environment() is None:

@@ -91,7 +91,8 @@ def backup(face: Face, name: str, key: str, label: str | None, pin: bool, limit_
         app.hasten()
         subject = replace(entity_words.subject_of(app, name, key, limit_rows), report=report)
         order = saving.EntityBackupOrder(
-            subject=subject, name=label, pin=pin, created_by=clock.user(), config=app.configuration.text
+            subject=subject, name=label, pin=pin, created_by=clock.user(), config=app.configuration.text,
+            run=face.run_id,
         )
         result = saving.entity_backup(app.repository, order)
     face.document(entity_words.backup_document(result))
@@ -163,7 +164,9 @@ def restore(
             create_parents=create_parents,
             drop_columns=drop_columns,
         )
-        order = restoring.EntityRestoreOrder(subject=subject, from_=from_, wishes=wishes, created_by=clock.user())
+        order = restoring.EntityRestoreOrder(
+            subject=subject, from_=from_, wishes=wishes, created_by=clock.user(), run=face.run_id
+        )
         if not face.dry_run and not face.yes:
             with shown(face):
                 plan = restoring.entity_restore(app.repository, replace(order, dry_run=True))

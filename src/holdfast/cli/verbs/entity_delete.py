@@ -42,7 +42,8 @@ def delete(face: Face, name: str, key: str, at: str | None, force: bool, limit_r
         app.hasten()
         subject = entity_words.subject_of(app, name, key, limit_rows)
         order = deleting.EntityDeleteOrder(
-            subject=subject, force=force, dry_run=face.dry_run, created_by=clock.user(), config=app.configuration.text
+            subject=subject, force=force, dry_run=face.dry_run, created_by=clock.user(), config=app.configuration.text,
+            run=face.run_id,
         )
         if not face.dry_run and not face.yes:
             with shown(face):

@@ -82,7 +82,8 @@ def ship(face: Face, sources: Sequence[str]) -> None:
         if not sources:
             chosen = {name: source for name, source in chosen.items() if isinstance(source, Guarding)}
         done = guards.ship(
-            app.repository, guards.ShipOrder(sources=chosen, created_by=clock.user(), report=report)
+            app.repository,
+            guards.ShipOrder(sources=chosen, created_by=clock.user(), report=report, run=face.run_id),
         )
     face.document(
         {"run": done.run, "rows": done.rows, "snapshots": [shapes.snapshot_document(info) for info in done.snapshots]}

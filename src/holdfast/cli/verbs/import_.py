@@ -63,7 +63,7 @@ def imported(
             only=only,
             again=again,
             dry_run=face.dry_run,
-            created_by=clock.user(),
+            created_by=clock.user(), run=face.run_id,
             report=report,
         )
         result = import_(app.repository, order)

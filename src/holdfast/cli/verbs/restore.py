@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -74,7 +75,7 @@ def restore(face: Face, snapshot: str, only: Sequence[str], keys: Sequence[str],
     if wishes.to and split_password(wishes.to)[1]:
         face.note("the password in --to shows in the process list; better: PGPASSWORD or ~/.pgpass", "yellow")
     with opened(face) as app:
-        order = recovery.order_of(app, wishes)
+        order = replace(recovery.order_of(app, wishes), run=face.run_id)
         recovery.tell_gaps(face, order)
         if wishes.in_place and not face.dry_run and not face.yes:
             with shown(face) as report:

@@ -69,7 +69,7 @@ def restore(face: Face, id_: str, only: Sequence[str], overwrite: bool, drop_col
         order = restoring.TrashRestoreOrder(
             discarded=chosen, source=app.source(chosen.source), entities=lambda: dict(app.settings.entities),
             only=tuple(only), overwrite=overwrite, drop_columns=drop_columns, dry_run=face.dry_run,
-            created_by=clock.user(),
+            created_by=clock.user(), run=face.run_id,
         )  # fmt: skip
         if not face.dry_run:
             ask.confirm(face, f"bring {_what(chosen)} back into {order.source.url}?")

@@ -33,18 +33,19 @@ def undo(face: Face, run: str, force: bool) -> int:
     with opened(face) as app:
         if not face.dry_run and not face.yes:
             with shown(face) as report:
-                plan = _undo(app, run, report, dry_run=True, force=force)
+                plan = _undo(face, app, run, report, force=force)
             recovery.tell_plan(face, plan)
             recovery.refuse_plan(plan)
             ask.confirm(face, f"change {plan.target}?")
         with shown(face) as report:
-            result = _undo(app, run, report, dry_run=face.dry_run, force=force)
+            result = _undo(face, app, run, report, force=force, dry_run=face.dry_run)
     return recovery.tell(face, result)
 
 
-def _undo(app: App, run: str, report: Reporter, *, dry_run: bool, force: bool) -> RestoreResult:
+def _undo(face: Face, app: App, run: str, report: Reporter, *, force: bool, dry_run: bool = True) -> RestoreResult:
     order = UndoOrder(
         run=run,
+        new_run=face.run_id,
         source=lambda info: _source(app, info),
         dry_run=dry_run,
         force=force,

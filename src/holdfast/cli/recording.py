@@ -1,0 +1,211 @@
+"""One call of a verb on the record: a run in the journal, its deed in the audit trail, from beginning to end.
+
+A journal that fails is a warning. So is an audit trail that cannot be written, unless the configuration demands it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from holdfast.cli.face import Face
+from holdfast.cli.failure import failure_of
+from holdfast.cli.recorded import Recorded, deed_of, told
+from holdfast.journal.forgiving import Forgiving
+from holdfast.model.audit import Act
+from holdfast.model.errors import Exit, HoldfastError, UsageError
+from holdfast.model.events import Reporter
+from holdfast.model.run import Run, RunError, RunStatus
+from holdfast.repository.repository import Repository
+from holdfast.service.recording import Outcome, Recorder
+from holdfast.system import clock
+from holdfast.usecases.audit import note
+from holdfast.usecases.noting import Ending, noted
+from holdfast.wiring.build import App
+from holdfast.wiring.journals import open_forgiving, tidy_daily
+from holdfast.wiring.load import Configuration
+
+_ENDINGS: Mapping[int, RunStatus] = {
+    Exit.OK: RunStatus.SUCCEEDED, Exit.INCOMPLETE: RunStatus.INCOMPLETE, Exit.PROBLEMS_FOUND: RunStatus.INCOMPLETE,
+    Exit.SOFT_SKIP: RunStatus.SKIPPED,
+}  # fmt: skip
+_COUNTS = ("rows", "bytes_read", "freed", "repaired")
+
+
+class Record:
+    """What becomes of one call. The objects it works with are closed when its end has been noted."""
+
+    def __init__(self, face: Face, recorded: Recorded, options: Mapping[str, Any]) -> None:
+        self._face, self._recorded, self._options = face, recorded, options
+        self._deed = deed_of(recorded, options, dry_run=face.dry_run)
+        self._look = recorded.look or face.dry_run
+        self._exit = contextlib.ExitStack()
+        self._ending: Ending | None = None
+        self._journal: Forgiving | None = None
+        self._recorder: Recorder | None = None
+        self.status: int = 0
+
+    def attach(self, app: App) -> None:
+        """``app`` is what the call works with."""
+        self._exit.callback(app.close)
+        if self._recorded.kind and not self._face.dry_run and self._recorder is None:
+            self._journal, self._recorder = begun(self._face, app.configuration, self._run())
+            self._exit.callback(self._close_journal)
+        if self._deed:
+            app.on_open = lambda repository: self._note(app, repository)
+            if self._recorded.opens and not self._face.dry_run:
+                self._open(app)
+
+    def hearing(self, report: Reporter) -> Reporter:
+        """``report``, and the run hears of it too."""
+        if self._recorder is None:
+            return report
+        return both(report, self._recorder.report)
+
+    def end(self, error: BaseException | None) -> None:
+        """It is over."""
+        document = self._face.told if isinstance(self._face.told, dict) else {}
+        if self._ending is not None:
+            if self.status == Exit.FAILED:
+                self._ending.outcome = "failed"
+            self._ending.more.update(_counted(document))
+        if isinstance(error, UsageError | SystemExit) and self._ending is not None:
+            self._ending.outcome = "refused"
+        try:
+            if self._recorder is not None:
+                self._recorder.end(outcome_of(self._face, self.status, error, document))
+        finally:
+            self._exit.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+
+    def _run(self) -> Run:
+        source = self._options.get(self._recorded.source) if self._recorded.source else None
+        return Run(
+            id=self._face.run_id, kind=self._recorded.kind, status=RunStatus.QUEUED, created_at=clock.stamp(),
+            sources=[source] if isinstance(source, str) and source else [], who=clock.user(),
+        )  # fmt: skip
+
+    def _open(self, app: App) -> None:
+        """For verbs that work with a source alone: what they do is noted all the same."""
+        try:
+            app.repository  # noqa: B018 - opening it notes the deed
+        except HoldfastError as error:
+            if app.settings.audit.required:
+                raise
+            self._face.alarm(f"this is not in the audit trail: {error.what}")
+
+    def _note(self, app: App, repository: Repository) -> None:
+        if self._ending is not None:
+            return
+        act, required = self._act(app, repository), app.settings.audit.required
+        if self._look:
+            if warning := note(repository, act, required=required).warning:
+                self._face.alarm(warning)
+            self._ending = Ending()
+        else:
+            way = noted(repository, act, required=required, warn=self._face.alarm)
+            self._ending = self._exit.enter_context(way)
+        if self._recorder is not None and act.source and not self._recorder.run.sources:
+            self._recorder.run.sources = [act.source]
+
+    def _act(self, app: App, repository: Repository) -> Act:
+        recorded, options = self._recorded, self._options
+        subject = options.get(recorded.subject, "") if recorded.subject else ""
+        subject = " ".join(map(str, subject)) if isinstance(subject, tuple | list) else str(subject or "")
+        entity = app.settings.entities.get(str(options.get("name") or ""))
+        source = str(options.get(recorded.source) or "") if recorded.source else entity.source if entity else ""
+        if found := _meant(repository, subject):
+            subject, source = found
+        return Act(
+            at=clock.stamp(), deed=self._deed, who=clock.user(), via="cli",
+            what=self._face.redactor.clean(told(recorded, options)), source=source,
+            subject=self._face.redactor.clean(subject),
+            more={} if self._look else {"run": self._face.run_id},
+        )  # fmt: skip
+
+    def _close_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+
+@contextlib.contextmanager
+def recording(face: Face, recorded: Recorded, options: Mapping[str, Any]) -> Iterator[Record]:
+    """Keep a record of what happens within."""
+    record = face.record = Record(face, recorded, options)
+    try:
+        yield record
+    except BaseException as error:
+        face.record = None
+        record.end(error)
+        raise
+    face.record = None
+    record.end(None)
+
+
+def begun(face: Face, configuration: Configuration, run: Run) -> tuple[Forgiving, Recorder]:
+    """A run that begins now, in the journal of the configuration."""
+    journal = open_forgiving(configuration, face.warning)
+    recorder = Recorder(run, journal, lambda _run: None, face.redactor)
+    recorder.begin()
+    tidy_daily(configuration, journal)
+    return journal, recorder
+
+
+def both(first: Reporter, second: Reporter) -> Reporter:
+    """A reporter that tells two."""
+
+    def report(event: Any) -> None:
+        first(event)
+        second(event)
+
+    return report
+
+
+def run_error(face: Face, error: BaseException) -> RunError:
+    """An error as a run keeps it, without secrets."""
+    return msgspec.convert(face.without_secrets(failure_of(error).document())["error"], RunError)
+
+
+def outcome_of(face: Face, status: int, error: BaseException | None, document: Mapping[str, Any]) -> Outcome:
+    """How a run ended that ended with ``status`` or ``error``."""
+    numbers = {"snapshots": _snapshots(document)} if _snapshots(document) else {}
+    if error is None:
+        ended = _ENDINGS.get(status, RunStatus.FAILED)
+        fault = RunError(code="failed", what=f"it ended with status {status}, see what it said")
+        return Outcome(
+            status=ended, numbers=numbers, result=_counted(document),
+            error=fault if ended is RunStatus.FAILED else None,
+        )  # fmt: skip
+    if isinstance(error, UsageError):  # nothing was tried
+        return Outcome(status=RunStatus.SKIPPED, error=run_error(face, error))
+    failure = failure_of(error)
+    interrupted = failure.status == Exit.INTERRUPTED
+    return Outcome(status=RunStatus.INTERRUPTED if interrupted else RunStatus.FAILED, error=run_error(face, error))
+
+
+def _counted(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be kept of a result: counts, never rows."""
+    found = {name: document[name] for name in _COUNTS if isinstance(document.get(name), int)}
+    if isinstance(counts := document.get("counts"), dict):
+        found["counts"] = {name: number for name, number in counts.items() if isinstance(number, int)}
+    return found
+
+
+def _snapshots(document: Mapping[str, Any]) -> list[str]:
+    made = document.get("snapshots")
+    if isinstance(made, list):
+        return [each["id"] for each in made if isinstance(each, dict) and isinstance(each.get("id"), str)]
+    return []
+
+
+def _meant(repository: Repository, name: str) -> tuple[str, str] | None:
+    """Id and source of the one snapshot that ``name`` stands for; None when it stands for none."""
+    from holdfast.planning import names
+
+    entries = repository.snapshots(forgotten=True)
+    with contextlib.suppress(HoldfastError):
+        info = names.one(name, [entry.info for entry in entries])
+        return info.id, info.source
+    return None

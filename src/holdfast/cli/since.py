@@ -1,0 +1,24 @@
+"""Instants as people type them into ``--since`` and ``--until``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from holdfast.model.errors import UsageError
+from holdfast.system import clock
+from holdfast.wiring.units import parse_duration
+
+
+def instant_of(text: str | None, option: str = "--since") -> str | None:
+    """``2026-11-20``, ``2026-11-20T04:00+01:00`` (UTC unless it says otherwise), or ``36h``: so long ago."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        return clock.stamp(found if found.tzinfo else found.replace(tzinfo=UTC))
+    except ValueError:
+        pass
+    try:
+        return clock.stamp(clock.now() - parse_duration(text.removesuffix(" ago")))
+    except UsageError as error:
+        raise UsageError(f"{option} {text} is no time", hint="2026-11-20, 2026-11-20T04:00+01:00, or 36h") from error
