@@ -22,6 +22,7 @@ from holdfast.service.orders import BackupWish
 from holdfast.service.plans import Plans
 from holdfast.service.service import Service
 from holdfast.storage.registry import open_storage
+from holdfast.usecases import guard
 from holdfast.web.app import create_app
 from holdfast.web.security.identity import Identity
 from holdfast.wiring.load import from_text
@@ -42,17 +43,17 @@ timezone = "Europe/Vienna"
 url = "sqlite:{folder}/tickets.db"
 tier = "important"
 keep = {{ daily = 30, weekly = 12, monthly = 12 }}
-schedules = [{{ name = "every four hours", cron = "20 */4 * * *" }}]
+schedules = [{{ name = "every two hours", cron = "20 */2 * * *" }}]
 
 [sources.media]
 url = "files:{folder}/media"
 tier = "supporting"
-schedules = [{{ name = "nightly", cron = "20 3 * * *" }}]
+schedules = [{{ name = "twice a day", cron = "20 3,15 * * *" }}]
 
 [sources.accounts]
 url = "sqlite:{folder}/accounts.db"
 tier = "critical"
-schedules = [{{ name = "hourly", every = "1h" }}]
+schedules = [{{ name = "half-hourly", every = "30m" }}]
 
 [entities.event]
 source = "tickets"
@@ -94,6 +95,11 @@ class Scene:
         assert found is not None
         assert found.status.over
         return found
+
+    def put_under_guard(self) -> None:
+        with self.service.reading() as app:
+            declared = app.settings.entities["event"]
+            guard.install(app.source(declared.source), "event", declared)
 
     def lose_an_event(self) -> None:
         self.execute("delete from events where id = ?", LOST)
@@ -159,25 +165,31 @@ def live_a_month(scene: Scene, days: int = 31) -> None:
         with time_machine.travel(moment, tick=True):
             _one_day(scene, back, days)
     _fail(scene, "accounts", today - timedelta(hours=1, minutes=2))
+    scene.put_under_guard()
     scene.lose_an_event()
 
 
 def _one_day(scene: Scene, back: int, days: int) -> None:
-    grown = 3000 + (days - back) * 40
-    scene.execute("insert into attendees values (?, ?, ?, 1, '2026-11-01')", grown, 1 + back, f"late{back}@example.org")
-    scene.execute("update events set capacity = capacity + 5 where id = ?", LOST)
-    if back == 9:
+    first = 3000 + (days - back) * 100
+    with contextlib.closing(sqlite3.connect(scene.database)) as connection, connection:
+        connection.executemany(
+            "insert into attendees values (?, ?, ?, ?, ?)", [_attendee(first + number) for number in range(100)]
+        )
+    if back % 9 == 4:
+        scene.execute("update events set capacity = capacity + 25 where id = ?", LOST)
+    if back == 2:
         scene.execute("update events set name = 'Spring Fair, moved indoors', status = 'sold out' where id = ?", LOST)
     if back not in (17, 18):  # nobody was there to run it
         if back == 12:
             _fail(scene, "tickets", datetime.now(UTC))
         else:
-            scene.back_up("tickets", trigger="schedule", who="scheduler", schedule="tickets/every four hours")
-    if back % 2 == 0:
+            scene.back_up("tickets", trigger="schedule", who="scheduler", schedule="tickets/every two hours")
+    if back % 3:
         (scene.folder / "media" / f"poster-{100 + back}.svg").write_text("y" * 9000 * (back + 1))
-        scene.back_up("media", trigger="schedule", who="scheduler", schedule="media/nightly")
+    if back != 6:
+        scene.back_up("media", trigger="schedule", who="scheduler", schedule="media/twice a day")
     if 2 < back < 9:
-        scene.back_up("accounts", trigger="schedule", who="scheduler", schedule="accounts/hourly")
+        scene.back_up("accounts", trigger="schedule", who="scheduler", schedule="accounts/half-hourly")
 
 
 def _fail(scene: Scene, source: str, moment: datetime) -> None:

@@ -46,6 +46,7 @@ def source(request: Request, name: str, who: Annotated[Identity, Depends(require
     runs = service.journal.runs(RunQuery(sources=(name,), limit=_RUNS)).runs
     return page(
         request, "source.html", who=who, each=found, trend=trend_of(snapshots), runs=runs, as_of=report.as_of,
+        words=[each.words for each in service.schedules() if each.schedule.source == name],
     )  # fmt: skip
 
 

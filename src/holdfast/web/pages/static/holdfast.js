@@ -7,6 +7,7 @@
   function listen() {
     if (stream || document.hidden || !document.querySelector("[hx-trigger*='news']")) return;
     stream = new EventSource("/live");
+    stream.addEventListener("open", function () { tell("news"); }); // what happened before anybody listened
     stream.addEventListener("news", function () { tell("news"); });
     stream.addEventListener("progress", function () { tell("progress"); });
   }

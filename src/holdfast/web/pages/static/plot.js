@@ -22,7 +22,7 @@
     var plot = new uPlot({
       width: place.clientWidth, height: 200, tzDate: function (at) { return uPlot.tzDate(new Date(at * 1e3), "UTC"); },
       cursor: { y: false }, scales: { y: { range: function (_plot, _low, top) { return [0, top * 1.1 || 1]; } } },
-      axes: [axis(), axis({ size: 76, values: function (_plot, found) { return found.map(size); } })],
+      axes: [axis({ values: "{D} {MMM}" }), axis({ size: 76, values: function (_plot, found) { return found.map(size); } })],
       series: [{ label: "UTC" }].concat(series)
     }, [data.at].concat(data.values), place);
     new ResizeObserver(function () { plot.setSize({ width: place.clientWidth, height: 200 }); }).observe(place);
