@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from holdfast.model.errors import Interrupted
+from holdfast.journal.base import Journal
+from holdfast.model.errors import HoldfastError, Interrupted
 from holdfast.model.events import Reporter
-from holdfast.model.ids import new_id
+from holdfast.model.ids import new_id, short
 from holdfast.model.run import Run, RunStatus
 from holdfast.model.snapshot import Notes
 from holdfast.service.recording import Outcome, error_of
 from holdfast.service.work import BACKUP, Order
 from holdfast.usecases.backup import BackupRequest, BackupResult, backup
 from holdfast.wiring.build import App
+from holdfast.wiring.reporting import protect_clean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +35,8 @@ class BackupWish:
     more: Notes | None = None
 
 
-def backup_order(wish: BackupWish) -> Order:
-    """The order for it."""
+def backup_order(wish: BackupWish, journal: Journal | None = None) -> Order:
+    """The order for it. What looks suspicious afterwards gets the last clean snapshot before it pinned."""
 
     def work(app: App, report: Reporter, run: Run) -> Outcome:
         app.begin_opening()
@@ -43,13 +45,24 @@ def backup_order(wish: BackupWish) -> Order:
             created_by=wish.who, run=run.id, width=app.width, report=report, config=app.configuration.text,
             environments=app.environments, more=wish.more,
         )  # fmt: skip
-        return _outcome(app, backup(app.repository, request))
+        result = backup(app.repository, request)
+        run.warnings += _protected(app, journal)
+        return _outcome(app, result)
 
     return Order(
         kind="backup", work=work, key=f"backup:{wish.source}", sources=(wish.source,), trigger=wish.trigger,
         who=wish.who, schedule=wish.schedule, due_at=wish.due_at, attempt=wish.attempt, retry_of=wish.retry_of,
         run=wish.run, lane=BACKUP,
     )  # fmt: skip
+
+
+def _protected(app: App, journal: Journal | None) -> list[str]:
+    """What was pinned. A backup is no worse for not knowing whether it is suspicious."""
+    try:
+        pinned = protect_clean(app, journal)
+        return [f"pinned snapshot {short(each)}: what came after it looks suspicious" for each in pinned]
+    except HoldfastError as error:
+        return [f"whether this backup is suspicious is not known: {error.what}"]
 
 
 def _outcome(app: App, result: BackupResult) -> Outcome:

@@ -30,7 +30,7 @@ class Service:
         self.journal = open_journal(configuration)
         self.live = Live()
         self.work = Work(configuration, self.journal, self.live, width=configuration.settings.running.concurrency)
-        self.agenda = Agenda(self.journal, jobs_of(configuration.settings))
+        self.agenda = Agenda(self.journal, jobs_of(configuration.settings, self.journal))
         self._rounds: list[Callable[[datetime], None]] = []
         self.scheduler = Scheduler(self._means())
         self.work.on_over.append(self._over)
@@ -51,7 +51,7 @@ class Service:
         if wish.source not in self.settings.sources:
             with contextlib.closing(App(self.configuration, ask=lambda _url: None)) as app:
                 app.sources((wish.source,))
-        return self.start(backup_order(wish))
+        return self.start(backup_order(wish, self.journal))
 
     def interrupt(self, run: str) -> bool:
         """Ask a run to stop as soon as it can do so cleanly; False when it does not run here."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from holdfast.journal.base import Journal
 from holdfast.model.errors import Interrupted
 from holdfast.model.events import Reporter, Warned
 from holdfast.model.run import Run, RunError, RunStatus
@@ -17,11 +18,13 @@ from holdfast.service.work import BACKUP, Order
 from holdfast.sources.guarding import Guarding
 from holdfast.system import clock
 from holdfast.usecases import retention
+from holdfast.usecases.anomaly import prune_hold
 from holdfast.usecases.check import CheckRequest, check
 from holdfast.usecases.guard import ShipOrder, ship
 from holdfast.usecases.prune import PruneRequest, prune
 from holdfast.wiring.build import App
 from holdfast.wiring.policies import policies
+from holdfast.wiring.reporting import system_report
 from holdfast.wiring.retaining import retention_request
 from holdfast.wiring.settings import Settings
 
@@ -33,18 +36,18 @@ _SHIP_EVERY = timedelta(hours=1)
 Do = Callable[[App, Reporter, Run], Outcome]
 
 
-def jobs_of(settings: Settings) -> list[Job]:
+def jobs_of(settings: Settings, journal: Journal) -> list[Job]:
     """Every schedule of the sources, then the care of the repository and of what guards keep."""
     retries = settings.running.retries
     backups = [
-        Job(schedule=schedule, order=_backup(retries))
+        Job(schedule=schedule, order=_backup(retries, journal))
         for policy in policies(settings).values()
         for schedule in policy.schedules
     ]
-    return [*backups, *_care(settings, retries)]
+    return [*backups, *_care(settings, retries, journal)]
 
 
-def _backup(retries: int) -> Callable[[Slot], Order]:
+def _backup(retries: int, journal: Journal) -> Callable[[Slot], Order]:
     def order(slot: Slot) -> Order:
         schedule = slot.schedule
         wish = BackupWish(
@@ -53,16 +56,16 @@ def _backup(retries: int) -> Callable[[Slot], Order]:
             retry_of=slot.retry_of, run=slot.run,
             more={APPOINTMENT: {"schedule": schedule.key, "due": clock.stamp(slot.due)}},
         )  # fmt: skip
-        plain = backup_order(wish)
+        plain = backup_order(wish, journal)
         return _of_slot(slot, plain.kind, plain.key, claimed(slot, plain.work, retries))
 
     return order
 
 
-def _care(settings: Settings, retries: int) -> Iterator[Job]:
+def _care(settings: Settings, retries: int, journal: Journal) -> Iterator[Job]:
     """``check`` and ``prune`` of the repository; ``ship`` of each source with entities, which may be under guard."""
     running = settings.running
-    for kind, every, do in (("check", running.check_every, _check), ("prune", running.prune_every, _prune)):
+    for kind, every, do in (("check", running.check_every, _check), ("prune", running.prune_every, _prune(journal))):
         if every:
             yield Job(schedule=Schedule(source="", name=kind, every=every), order=_plain(kind, do, retries))
     for source in dict.fromkeys(each.source for each in settings.entities.values()):
@@ -137,10 +140,18 @@ def wants_retention(settings: Settings, run: Run) -> bool:
     return all(name in known and bool(known[name].keep) for name in run.sources)
 
 
-def _prune(app: App, report: Reporter, _run: Run) -> Outcome:
-    done = prune(app.repository, PruneRequest(grace=app.settings.running.undelete, report=report))
-    swept = Claims(app.repository.vault).sweep()
-    return Outcome(result={"freed": done.freed, "warnings": done.warnings, "claims_swept": swept})
+def _prune(journal: Journal) -> Do:
+    """Nothing is freed while a snapshot looks suspicious: what is forgotten may be the last that was right."""
+
+    def work(app: App, report: Reporter, run: Run) -> Outcome:
+        if held := prune_hold(system_report(app, journal)):
+            run.warnings.append(f"nothing is freed while something looks suspicious: {held}")
+            return Outcome(status=RunStatus.SKIPPED, result={"held": held})
+        done = prune(app.repository, PruneRequest(grace=app.settings.running.undelete, report=report))
+        swept = Claims(app.repository.vault).sweep()
+        return Outcome(result={"freed": done.freed, "warnings": done.warnings, "claims_swept": swept})
+
+    return work
 
 
 def _check(app: App, report: Reporter, _run: Run) -> Outcome:
