@@ -17,6 +17,7 @@ from holdfast.repository.repository import Places, Repository
 from holdfast.sources.base import Source
 from holdfast.storage.base import Storage
 from holdfast.storage.registry import open_storage
+from holdfast.storage.throttle import throttled
 from holdfast.usecases.setup import is_there
 from holdfast.wiring import kinds, places
 from holdfast.wiring.load import Configuration
@@ -84,7 +85,9 @@ class App:
         password = None
         if repository.password:
             password = self.configuration.around.resolve(repository.password, self.configuration.base).reveal()
-        return open_storage(repository.url, credentials=self.configuration.around.environ, password=password)
+        storage = open_storage(repository.url, credentials=self.configuration.around.environ, password=password)
+        rate = self.settings.running.bandwidth
+        return throttled(storage, rate) if rate else storage
 
     def passphrase(self) -> Secret:
         """From the environment, else the reference in the file, else the person. UsageError when nobody knows it."""
