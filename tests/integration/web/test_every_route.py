@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from tests.integration.web.security_world import CRON, Guarded, app_of, asked_of, guarded, routes
 
 from holdfast.journal.base import RunQuery
+from holdfast.web.security.identity import DANGER
 from holdfast.web.security.wall import HEADERS
 from holdfast.wiring.sections import SCOPES
 
@@ -218,3 +219,54 @@ def test_every_answer_has_its_headers(world: Guarded, every: list[tuple[str, str
                 if "access-control-allow-origin" in response.headers:
                     wrong.append(f"{method} {path}: tells too much")
     assert not wrong
+
+
+def test_no_form_of_another_site_is_taken(world: Guarded, every: list[tuple[str, str, APIRoute]]) -> None:
+    """An admin's cookie alone changes nothing: not without what our forms carry, nor from another origin."""
+    session = world.gate.sessions.open("somebody", "", "")
+    cookie, right = {"cookie": f"holdfast={session.secret}"}, {"x-csrf-token": session.csrf}
+    other = world.gate.sessions.open("somebody", "", "")
+    comers = [
+        cookie,
+        {**cookie, "x-csrf-token": other.csrf},
+        {**cookie, **right, "origin": "http://evil.example"},
+        {**cookie, **right, "origin": "null"},
+        {**cookie, **right, "sec-fetch-site": "cross-site"},
+        {**cookie, **right, "sec-fetch-site": "same-site"},
+        {**cookie, **right, "host": "evil.example"},
+    ]
+    before, wrong = world.state(), []
+    with world.client() as client:
+        for method, path, route in every:
+            if method in ("GET", "HEAD") or (method, route.path) in OPEN:
+                continue
+            for number, comer in enumerate(comers):
+                if (response := asked(client, method, path, **comer)).status_code not in (403, 421):
+                    wrong.append(f"{method} {route.path} comer {number}: {response.status_code}")
+    assert not wrong
+    assert world.state() == before
+    assert world.gate.sessions.of(session.secret, acting=True) is not None
+
+
+def test_danger_asks_for_the_password_again(world: Guarded, every: list[tuple[str, str, APIRoute]]) -> None:
+    """Restoring in place, deleting, keys and tokens: not from a session that was opened more than 5 minutes ago."""
+    session = world.gate.sessions.open("somebody", "", "")
+    old = "update sessions set confirmed_at = '2026-01-01T00:00:00.000Z' where id = ?"
+    world.gate.register.change(old, session.session.id)
+    before, wrong, seen = world.state(), [], 0
+    with world.client(session) as client:
+        for method, path, route in every:
+            needed = {each.scope for each in asked_of(route.dependant) if hasattr(each, "scope")}
+            if method == "GET" or not needed & DANGER:
+                continue
+            seen += 1
+            response = asked(client, method, path)
+            if path.startswith("/api"):
+                right = response.status_code == 403 and response.json()["code"] == "reauthenticate"
+            else:
+                right = response.status_code == 303 and response.headers["location"].startswith("/confirm")
+            if not right:
+                wrong.append(f"{method} {route.path}: {response.status_code}")
+    assert not wrong
+    assert seen > 10
+    assert world.state() == before

@@ -20,7 +20,7 @@ from holdfast.web.security.sessions import Session
 router = APIRouter(prefix="/api", tags=["people"])
 
 Password = Annotated[str, Field(max_length=1024)]
-Sources = Annotated[tuple[Name, ...], Field(max_length=500)]
+Sources = Annotated[list[Name], Field(max_length=500)]
 
 
 class PersonDocument(Document):
@@ -65,7 +65,7 @@ class NewPerson(Body):
     name: Name
     password: Password
     role: Name
-    sources: Sources = ()
+    sources: Sources = Field(default_factory=list)
 
 
 class ChangeBody(Body):

@@ -56,7 +56,7 @@ class TokenBody(Body):
 
     name: Name
     scopes: Annotated[list[Name], Field(min_length=1, max_length=20)]
-    sources: Annotated[tuple[Name, ...], Field(max_length=500)] = ()
+    sources: Annotated[list[Name], Field(default_factory=list, max_length=500)]
     days: Days = 90
 
 

@@ -51,8 +51,11 @@ class _Answer:
     send: Send
     extra: dict[str, str] = field(default_factory=dict)
     begun: bool = False
+    too_large: bool = False
 
     async def __call__(self, message: Message) -> None:
+        if self.too_large and not self.begun:
+            return  # whoever reads a body makes something else of its abrupt end
         if message["type"] == "http.response.start":
             self.begun = True
             headers = MutableHeaders(scope=message)
@@ -78,14 +81,13 @@ class Wall:
         if (refused := self._refusal(scope, headers)) is not None:
             await _tell(answer, refused)
             return
-        await self._pass(scope, _limited(receive, self._limit), answer)
+        await self._pass(scope, receive, answer)
 
     async def _pass(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
-            await self._app(scope, receive, answer)
+            await self._app(scope, _limited(receive, self._limit, answer), answer)
         except _TooLarge:
-            if not answer.begun:
-                await _tell(answer, _too_large(self._limit))
+            pass
         except Exception as error:  # noqa: BLE001 - the outermost place of a request
             told = self._redactor.clean(f"{type(error).__name__}: {error}")
             _log.error("%s %s failed unexpectedly: %s", scope["method"], self._redactor.clean(scope["path"]), told)
@@ -93,6 +95,10 @@ class Wall:
                 await _tell(
                     answer, _Refused(500, "defect", "something went wrong that should not", type(error).__name__)
                 )
+
+        if answer.too_large and not answer.begun:
+            answer.too_large = False
+            await _tell(answer, _too_large(self._limit))
 
     def _refusal(self, scope: Scope, headers: Headers) -> _Refused | None:
         host = headers.get("host", "")
@@ -110,7 +116,7 @@ class Wall:
         return None
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
+def _limited(receive: Receive, limit: int, answer: _Answer) -> Receive:
     left = limit
 
     async def counted() -> Message:
@@ -118,6 +124,7 @@ def _limited(receive: Receive, limit: int) -> Receive:
         message = await receive()
         left -= len(message.get("body", b""))
         if left < 0:
+            answer.too_large = True
             raise _TooLarge
         return message
 
