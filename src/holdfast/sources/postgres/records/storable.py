@@ -78,7 +78,7 @@ class Storable:
         fields = dict(zip(names, columns, strict=True))
         if not all(_keeps(rule, fields[rule.name]) for rule in self._rules):
             return None
-        found = []
+        found: list[list[tuple[str, ...]]] = []
         for key in self._keys:
             if not set(key) <= fields.keys():
                 found.append([])
