@@ -6,15 +6,17 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from holdfast.model.errors import StorageError
 from holdfast.model.events import Advanced, PhaseEnded, PhaseStarted, Reporter, Warned, silent
+from holdfast.planning.readiness import REREAD
 from holdfast.repository import rebuild
 from holdfast.repository.check import Examination
 from holdfast.repository.findings import Finding, Found
 from holdfast.repository.index import ChunkIndex
-from holdfast.repository.proofs import CheckProof, keep
+from holdfast.repository.proofs import CheckProof, keep, proofs
 from holdfast.repository.repository import Repository
 from holdfast.repository.vault import Vault
 from holdfast.system import clock
@@ -76,6 +78,19 @@ def check(repository: Repository, request: CheckRequest) -> CheckResult:
     )  # fmt: skip
     _keep(repository, proof, request.report)
     return CheckResult(ok=not found.findings, findings=found.findings, read=read, repaired=repaired)
+
+
+def due_share(repository: Repository, window: timedelta = REREAD) -> float:
+    """What part of the data a regular check should read again, so that L2 never lapses: 1.0 (all of it) or 0.0.
+
+    All is due when the last whole reading without a problem is older than two thirds of ``window``.
+    """
+    now = clock.now()
+    for proof in proofs(repository.vault):
+        age = now - datetime.fromisoformat(proof.at)
+        if proof.share >= 1 and not proof.problems and timedelta(0) <= age < window * 2 / 3:
+            return 0.0
+    return 1.0
 
 
 def _keep(repository: Repository, proof: CheckProof, report: Reporter) -> None:

@@ -8,7 +8,6 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from holdfast.model.errors import HoldfastError
 from holdfast.repository.keyslots import KeySlot
@@ -16,6 +15,7 @@ from holdfast.sources.base import Source
 from holdfast.storage.base import Storage
 from holdfast.storage.probe import probe
 from holdfast.system import files
+from holdfast.usecases.apart import same_server
 from holdfast.usecases.backup import LEAST_ROOM
 from holdfast.usecases.setup import examine
 
@@ -139,22 +139,10 @@ def source(name: str, build: Callable[[], Source]) -> list[Line]:
 
 def apart(repository_url: str, source_urls: dict[str, str]) -> Iterator[Line]:
     """A repository on the server it protects is lost together with it."""
-    here = _server(repository_url)
-    for name, url in source_urls.items():
-        if here and here == _server(url):
-            yield Line(
-                area="repository",
-                level="warn",
-                what=f"the repository is kept on the same server as {name}: losing it loses both",
-                mend="keep another copy elsewhere: a second holdfast.toml with another repository",
-            )
-
-
-def _server(url: str) -> tuple[str, int] | None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgresql", "postgres"):
-        return None
-    try:
-        return (parts.hostname or "localhost", parts.port or 5432)
-    except ValueError:
-        return None
+    for how in same_server(repository_url, source_urls).values():
+        yield Line(
+            area="repository",
+            level="warn",
+            what=f"the repository is kept on {how}: losing it loses both",
+            mend="keep another copy elsewhere: a second holdfast.toml with another repository",
+        )

@@ -15,6 +15,9 @@ from holdfast.storage.base import Storage
 from holdfast.system import clock, files
 
 _FILE = "occupied.json"
+COUNTED_FOR = timedelta(minutes=10)
+"""How long a counting is good enough for whoever may list the store."""
+
 _DAYS_KEPT = 120
 _NO_SETTINGS: Mapping[str, str] = {}
 

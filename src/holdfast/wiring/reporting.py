@@ -16,7 +16,7 @@ from holdfast.planning.standing import Rhythm
 from holdfast.system import clock
 from holdfast.usecases import anomaly, apart, retention
 from holdfast.usecases.last_failure import FailureNotes
-from holdfast.usecases.measuring import Occupied, measure, occupied
+from holdfast.usecases.measuring import COUNTED_FOR, Occupied, measure, occupied, recent
 from holdfast.usecases.report import ReportRequest, report_of
 from holdfast.usecases.standings import LOOKED_BACK
 from holdfast.wiring.build import App
@@ -34,7 +34,11 @@ def system_report(app: App, journal: Journal | None) -> SystemReport:
 
 
 def protect_clean(app: App, journal: Journal | None) -> list[str]:
-    """Pin the last clean snapshot of each source with a suspicious one (usecases.anomaly); ids of those pinned now."""
+    """After a backup: pin the last clean snapshot of each source with a suspicious one; ids of those pinned now.
+
+    What the store holds is counted too, when that is some minutes ago.
+    """
+    recent(app.repository, app.places.cache, COUNTED_FOR, app.configuration.around.environ)
     return anomaly.protect_clean(app.repository, request_of(app, journal), journal)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import click
@@ -35,9 +34,6 @@ holdfast status --json --exit-zero
 holdfast status --accept 4f1c2a90
 """
 
-_COUNTED_FOR = timedelta(minutes=10)
-
-
 @verb("status", examples=_EXAMPLES)
 @click.option("--week", is_flag=True, help="Also the last seven snapshots of each source, and the last seven days.")
 @click.option("--explain", is_flag=True, help="Also the evidence for each level.")
@@ -53,7 +49,7 @@ def status(face: Face, week: bool, explain: bool, sizes: bool, accept: str | Non
         if accept is not None:
             _accept(face, app, journal, accept)
         environ = app.configuration.around.environ
-        measuring.recent(app.repository, app.places.cache, _COUNTED_FOR, environ)
+        measuring.recent(app.repository, app.places.cache, measuring.COUNTED_FOR, environ)
         report = reporting.system_report(app, journal)
         large = sizes_of(app.repository, [each.newest for each in report.sources if each.newest]) if sizes else {}
     face.document(_document(report, large, face.alarms))
