@@ -9,7 +9,7 @@ from dataclasses import replace
 from holdfast.cli import runs
 from holdfast.cli.face import Face
 from holdfast.cli.failure import failure_of
-from holdfast.cli.recording import begun, both, outcome_of, run_error
+from holdfast.cli.journaling import begun, both, outcome_of, run_error
 from holdfast.cli.runs import BackupWishes
 from holdfast.model.events import Reporter
 from holdfast.model.run import Run, RunStatus

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from holdfast.crypto.keys import parse_slot
 from holdfast.model.errors import HoldfastError, NewerFormat, ObjectMissing
 from holdfast.model.ids import short
+from holdfast.repository import audit_check
 from holdfast.repository.check_chunks import References
 from holdfast.repository.check_data import PackReading
 from holdfast.repository.checkpoint import LoggedSnapshot
@@ -37,6 +38,7 @@ class Examination:
         self.living = self.vault.log.state.living()
         self._log()
         self._keys()
+        self.found.findings += audit_check.verify(self.vault).found.findings
         for error in self.vault.index.damaged:
             self.found.add(error.what, error.where, hint=REPAIR_INDEX)
         References(self.vault, self.found).examine(self.living)

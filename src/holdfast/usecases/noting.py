@@ -61,8 +61,11 @@ def noted(
 def without_values(text: str) -> str:
     """SQL or a condition with ``?`` for every value, so that it may be kept: ``name = 'Ada'`` is ``name = ?``.
 
-    Comments are left out; names in double quotes stay, for they are names of tables and columns.
+    Comments are left out; names in double quotes stay, for they are names of tables and columns. Where a backslash
+    could mean two things to two databases, everything from the first quote on is left out.
     """
+    if "\\" in text:
+        text = text.partition("'")[0].partition("$")[0] + " '…'"
     return " ".join(_SPOKEN.sub(lambda found: " " if found[0][:2] in ("--", "/*") else "?", text).split())
 
 

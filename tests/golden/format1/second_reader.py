@@ -120,6 +120,24 @@ class SecondReader:
         """Objects below a folder."""
         return sorted(str(p.relative_to(self.folder)) for p in (self.folder / prefix).rglob("*") if p.is_file())
 
+    # §15 --------------------------------------------------------------------------------------------------
+
+    def acts(self) -> Iterator[dict[str, Any]]:
+        """Every act, oldest first; the chain of entries and the heads in snapshots are verified."""
+        previous, hashes = bytes(32), {}
+        for number, name in enumerate(self.names("audit"), start=1):
+            assert name == f"audit/{number:012d}"
+            payload = self.open_object("audit", name)
+            entry = unpack(payload)
+            assert entry["number"] == number
+            assert entry["previous"] == previous
+            previous = blake3(payload).digest()
+            hashes[number] = previous.hex()
+            yield from entry["acts"]
+        for snapshot in self.snapshots.values():
+            head = (snapshot.info["more"] or {}).get("audit")
+            assert head is None or hashes[head["number"]] == head["hash"]
+
     # §3 ---------------------------------------------------------------------------------------------------
 
     def _unlock(self, secret: str) -> None:
@@ -135,7 +153,7 @@ class SecondReader:
             self.master = master
             self.type_keys = {
                 purpose: hkdf(master, self.repo, f"holdfast/1/object/{purpose}")
-                for purpose in ("log", "index", "checkpoint", "heartbeat")
+                for purpose in ("log", "index", "checkpoint", "heartbeat", "audit")
             }
             try:
                 self.open_object("log", "log/000000000001")
@@ -170,7 +188,7 @@ class SecondReader:
         """The payload of a sealed object."""
         data = self.read(name)
         header, sealed = data[:40], data[40:]
-        types = {"log": 1, "index": 2, "checkpoint": 3, "heartbeat": 4}
+        types = {"log": 1, "index": 2, "checkpoint": 3, "heartbeat": 4, "audit": 6}
         assert header[:8] == b"HFOB" + bytes((1, types[purpose], 0, 0))
         key = hkdf(self.type_keys[purpose], header[8:], "holdfast/1/object")
         inner = AESGCM(key).decrypt(ZERO_NONCE, sealed, header + self.repo + name.encode())
