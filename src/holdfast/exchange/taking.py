@@ -133,7 +133,7 @@ class Taker:
             seen = self._seen.setdefault((name, columns), set())
             if len(seen) >= _MOST_KEYS:
                 continue
-            marks[columns] = set(map(_mark, keys))
+            marks[columns] = set(map(hash, keys))  # as _mark has it for texts
             if len(marks[columns]) < len(keys) or not seen.isdisjoint(marks[columns]):
                 return False
         for columns, new in marks.items():
