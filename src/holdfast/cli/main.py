@@ -41,6 +41,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "serve": ("serve:serve", "Run the scheduler, the HTTP API and the dashboard."),
     "account": ("account:account", "Manage the people who log in to the dashboard."),
     "token": ("token:token", "Manage the tokens of the HTTP API."),
+    "secrets": ("secrets:secrets", "Tell how old secrets are, and make new ones."),
     "alerts": ("alerts:alerts", "Show what is told to people, and try the ways to them."),
     "daemon": ("daemon:daemon", "Run the scheduler alone, without a server."),
     "check": ("check:check", "Verify that the repository holds what it should."),

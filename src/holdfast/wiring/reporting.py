@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from holdfast.journal.base import SCHEDULER_ALIVE, Journal, RunQuery
 from holdfast.model.errors import HoldfastError
@@ -13,8 +14,9 @@ from holdfast.model.policy import SourcePolicy
 from holdfast.model.report import SystemReport
 from holdfast.model.run import Run
 from holdfast.planning.standing import Rhythm
+from holdfast.planning.system_health import SecretAge
 from holdfast.system import clock
-from holdfast.usecases import anomaly, apart, retention
+from holdfast.usecases import anomaly, apart, retention, secret_ages
 from holdfast.usecases.last_failure import FailureNotes
 from holdfast.usecases.measuring import COUNTED_FOR, Occupied, measure, occupied, recent
 from holdfast.usecases.report import ReportRequest, report_of
@@ -22,7 +24,6 @@ from holdfast.usecases.standings import LOOKED_BACK
 from holdfast.wiring.build import App
 from holdfast.wiring.policies import policies
 from holdfast.wiring.retaining import retention_request
-from holdfast.wiring.settings import Settings
 
 _RUNS = 500
 _NOT_SIMPLY_DONE = ("failed", "interrupted", "running")
@@ -66,6 +67,7 @@ def request_of(app: App, journal: Journal | None) -> ReportRequest:
         accepted=told.accepted,
         beside=apart.same_server(settings.repository.url, urls),
         on_disk=apart.same_disk(settings.repository.url, urls),
+        secrets=list(secret_ages_of(app, journal)),
         rotate_after=settings.secrets.rotate_after,
         findings=[*told.findings, *_held(app, now)],
     )
@@ -80,6 +82,27 @@ def _held(app: App, now: datetime) -> list[Finding]:
             Finding(code="retention", severity=Severity.WARNING, source="", what=f"no rules are followed: {error.what}",
                     why=error.why, hint=error.hint or "holdfast forget --policy --dry-run")
         ]  # fmt: skip
+
+
+def secret_ages_of(app: App, journal: Journal | None) -> Iterator[SecretAge]:
+    """Secrets of which is known when they were made."""
+    settings = app.settings
+    references = {"CRON_SECRET": settings.serve.cron_secret, "the password of the repository's server":
+                  settings.repository.password}  # fmt: skip
+    references |= {f"the password of {name}": each.password for name, each in settings.sources.items()}
+    found = {name: secret_file_of(app, reference or "") for name, reference in references.items()}
+    return secret_ages.ages(
+        app.repository.keys(), {name: path for name, path in found.items() if path is not None}, journal
+    )
+
+
+def secret_file_of(app: App, reference: str) -> Path | None:
+    """The file a reference names; None when it names something else."""
+    form, _, rest = reference.partition(":")
+    if form != "file":
+        return None
+    home = app.configuration.around.home
+    return app.configuration.base / (str(home) + rest[1:] if rest.startswith("~/") else rest)
 
 
 @dataclass(slots=True)
@@ -122,8 +145,3 @@ def _each_rhythm(given: Mapping[str, SourcePolicy], now: datetime) -> Iterator[t
 
     for name, policy in given.items():
         yield name, rhythm_of(policy.schedules, now)
-
-
-def has_schedules(settings: Settings) -> bool:
-    """Whether anything is to run by itself."""
-    return any(each.schedules for each in policies(settings).values())
