@@ -42,8 +42,9 @@ def standing_by(face: Face, configuration: Configuration, grace: timedelta) -> I
         service.run_scheduler()
         yield service
     finally:
-        if service.work.busy():
-            face.note(f"stopping: {service.work.busy()} runs go on, for {grace.total_seconds():.0f} s at most")
+        if left := service.work.busy():
+            runs = f"{left} runs go" if left > 1 else "1 run goes"
+            face.note(f"stopping: {runs} on for {grace.total_seconds():.0f} s at most")
         service.close(grace.total_seconds())
 
 
