@@ -26,7 +26,7 @@ from holdfast.wiring.surroundings import Surroundings
 
 PASSPHRASE = "a passphrase for tests"
 HEAD = '[repository]\nurl = "{folder}/repository"\n[sources.shop]\nurl = "sqlite:{folder}/shop.db"\n'
-QUIET = '[running]\ncheck_every = "3650d"\nprune_every = "3650d"\nconcurrency = 2\n'
+QUIET = '[running]\ncheck_every = "0s"\nprune_every = "0s"\nconcurrency = 2\n'
 
 
 def at(text: str) -> datetime:
