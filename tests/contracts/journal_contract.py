@@ -5,7 +5,6 @@ Subclass ``JournalContract`` in a module of your own, give it the ``opener`` fix
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -137,17 +136,6 @@ class JournalContract:
         for number, status in enumerate(RunStatus):
             journal.put(run_of(number, status=status))
         assert [run.status for run in journal.unfinished()] == [RunStatus.QUEUED, RunStatus.RUNNING]
-
-    def test_a_run_was_touched_when_it_or_its_log_was_written(self, journal: Journal) -> None:
-        """None for a run nobody knows."""
-        run = run_of(1, status=RunStatus.RUNNING)
-        journal.put(run)
-        first = journal.touched_at(run.id)
-        threading.Event().wait(0.005)
-        journal.write(run.id, [line(1)])
-        second = journal.touched_at(run.id)
-        assert first is not None and second is not None and run.created_at < first < second
-        assert journal.touched_at("e" * 32) is None
 
     def test_facts_are_kept_replaced_and_dropped(self, journal: Journal) -> None:
         """Found by the beginning of their key, in which no character stands for others."""

@@ -87,10 +87,6 @@ class Journal(Protocol):
         """Runs that are queued or running as far as the journal knows, oldest first."""
         ...
 
-    def touched_at(self, run: str) -> str | None:
-        """When the run, or its log, was last written to; None when there is no such run."""
-        ...
-
     def tidy(self, *, log_before: str, runs_before: str) -> int:
         """Drop lines written, and runs that were over, before these instants; returns how many rows went.
 

@@ -50,10 +50,6 @@ class Forgiving:
         """See Journal."""
         return self._ask(lambda journal: journal.unfinished(), [])
 
-    def touched_at(self, run: str) -> str | None:
-        """See Journal."""
-        return self._ask(lambda journal: journal.touched_at(run), None)
-
     def tidy(self, *, log_before: str, runs_before: str) -> int:
         """See Journal."""
         return self._ask(lambda journal: journal.tidy(log_before=log_before, runs_before=runs_before), 0)

@@ -127,11 +127,6 @@ class TableJournal:
         rows = self._all("select document from runs where status in ('queued', 'running') order by created_at, id")
         return [_run(row) for row in rows]
 
-    def touched_at(self, run: str) -> str | None:
-        """See Journal."""
-        rows = self._all("select updated_at, created_at from runs where id = ?", run)
-        return (rows[0][0] or rows[0][1]) if rows else None
-
     def tidy(self, *, log_before: str, runs_before: str) -> int:
         """See Journal."""
         lines, runs = asking.instant(log_before), asking.instant(runs_before)

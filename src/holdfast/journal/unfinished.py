@@ -13,9 +13,14 @@ from holdfast.journal.base import Journal
 from holdfast.model.run import LogLine, Run, RunError, RunStatus
 from holdfast.system import clock
 
-SILENCE = timedelta(days=1)
-"""After so long without a word, a run of another machine counts as gone; nobody here can look for its process."""
-_KEPT_LINES = 100_000
+SILENCE = timedelta(hours=1)
+"""A run elsewhere tells every minute that it lives; so long after the last time it counts as gone."""
+
+UNTOLD = timedelta(hours=24)
+"""The same for a run that never told."""
+
+_LAST = 1_000_000_000
+"""Number of the line that tells of the interruption: behind all that the run may have written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,22 +32,25 @@ class Processes:
     started: Callable[[int], str | None] = clock.process_started
 
 
-def interrupted(
-    runs: Iterable[tuple[Run, str | None]], now: datetime, here: Processes | None = None
-) -> list[Run]:
-    """Those of the runs, each with when it was last written to, that nobody carries out any more.
+def interrupted(runs: Iterable[Run], now: datetime, here: Processes | None = None) -> list[tuple[Run, str]]:
+    """Those of the runs that nobody carries out any more, each with how one knows.
 
     On this machine the process decides: it is gone, or another has its number. Elsewhere, and for runs that name no
     process, silence does.
     """
     known = here or Processes()
-    return [run for run, touched in runs if not run.status.over and _gone(run, touched, now, known)]
+    return [(run, why) for run in runs if not run.status.over and (why := _gone(run, now, known))]
 
 
-def mark_interrupted(journal: Journal, now: datetime, here: Processes | None = None) -> list[Run]:
-    """End every interrupted run of the journal as such; returns them as they are now."""
-    candidates = [(run, journal.touched_at(run.id)) for run in journal.unfinished()]
-    return [_end(journal, run, now) for run in interrupted(candidates, now, here)]
+def mark_interrupted(
+    journal: Journal, now: datetime, *, knows: Callable[[str], bool] = lambda _run: False
+) -> list[Run]:
+    """End every interrupted run of the journal as such; returns them. ``knows``: whether a run goes on in this process.
+
+    Should one be marked that lives after all, what it says next counts again.
+    """
+    candidates = [run for run in journal.unfinished() if not knows(run.id)]
+    return [_end(journal, run, why, now) for run, why in interrupted(candidates, now)]
 
 
 def of_this_process(run: Run) -> Run:
@@ -52,35 +60,33 @@ def of_this_process(run: Run) -> Run:
     return run
 
 
-def _gone(run: Run, touched: str | None, now: datetime, here: Processes) -> bool:
-    if run.pid and run.host == here.host and run.host:
+def _gone(run: Run, now: datetime, here: Processes) -> str:
+    if run.host and run.host == here.host:
         if run.boot != here.boot:
-            return True
-        started = here.started(run.pid)
-        return started is None or (bool(run.started) and started not in (run.started, "unknown"))
-    return now - datetime.fromisoformat(touched or run.created_at) > SILENCE
+            return "the machine was restarted"
+        alive = here.started(run.pid) in (run.started, "unknown")
+        return "" if alive else f"process {run.pid} is gone"
+    silent = now - datetime.fromisoformat(_last_sign(run))
+    return f"no sign of life for {silent}" if silent >= (SILENCE if run.seen_at else UNTOLD) else ""
 
 
-def _end(journal: Journal, run: Run, now: datetime) -> Run:
-    """Its last sign of life is when it ended, as far as anybody knows."""
-    last = journal.touched_at(run.id) or run.created_at
+def _last_sign(run: Run) -> str:
+    return run.seen_at or run.started_at or run.created_at
+
+
+def _end(journal: Journal, run: Run, why: str, now: datetime) -> Run:
+    """When it ended nobody knows: it was alive when it was last heard of, and lasted until then at least."""
+    seconds = None
+    if run.started_at:
+        lasted = datetime.fromisoformat(_last_sign(run)) - datetime.fromisoformat(run.started_at)
+        seconds = max(0.0, lasted.total_seconds())
     ended = msgspec.structs.replace(
-        run, status=RunStatus.INTERRUPTED, ended_at=last,
-        seconds=_seconds(run.started_at, last),
+        run, status=RunStatus.INTERRUPTED, ended_at=clock.stamp(now), seconds=seconds,
         error=RunError(
-            code="interrupted", what="its process went away before it was done",
-            why=f"process {run.pid} on {run.host.split(' ')[0]} is gone" if run.pid else "nobody carries it out",
-            hint="nothing unfinished was committed; run it again, work already stored is used",
+            code="interrupted", what="the process of this run went away before it was done", why=why,
+            hint="what it had stored is used by the next one: run it again", retryable=True,
         ),
     )  # fmt: skip
-    lines = journal.lines(run.id, limit=_KEPT_LINES)
-    number = lines[-1].number + 1 if lines else 1
-    journal.write(run.id, [LogLine(number=number, at=clock.stamp(now), level="error", text="interrupted")])
+    journal.write(run.id, [LogLine(number=_LAST, at=clock.stamp(now), level="error", text=f"interrupted: {why}")])
     journal.put(ended)
     return ended
-
-
-def _seconds(began: str | None, ended: str) -> float | None:
-    if not began:
-        return None
-    return max(0.0, (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds())

@@ -16,7 +16,7 @@ from holdfast.service.upkeep import SHIPPING, jobs_of, retention_order, wants_re
 from holdfast.service.work import Order, Work
 from holdfast.system import clock
 from holdfast.wiring.build import App
-from holdfast.wiring.journals import open_journal
+from holdfast.wiring.journals import open_mended
 from holdfast.wiring.load import Configuration
 from holdfast.wiring.pool import Pool
 from holdfast.wiring.settings import Settings
@@ -27,7 +27,7 @@ class Service:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
-        self.journal = open_journal(configuration)
+        self.journal = open_mended(configuration)
         self.live = Live()
         self.work = Work(configuration, self.journal, self.live, width=configuration.settings.running.concurrency)
         self.agenda = Agenda(self.journal, jobs_of(configuration.settings, self.journal))

@@ -9,6 +9,9 @@ from pathlib import Path
 from holdfast.journal.base import Journal, JournalBroken
 from holdfast.journal.forgiving import Forgiving
 from holdfast.model.errors import HoldfastError, UsageError
+from holdfast.model.ids import new_id
+from holdfast.model.run import Run, RunStatus
+from holdfast.system import clock
 from holdfast.wiring.load import Configuration
 from holdfast.wiring.places import refuse_password
 
@@ -29,8 +32,11 @@ def open_journal(configuration: Configuration) -> Journal:
     raise UsageError("this is no place for a journal", where=url or "", hint="write sqlite:PATH or postgresql://…")
 
 
-def open_mended(configuration: Configuration, warn: Callable[[str], None]) -> Journal:
-    """The same for a service, which must not stand still: a broken file is set aside, and a new one begun."""
+def open_mended(configuration: Configuration) -> Journal:
+    """The same for a service, which must not stand still: a broken file is set aside, and a new one begun.
+
+    The first run of the new one is of kind "journal", and its warning tells where the old one is.
+    """
     path = file_of(configuration)
     try:
         journal = open_journal(configuration)
@@ -42,8 +48,8 @@ def open_mended(configuration: Configuration, warn: Callable[[str], None]) -> Jo
         from holdfast.journal.sqlite import set_aside
 
         kept = set_aside(path)
-        warn(f"the journal was damaged ({error.why}): it is kept as {kept}, a new one is begun; holdfast runs rebuild")
-        return open_journal(configuration)
+        journal = open_journal(configuration)
+        journal.put(_told(f"the journal was damaged ({error.why}): it is kept as {kept}, and a new one begun"))
     return journal
 
 
@@ -59,8 +65,6 @@ def open_forgiving(configuration: Configuration, warn: Callable[[str], None]) ->
 
 def tidy_daily(configuration: Configuration, journal: Journal) -> int:
     """Drop what is older than the configuration keeps, at most once a day; returns how many rows went."""
-    from holdfast.system import clock
-
     now = clock.now()
     today = now.date().isoformat()
     if journal.recall(_TIDIED).get(_TIDIED) == today:
@@ -96,6 +100,14 @@ def _postgres(configuration: Configuration, url: str) -> Journal:
     if reference := configuration.settings.journal.password:
         parameters["password"] = configuration.around.resolve(reference, configuration.base).reveal()
     return PostgresJournal(url, parameters)
+
+
+def _told(warning: str) -> Run:
+    now = clock.stamp()
+    return Run(
+        id=new_id(), kind="journal", status=RunStatus.INCOMPLETE, created_at=now, started_at=now, ended_at=now,
+        warnings=[warning, "holdfast runs rebuild puts the backups of the repository into the new one"],
+    )  # fmt: skip
 
 
 def _check(journal: Journal) -> None:

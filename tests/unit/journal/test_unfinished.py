@@ -18,7 +18,7 @@ from holdfast.model.run import RunStatus
 from holdfast.system import clock
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-RECENT, LONG_AGO = clock.stamp(NOW - timedelta(hours=1)), clock.stamp(NOW - timedelta(hours=25))
+JUST, HOURS, DAYS = (clock.stamp(NOW - timedelta(hours=each)) for each in (0.5, 2, 25))
 HERE = Processes(host="here", boot="b2", started={7: "100"}.get)
 
 
@@ -28,27 +28,25 @@ def running(**changes: object) -> object:
 
 
 @pytest.mark.parametrize(
-    ("changes", "touched", "gone"),
+    ("changes", "gone"),
     [
-        ({}, LONG_AGO, False),
-        ({"pid": 8}, RECENT, True),
-        ({"started": "99"}, RECENT, True),
-        ({"boot": "b1"}, RECENT, True),
-        ({"host": "there", "pid": 8}, RECENT, False),
-        ({"host": "there", "pid": 8}, LONG_AGO, True),
-        ({"host": "", "pid": 0, "status": RunStatus.QUEUED}, RECENT, False),
-        ({"host": "", "pid": 0, "status": RunStatus.QUEUED}, LONG_AGO, True),
-        ({"status": RunStatus.SUCCEEDED, "pid": 8}, LONG_AGO, False),
+        ({"seen_at": DAYS}, ""),
+        ({"pid": 8}, "process 8 is gone"),
+        ({"started": "99"}, "process 7 is gone"),
+        ({"boot": "b1"}, "the machine was restarted"),
+        ({"host": "there", "pid": 8, "seen_at": JUST}, ""),
+        ({"host": "there", "pid": 8, "seen_at": HOURS}, "no sign of life for 2:00:00"),
+        ({"host": "there", "pid": 8, "created_at": HOURS}, ""),
+        ({"host": "", "pid": 0, "created_at": DAYS, "status": RunStatus.QUEUED}, "no sign of life for 1 day, 1:00:00"),
+        ({"status": RunStatus.SUCCEEDED, "pid": 8}, ""),
     ],
     ids=["it runs", "no such process", "its number was given away", "another boot", "elsewhere, heard of",
-         "elsewhere, silent for a day", "nobody took it yet", "nobody took it for a day", "it is over"],
+         "elsewhere, silent", "elsewhere, never told", "nobody took it for a day", "it is over"],
 )  # fmt: skip
-def test_the_process_decides_here_and_silence_elsewhere(
-    changes: dict[str, object], touched: str, gone: bool
-) -> None:
+def test_the_process_decides_here_and_silence_elsewhere(changes: dict[str, object], gone: str) -> None:
     """A pure decision over process facts."""
-    found = interrupted([(running(**changes), touched)], NOW, HERE)
-    assert bool(found) is gone
+    found = interrupted([running(**changes)], NOW, HERE)
+    assert [why for _, why in found] == ([gone] if gone else [])
 
 
 def test_a_run_killed_in_the_middle_is_shown_as_interrupted(tmp_path: Path) -> None:
@@ -74,7 +72,7 @@ def test_a_run_killed_in_the_middle_is_shown_as_interrupted(tmp_path: Path) -> N
     kept = journal.get(ended.id)
     assert kept == ended and kept.error is not None and kept.error.code == "interrupted"
     assert kept.ended_at is not None and kept.seconds is not None
-    assert [each.text for each in journal.lines(ended.id)] == ["said", "interrupted"]
+    assert [each.text for each in journal.lines(ended.id)] == ["said", f"interrupted: process {child.pid} is gone"]
     assert mark_interrupted(journal, clock.now()) == []
     assert [run.id for run in journal.unfinished()] == [run_of(2).id]
     journal.close()
