@@ -1,0 +1,201 @@
+"""The report over a real repository: what happened to it shows, whoever looks, and nothing stays green by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from tests.integration.health.world import Opening, Shop, opening  # noqa: F401
+
+from holdfast.journal.base import SCHEDULER_ALIVE
+from holdfast.model.errors import UsageError
+from holdfast.model.report import Level
+from holdfast.model.run import Run, RunError, RunStatus
+from holdfast.system import clock
+from holdfast.usecases import anomaly
+from holdfast.usecases.check import CheckRequest, check, due_share
+from holdfast.usecases.report import has_problems
+from holdfast.wiring import reporting
+
+TIERED = """tier = "important"
+[defaults]
+schedules = [{ every = "3h" }]
+[cost]
+per_gb_month = 0.02
+currency = "EUR"
+"""
+
+
+def _flip(shop: Shop) -> None:
+    """One bit of the largest pack."""
+    path = max(shop.packs, key=lambda each: each.stat().st_size)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(data)
+
+
+def test_levels_are_climbed_by_evidence_and_lost_by_waiting(opening: Opening) -> None:  # noqa: F811
+    """Nothing, fresh, intact; a day without a backup takes it all."""
+    shop = opening("")
+    assert (shop.report().level, "everything would be lost" in shop.report().headline) == (Level.UNPROTECTED, True)
+    shop.back_up()
+    assert shop.report().level is Level.FRESH
+    assert check(shop.app.repository, CheckRequest(read_data=1.0)).ok
+    report = shop.report()
+    assert (report.level, has_problems(report)) == (Level.INTACT, False)
+    assert report.sources[0].proven_at == report.repository.checked_at is not None
+    with time_machine.travel(clock.now() + timedelta(hours=27), tick=False):
+        later = shop.report()
+        assert (later.level, has_problems(later)) == (Level.UNPROTECTED, True)
+
+
+def test_a_look_at_a_part_or_at_the_structure_alone_proves_no_bytes(opening: Opening) -> None:  # noqa: F811
+    """Both leave a proof of what they were."""
+    shop = opening("")
+    shop.back_up()
+    check(shop.app.repository, CheckRequest())
+    check(shop.app.repository, CheckRequest(read_data=0.5))
+    assert shop.report().level is Level.FRESH
+    assert due_share(shop.app.repository) == 1.0
+    check(shop.app.repository, CheckRequest(read_data=1.0))
+    assert due_share(shop.app.repository) == 0.0
+    with time_machine.travel(clock.now() + timedelta(days=21), tick=False):
+        assert due_share(shop.app.repository) == 1.0
+
+
+def test_a_corrupt_pack_turns_the_light_off_until_all_is_read_well_again(opening: Opening) -> None:  # noqa: F811
+    """A look at the structure does not turn it on, nor does another client's clean past."""
+    shop = opening("")
+    shop.back_up()
+    check(shop.app.repository, CheckRequest(read_data=1.0))
+    _flip(shop)
+    assert not check(shop.app.repository, CheckRequest(read_data=1.0)).ok
+    assert (shop.report().level, "check-problems" in shop.codes()) == (Level.FRESH, True)
+    check(shop.app.repository, CheckRequest())
+    assert shop.report().level is Level.FRESH
+    _flip(shop)
+    assert check(shop.app.repository, CheckRequest(read_data=1.0)).ok
+    assert (shop.report().level, "check-problems" in shop.codes()) == (Level.INTACT, False)
+
+
+def test_a_proof_cannot_be_forged_moved_or_outlive_its_log(opening: Opening) -> None:  # noqa: F811
+    """An altered one, and one under another name, prove nothing."""
+    shop = opening("")
+    shop.back_up()
+    check(shop.app.repository, CheckRequest(read_data=1.0))
+    (proof,) = (path for path in (shop.folder / "repository" / "proofs").iterdir())
+    kept = proof.read_bytes()
+    proof.rename(proof.with_name("9999999999999-" + "0" * 16))
+    assert shop.report().level is Level.FRESH
+    proof.write_bytes(kept)
+    assert shop.report().level is Level.INTACT
+    proof.chmod(0o600)
+    proof.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    assert shop.report().level is Level.FRESH
+
+
+def test_a_tier_a_price_and_a_schedule_are_told_from_evidence(opening: Opening) -> None:  # noqa: F811
+    """RPO and RTO of the tier, what it costs, when the next one is due, what the store holds."""
+    shop = opening(TIERED)
+    shop.journal.remember(SCHEDULER_ALIVE, clock.stamp())
+    shop.back_up()
+    reporting.measure_store(shop.app)
+    report = shop.report()
+    (found,) = report.sources
+    assert (found.tier, found.rpo, found.rto) == ("important", 4 * 3600, 4 * 3600)
+    assert found.next_due_at is not None and found.limit == 4 * 3600 and not found.findings
+    stored = sum(path.stat().st_size for path in (shop.folder / "repository").rglob("*") if path.is_file())
+    assert report.repository.bytes_stored == pytest.approx(stored, rel=0.02)
+    assert report.repository.cost == pytest.approx(report.repository.bytes_stored / 1e9 * 0.02)
+    assert (report.repository.currency, report.repository.measured_at is not None) == ("EUR", True)
+    assert not has_problems(report)
+
+
+def test_a_scheduler_that_stopped_is_told_before_anything_is_late(opening: Opening) -> None:  # noqa: F811
+    """The snapshot is fresh still."""
+    shop = opening(TIERED)
+    shop.back_up()
+    assert "scheduler-silent" in shop.codes()
+    shop.journal.remember(SCHEDULER_ALIVE, clock.stamp())
+    assert "scheduler-silent" not in shop.codes()
+    with time_machine.travel(clock.now() + timedelta(minutes=6), tick=False):
+        assert (shop.report().level, "scheduler-silent" in shop.codes()) == (Level.FRESH, True)
+
+
+def test_a_failed_run_of_the_journal_is_told_until_a_good_one_follows(opening: Opening) -> None:  # noqa: F811
+    """Also in the strip of days."""
+    shop = opening("")
+    run = Run(
+        id="f" * 32, kind="backup", status=RunStatus.FAILED, created_at=clock.stamp(), ended_at=clock.stamp(),
+        sources=["shop"], error=RunError(code="source", what="no such file", hint="look"),
+    )  # fmt: skip
+    shop.journal.put(run)
+    found = shop.source()
+    assert found.last_failure and found.last_failure.what == "no such file"
+    assert (found.days[-1].state, {"failed", "none"} <= shop.codes()) == ("failed", True)
+    shop.back_up()
+    assert (shop.source().last_failure, shop.source().days[-1].state) == (None, "good")
+
+
+def test_a_source_that_left_the_configuration_is_told(opening: Opening) -> None:  # noqa: F811
+    """It does not make the system better."""
+    shop = opening('[sources.old]\nurl = "sqlite:{folder}/shop.db"\n')
+    shop.back_up("old", trigger="schedule")
+    shop.back_up()
+    smaller = opening("")
+    old = smaller.source("old")
+    assert (old.configured, [each.code for each in old.findings]) == (False, ["not-configured"])
+    assert has_problems(smaller.report())
+
+
+def test_another_database_under_the_same_name_takes_the_level_away(opening: Opening) -> None:  # noqa: F811
+    """Counts may be as before."""
+    shop = opening("")
+    shop.back_up()
+    (shop.folder / "shop.db").rename(shop.folder / "other.db")
+    (shop.folder / "shop.db").symlink_to(shop.folder / "other.db")
+    newest = shop.back_up()
+    assert (shop.report().level, "other-source" in shop.codes()) == (Level.UNPROTECTED, True)
+    anomaly.accept(shop.journal, newest, "ada")
+    assert (shop.report().level, "other-source" in shop.codes()) == (Level.FRESH, False)
+
+
+def test_encrypted_data_is_noticed_and_the_last_clean_snapshot_is_pinned(opening: Opening) -> None:  # noqa: F811
+    """Pruning waits; no backup is stopped; what a person unpins or accepts is left to them."""
+    shop = opening("")
+    for number in range(6):
+        shop.change("update goods set name = ? where id = ?", f"renamed {number}", number + 1)
+        clean = shop.back_up()
+        assert not reporting.protect_clean(shop.app, shop.journal)
+    assert anomaly.prune_hold(shop.report()) is None
+    shop.encrypt()
+    worst = shop.back_up()
+    assert reporting.protect_clean(shop.app, shop.journal) == [clean.id]
+    assert "suspicious" in shop.codes() and shop.report().level is Level.UNPROTECTED
+    assert "shop" in (anomaly.prune_hold(shop.report()) or "")
+    shop.change("update goods set name = 'later' where id = 1")
+    shop.back_up()
+    shop.app.repository.unpin([clean.id])
+    assert not reporting.protect_clean(shop.app, shop.journal), "a person unpinned it"
+    assert anomaly.prune_hold(shop.report()), "a snapshot later it stands"
+    anomaly.accept(shop.journal, worst, "ada")
+    assert anomaly.prune_hold(shop.report()) is None and shop.report().level is Level.FRESH
+
+
+def test_what_is_accepted_must_be_whole(opening: Opening) -> None:  # noqa: F811
+    """A part of a source is nothing to compare with."""
+    shop = opening("")
+    part = shop.back_up(partial=True)
+    with pytest.raises(UsageError, match="complete"):
+        anomaly.accept(shop.journal, part, "ada")
+
+
+def test_a_journal_that_is_lost_makes_nothing_greener(opening: Opening) -> None:  # noqa: F811
+    """Without one the report is made all the same."""
+    shop = opening(TIERED)
+    shop.back_up()
+    report = reporting.system_report(shop.app, None)
+    assert report.level is Level.FRESH
+    assert "scheduler-silent" in {each.code for each in report.findings}
