@@ -52,10 +52,13 @@ class ObjectServer:
         urllib.request.urlopen(request, timeout=30).close()
         return name
 
-    def create_container(self) -> str:
-        """A new empty Azure container, made by the service's own protocol with a signed request."""
+    def create_container(self, public: str | None = None) -> str:
+        """A new empty Azure container, made by the service's own protocol with a signed request.
+
+        ``public``: what anybody may do, "blob" or "container".
+        """
         name = f"c{secrets.token_hex(8)}"
-        _create_azure_container(self.endpoint, name)
+        _create_azure_container(self.endpoint, name, public)
         return name
 
 
@@ -174,10 +177,11 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(30)
 
 
-def _create_azure_container(endpoint: str, name: str) -> None:
+def _create_azure_container(endpoint: str, name: str, public: str | None) -> None:
     date = formatdate(usegmt=True)
     path = f"/{AZURE_ACCOUNT}/{name}"
-    headers = [f"x-ms-date:{date}", "x-ms-version:2021-08-06"]
+    access = [f"x-ms-blob-public-access:{public}"] if public else []
+    headers = [*access, f"x-ms-date:{date}", "x-ms-version:2021-08-06"]
     signed = "\n".join(["PUT", *[""] * 11, *headers, f"/{AZURE_ACCOUNT}{path}", "restype:container"])
     mac = hmac.new(base64.b64decode(AZURE_KEY), signed.encode(), hashlib.sha256).digest()
     request = urllib.request.Request(f"{endpoint}/{name}?restype=container", method="PUT")
