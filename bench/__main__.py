@@ -1,5 +1,10 @@
-"""``python -m bench`` is ``python bench/run.py``."""
+"""``python -m bench`` is ``python bench/run.py``; ``python -m bench load`` measures the server under dashboards."""
 
-from bench.run import main
+import sys
+
+if sys.argv[1:2] == ["load"]:
+    from bench.load import main
+else:
+    from bench.run import main
 
 main()

@@ -36,7 +36,7 @@ from holdfast.web.security.identity import Identity, open_to_all
 Doorkeeper = Callable[[Request], Identity | None]
 
 
-_API = (
+API = (
     old_backups.taking, old_backups.router, backups.router, looking.router, runs.router, runs.live, restoring.planning,
     restoring.router,     system.router, entities.router, openapi.router, tokens.router, people.router, consents.router,
 )  # fmt: skip
@@ -64,7 +64,7 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    app.state.routers = (*_API, *old_cron.old_routers(service.settings.serve.aliases), metrics.router, *pages.ROUTERS)
+    app.state.routers = (*API, *old_cron.old_routers(service.settings.serve.aliases), metrics.router, *pages.ROUTERS)
     for router in app.state.routers:
         app.include_router(router)
     app.mount("/static", Assets(), name="static")

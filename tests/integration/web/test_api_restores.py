@@ -74,6 +74,14 @@ def test_a_plan_is_refused_when_the_world_changed(world: Api, client: httpx2.Cli
     assert world.scene.execute("select * from attendees where event_id = 3") == before
 
 
+def test_what_cannot_be_planned_is_refused_with_its_reason(client: httpx2.Client) -> None:
+    """No plan is kept; the error is that of the command line."""
+    wanted = {"what": "snapshot", "snapshot": "latest:tickets", "only": ["attendees"], "where": "nothing = 1"}
+    answer = client.post("/api/restore-plans", json=wanted)
+    assert (answer.status_code, answer.json()["code"]) == (422, "usage")
+    assert "nothing" in answer.text
+
+
 def test_a_digest_of_another_plan_is_refused(client: httpx2.Client) -> None:
     """One restores only what one saw."""
     plan = _plan(client, what="snapshot", snapshot="latest:tickets")

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.secret import Redactor
@@ -44,6 +45,18 @@ def problem_of(error: BaseException, redactor: Redactor) -> Problem:
     return Problem(title="something went wrong that should not", status=500, code="defect", why=type(error).__name__)
 
 
+def _allowed(request: Request) -> str:
+    """Every method that some route has for this path; those of its very own before those of any id."""
+    fitting = [
+        route
+        for router in getattr(request.app.state, "routers", ())
+        for route in router.routes
+        if route.matches({**request.scope, "method": "GET"})[0] is not Match.NONE
+    ]
+    own = [route for route in fitting if route.path == request.url.path]
+    return ", ".join(sorted({method for route in own or fitting for method in route.methods or ()}))
+
+
 def install(app: FastAPI, redactor: Redactor) -> None:
     """Let every error of ``app`` be told as a problem."""
 
@@ -63,12 +76,13 @@ def install(app: FastAPI, redactor: Redactor) -> None:
         return respond(Problem(title="the request is not as it should be", status=422, code="usage", where=where,
                                why=str(first["msg"])))  # fmt: skip
 
-    async def refused(_request: Request, error: Exception) -> JSONResponse:
+    async def refused(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
         code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "usage")
-        return respond(
-            Problem(title=str(error.detail), status=error.status_code, code=code), dict(error.headers or {}) or None
-        )
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(request)
+        return respond(Problem(title=str(error.detail), status=error.status_code, code=code), headers or None)
 
     app.add_exception_handler(HoldfastError, failed)
     app.add_exception_handler(RequestValidationError, invalid)

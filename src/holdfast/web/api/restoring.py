@@ -16,6 +16,7 @@ from holdfast.service.plans import Plan, deed_order
 from holdfast.service.restores import RestoreWish, restore_deed, undo_deed
 from holdfast.service.service import Service
 from holdfast.web.api import wishes
+from holdfast.web.api.complete import NotComplete
 from holdfast.web.api.consenting import AgreedOf
 from holdfast.web.api.documents import Document, Failure, RunDocument, Runs, run_fields
 from holdfast.web.api.once import Once, OnceInMemory
@@ -121,10 +122,9 @@ async def plan(
     now = await news.until_over(run.id, wait) or run
     made = plans.get(run.id)
     document = _plan_document(now.id, deed, made, who)
-    if made is None and now.error is not None:
-        document |= {"status": "failed", "error": now.error}
-    done = made is not None or now.status.over
-    return answer(document, 201 if done else 202, Location=f"/api/restore-plans/{run.id}")
+    if made is None and now.status.over:
+        raise NotComplete(now)
+    return answer(document, 201 if made else 202, Location=f"/api/restore-plans/{run.id}")
 
 
 def _deed(service: Service, body: Any) -> Deed:
