@@ -1,0 +1,35 @@
+"""A repository that dies together with what it protects is told by its address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.usecases.apart import same_disk, same_server
+
+
+@pytest.mark.parametrize(
+    ("repository", "source", "same"),
+    [
+        ("postgresql://b@db/backups?table=h", "postgresql://app@db/shop", True),
+        ("postgres://b@DB:5432/backups", "postgresql://app@db/shop", True),
+        ("postgresql://b@127.0.0.1/b", "postgresql://app@localhost/shop", True),
+        ("postgresql:///b?host=/run/postgresql", "postgresql://app@localhost/shop", True),
+        ("postgresql://b@db:5433/backups", "postgresql://app@db/shop", False),
+        ("postgresql://b@other/backups", "postgresql://app@db/shop", False),
+        ("s3://bucket/x", "postgresql://app@db/shop", False),
+        ("postgresql://b@db:notaport/x", "postgresql://app@db/shop", False),
+    ],
+)
+def test_the_same_server(repository: str, source: str, same: bool) -> None:
+    """Names and ports as clients read them."""
+    assert bool(same_server(repository, {"shop": source})) is same
+
+
+def test_the_same_disk(tmp_path: Path) -> None:
+    """By the device of the nearest folder that is there; what is elsewhere has none."""
+    sources = {"files": f"files:{tmp_path}", "db": f"sqlite:{tmp_path}/x.db", "far": "postgresql://db/x", "proc":
+               "files:/proc"}  # fmt: skip
+    assert same_disk(f"{tmp_path}/not/there", sources) == ["files", "db"]
+    assert same_disk("s3://bucket/x", sources) == []
