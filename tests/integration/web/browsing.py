@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +49,19 @@ def page_of(browser: Any, *, refused: int = 0, **options: Any) -> Iterator[Any]:
         context.close()
 
 
-def accessibility_faults(browser: Any, url: str, cookies: list[dict[str, Any]] | None = None, **options: Any) -> list[str]:
-    """Serious and critical ones that axe-core finds on the page at ``url``."""
+def accessibility_faults(browser: Any, urls: Iterable[str], **options: Any) -> dict[str, list[str]]:
+    """Serious and critical ones that axe-core finds, by page."""
     context = browser.new_context(bypass_csp=True, **options)
     try:
-        if cookies:
-            context.add_cookies(cookies)
         page = context.new_page()
-        page.goto(url)
-        page.add_script_tag(path=str(AXE))
-        found = page.evaluate("axe.run({resultTypes: ['violations']})")
-        serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
-        return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:160]}" for each in serious]
+        return {url: faults for url in urls if (faults := _faults(page, url))}
     finally:
         context.close()
+
+
+def _faults(page: Any, url: str) -> list[str]:
+    page.goto(url)
+    page.add_script_tag(path=str(AXE))
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:160]}" for each in serious]

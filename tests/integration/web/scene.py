@@ -16,6 +16,7 @@ import time_machine
 import uvicorn
 from fastapi import Request
 
+from holdfast.journal.base import SCHEDULER_ALIVE
 from holdfast.model.run import Run, RunError, RunStatus
 from holdfast.repository.repository import Places, Repository
 from holdfast.service.orders import BackupWish
@@ -166,6 +167,7 @@ def live_a_month(scene: Scene, days: int = 31) -> None:
             _one_day(scene, back, days)
     _fail(scene, "accounts", today - timedelta(hours=1, minutes=2))
     scene.put_under_guard()
+    scene.service.journal.remember(SCHEDULER_ALIVE, today.isoformat())
     scene.lose_an_event()
 
 

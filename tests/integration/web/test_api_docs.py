@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def _run(world: Api, blocks: list[str]) -> str:
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
+    while world.scene.service.journal.unfinished():
+        time.sleep(0.1)
     return done.stdout
 
 
