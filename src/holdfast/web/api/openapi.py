@@ -84,6 +84,9 @@ def _complete(made: dict[str, Any], known: dict[tuple[str, str], str], keyed: fr
     schemas["Problem"] = Problem.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    components["responses"] = {
+        f"Problem{status}": {"description": what, "content": _PROBLEM} for status, what in _REFUSALS.items()
+    }
     components["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "holdfast token add NAME --scope SCOPE"}
     }
@@ -98,8 +101,8 @@ def _complete_operation(operation: dict[str, Any], scope: str) -> None:
     answers = operation["responses"]
     if "HTTPValidationError" in str(answers.get("422", "")):
         del answers["422"]
-    for status, what in _REFUSALS.items():
-        answers.setdefault(status, {"description": what, "content": _PROBLEM})
+    for status in _REFUSALS:
+        answers.setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
     if scope:
         operation["security"] = [{"token": []}]
         operation["x-scope"] = scope
