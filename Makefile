@@ -38,6 +38,14 @@ docs: $(READY)   ## write docs/cli.md anew from the verbs themselves
 	$(BIN)/python -m holdfast.cli.reference > docs/cli.md.new
 	@mv docs/cli.md.new docs/cli.md
 
+api: $(TOOLS)    ## write tests/golden/openapi.json anew from the routes themselves
+	$(BIN)/python -m holdfast.web.api.writing > tests/golden/openapi.json.new
+	@mv tests/golden/openapi.json.new tests/golden/openapi.json
+
+fuzz: $(TOOLS)   ## many more requests against a running server than the tests make
+	API_EXAMPLES=100 API_PHASES=examples,coverage,fuzzing,stateful API_SEED=$$(date +%s) \
+	  $(BIN)/python -m pytest tests/integration/web/test_api_description.py -q --timeout 3600
+
 clean:           ## remove what make and the demo made
 	rm -rf $(VENV) playground .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
