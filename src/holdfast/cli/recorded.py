@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -78,23 +79,24 @@ VERBS: Mapping[str, Recorded] = {
 }  # fmt: skip
 """By what is typed. Backups record themselves (cli/remembering.py): ``holdfast run`` goes on long after one."""
 
+_DANGLING = re.compile(r"\s+(?:to|from)\s*(?=:|$)")
 _CONDITIONS = ("where", "statement")
 
 
 def told(recorded: Recorded, options: Mapping[str, Any]) -> str:
     """What is done, in words: names of things, never a value of a row."""
     shown = {name: _shown(name, value) for name, value in options.items()}
-    text = recorded.words.format_map(_Absent(shown)).strip()
+    text = _DANGLING.sub("", recorded.words.format_map(_Absent(shown))).rstrip(" :")
     condition = f" where {shown['where']}" if shown.get("where") else ""
     keys = " by key" if options.get("keys") or (options.get("item") and options.get("key")) else ""
-    return (text.rstrip(" :").removesuffix(" from").removesuffix(" to") + keys + condition).strip()
+    return text + keys + condition
 
 
 def deed_of(recorded: Recorded, options: Mapping[str, Any], *, dry_run: bool) -> str:
-    """The deed; that of a restore says whether it changes what is there."""
+    """The deed; that of a restore says whether it changes what is there. The plan of a whole one shows no rows."""
+    chosen = bool(options.get("keys") or options.get("where"))
     if dry_run:
-        return recorded.preview
-    chosen = options.get("keys") or options.get("where")
+        return recorded.preview if chosen or recorded.kind != "restore" else ""
     if recorded.kind == "restore" and (options.get("in_place") or chosen):
         return "restore:in-place"
     return recorded.deed
