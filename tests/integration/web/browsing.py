@@ -24,7 +24,9 @@ needs_chromium = pytest.mark.skipif(
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
     """One browser."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="not proven: the dashboard in a browser (no playwright)")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="not proven: the dashboard in a browser (no playwright)"
+    )
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=str(CHROMIUM), args=list(_ARGUMENTS))
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from holdfast.journal.base import RunQuery
 from tests.integration.web.scene import LOST, Scene
+
+from holdfast.journal.base import RunQuery
 
 
 def paths(made: Scene) -> dict[str, str]:

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import Request
 
 from holdfast.journal.base import SCHEDULER_ALIVE
+from holdfast.model.ids import new_id
 from holdfast.model.run import Run, RunError, RunStatus
 from holdfast.repository.repository import Places, Repository
 from holdfast.service.orders import BackupWish
@@ -77,9 +78,7 @@ class Scene:
     folder: Path
     service: Service
     url: str = ""
-    identity: Identity = field(
-        default_factory=lambda: Identity(name="anna", kind="session", scopes=frozenset(SCOPES))
-    )
+    identity: Identity = field(default_factory=lambda: Identity(name="anna", kind="session", scopes=frozenset(SCOPES)))
 
     @property
     def database(self) -> Path:
@@ -140,7 +139,8 @@ def _application(folder: Path) -> None:
         with contextlib.closing(sqlite3.connect(folder / name)) as connection, connection:
             connection.executescript(_SCHEMA)
             connection.executemany(
-                "insert into venues values (?, ?, ?)", [(n, f"Hall {n}", ("Vienna", "Graz", "Linz")[n % 3]) for n in range(1, 9)]
+                "insert into venues values (?, ?, ?)",
+                [(n, f"Hall {n}", ("Vienna", "Graz", "Linz")[n % 3]) for n in range(1, 9)],
             )
             connection.executemany("insert into events values (?, ?, ?, ?, ?, ?, ?)", map(_event, range(1, 121)))
             connection.executemany(
@@ -200,11 +200,11 @@ def _fail(scene: Scene, source: str, moment: datetime) -> None:
     error = RunError(
         code="source", what="the database cannot be reached", where=f"sqlite:{source}.db",
         why="connection refused: is the server running on db.internal and accepting connections?",
-        hint=f"holdfast doctor --source {source}",
+        hint="holdfast doctor",
     )  # fmt: skip
     run = Run(
-        id=f"{abs(hash((source, at))):032x}"[-32:], kind="backup", status=RunStatus.FAILED, created_at=at, sources=[source],
-        key=f"backup:{source}", trigger="schedule", who="scheduler", started_at=at, ended_at=at, seconds=2.4, error=error,
+        id=new_id(), kind="backup", status=RunStatus.FAILED, created_at=at, sources=[source], error=error,
+        key=f"backup:{source}", trigger="schedule", who="scheduler", started_at=at, ended_at=at, seconds=2.4,
     )  # fmt: skip
     scene.service.journal.put(run)
 
@@ -215,7 +215,9 @@ def served(scene: Scene, doorkeeper: Callable[[Request], Identity | None] | None
     app = create_app(scene.service, doorkeeper or (lambda _request: scene.identity))
     if not hasattr(app.state, "plans"):
         app.state.plans = Plans()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

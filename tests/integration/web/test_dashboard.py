@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from holdfast.web.security.doorkeeper import Gate
 from tests.integration.web.browsing import chromium, needs_chromium, page_of
 from tests.integration.web.scene import LOST, Scene, live_a_month, scene, served
+
+from holdfast.web.security.doorkeeper import Gate
 
 pytestmark = needs_chromium
 
@@ -95,7 +95,9 @@ def test_one_version_of_a_row_comes_back(living: Scene, browser: Any) -> None:
     living.execute("update events set name = 'Spoiled' where id = 7")
     with page_of(browser) as page:
         page.goto(living.url + "/explore?source=tickets&item=events&key=7")
-        assert page.locator("del:has-text('Film Week'), del:has-text('Spring Fair'), ins:has-text('Spoiled')").count() >= 1
+        assert (
+            page.locator("del:has-text('Film Week'), del:has-text('Spring Fair'), ins:has-text('Spoiled')").count() >= 1
+        )
         page.check("input[name=overwrite] >> nth=0")
         page.click("button:has-text('Bring back this version') >> nth=0")
         page.wait_for_selector("#typed")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
+import shlex
 import time
 import urllib.error
 import urllib.request
@@ -11,19 +13,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
+from tests.integration.web.everything import paths
+from tests.integration.web.scene import Scene, live_a_month, scene, served
 
+from holdfast.cli.main import table
 from holdfast.model.run import Run, RunError, RunStatus
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.web.pages.looks import STATIC
-from tests.integration.web.everything import paths
-from tests.integration.web.scene import Scene, scene, served
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 MANY = 10_000
-EMPTY = ("/", "/sources", "/sources/tickets", "/backups", "/runs", "/explore", "/restore", "/trash", "/alerts", "/audit",
-         "/settings", "/login", "/confirm")  # fmt: skip
+EMPTY = (
+    "/", "/sources", "/sources/tickets", "/backups", "/runs", "/explore", "/restore", "/trash", "/alerts", "/audit",
+    "/settings", "/login", "/confirm",
+)  # fmt: skip
 _NOTHING = '[repository]\nurl = "{folder}/repository"\n'
 
 
@@ -71,10 +77,16 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 def _many(entries: list[SnapshotEntry]) -> list[SnapshotEntry]:
     (first, *rest) = entries
-    named = {"source": "archive", "name": EVIL, "created_by": EVIL, "trigger": EVIL, "warnings": [EVIL], "not_protected": [EVIL]}
+    named = {
+        "source": "archive",
+        "name": EVIL,
+        "created_by": EVIL,
+        "trigger": EVIL,
+        "warnings": [EVIL],
+        "not_protected": [EVIL],
+    }
     copies = (
-        replace(first, info=msgspec.structs.replace(first.info, id=f"{number:032x}", **named))
-        for number in range(MANY)
+        replace(first, info=msgspec.structs.replace(first.info, id=f"{number:032x}", **named)) for number in range(MANY)
     )
     return [*copies, first, *rest]
 
@@ -161,3 +173,28 @@ def test_pages_load_nothing_from_elsewhere(tmp_path: Path) -> None:
             assert not re.search(r'(?:src|href)="(?:https?:)?//', body), path
     for each in ("holdfast.css", "holdfast.js", "plot.js"):
         assert "http" not in (STATIC / each).read_text()
+
+
+def test_every_command_a_page_shows_is_one_that_exists(tmp_path: Path) -> None:
+    """Verb and options of each line "holdfast …" are known to the command line."""
+    with scene(tmp_path) as made, served(made):
+        made.back_up("tickets")
+        live_a_month(made, days=1)
+        bodies = [get(made.url + path)[1] for path in [*paths(made), "/explore?source=tickets&item=events&key=7"]]
+    shown = {html.unescape(line) for body in bodies for line in re.findall(r"<code[^>]*>(holdfast [^<]+)</code>", body)}
+    assert len(shown) > 20
+    assert {line: wrong for line in shown if (wrong := _unknown(line.partition(", then")[0]))} == {}
+
+
+def _unknown(line: str) -> str:
+    """What the command line does not know of it."""
+    command: click.Command = table()
+    context = click.Context(command)
+    words = shlex.split(line)[1:]
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(context, words.pop(0))
+        if found is None:
+            return "no such verb"
+        command = found
+    options = {name for each in command.params if isinstance(each, click.Option) for name in each.opts}
+    return " ".join(word for word in words if word.startswith("--") and word.partition("=")[0] not in options)

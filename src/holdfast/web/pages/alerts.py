@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import Depends, Request
-from fastapi.responses import HTMLResponse
+from fastapi import Depends, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from holdfast.model.alert import Alert, Delivery
 from holdfast.model.health import Severity
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity, require
+from holdfast.web.security.refusals import NotFound
 
 router = desk.pages()
 _WORST_FIRST = list(Severity)
@@ -37,6 +38,22 @@ def alerts(request: Request, who: Annotated[Identity, Depends(require("status:re
         channels=dict(service.settings.alerts.channels or {}), quiet=service.settings.alerts.quiet,
         digest=service.settings.alerts.digest, as_of=report.as_of,
     )  # fmt: skip
+
+
+@router.post("/alerts/take")
+def take(
+    request: Request, who: Annotated[Identity, Depends(require("status:read"))], key: Annotated[str, Form()]
+) -> RedirectResponse:  # fmt: skip
+    """Say that one takes care of it; it stays open until its cause is gone."""
+    journal = desk.service_of(request).journal
+    kept = journal.recall(f"alert/{key}").get(f"alert/{key}")
+    if kept is None:
+        raise NotFound(f"there is no alert {key!r}", hint="holdfast alerts list")
+    alert = msgspec.json.decode(kept, type=Alert)
+    who.require("status:read", alert.finding.source)
+    alert.acknowledged_by = who.name
+    journal.remember(f"alert/{key}", msgspec.json.encode(alert).decode())
+    return desk.to("/alerts")
 
 
 def _over(alerts: list[Alert]) -> list[Alert]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from holdfast.journal.base import RunQuery
 from holdfast.model.run import Run, RunStatus
@@ -53,6 +53,21 @@ def one(request: Request, run: str, who: Annotated[Identity, Depends(require("st
     if found is None or not _visible(found, who):
         raise NotFound(f"there is no run {run!r}", hint="holdfast runs lists them")
     return page(request, "run.html", who=who, run=found, lines=service.journal.lines(run, limit=_LINES))
+
+
+@router.post("/runs/{run}/stop")
+def stop(
+    request: Request, run: str, who: Annotated[Identity, Depends(require("backup:run"))]
+) -> RedirectResponse:  # fmt: skip
+    """Ask it to stop as soon as it can do so cleanly."""
+    service = desk.service_of(request)
+    found = service.journal.get(run)
+    if found is None:
+        raise NotFound(f"there is no run {run!r}")
+    for source in found.sources:
+        who.require("backup:run", source)
+    service.interrupt(run)
+    return desk.to(f"/runs/{run}")
 
 
 def _shell(source: str, status: str) -> str:

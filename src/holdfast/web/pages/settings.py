@@ -31,10 +31,12 @@ def _shown(request: Request, who: Identity, made: MadeToken | None = None) -> HT
     service = desk.service_of(request)
     gate: Gate | None = getattr(request.app.state, "gate", None)
     schedules = [each for each in service.schedules() if _visible(who, each.schedule.source)]
-    more: dict[str, Any] = {"tokens": [], "people": [], "configuration": ""}
+    more: dict[str, Any] = {"tokens": [], "people": [], "configuration": "", "consents": []}
     if gate is not None and who.may("keys"):
         more["tokens"] = [(each, each.state(clock.now())) for each in gate.tokens.all()]
         more["people"] = gate.people.all()
+    if gate is not None:
+        more["consents"] = [each for each in gate.consents.all() if _visible(who, each.source)]
     if who.may("config"):
         around = service.configuration.around
         more["configuration"] = around.redactor.clean(service.configuration.text)
@@ -99,6 +101,18 @@ def pause(
         service.pause(source, who.name)
     else:
         service.resume(source)
+    return desk.to("/settings")
+
+
+@router.post("/settings/consents/{consent}")
+def answer(
+    request: Request,
+    consent: str,
+    who: Annotated[Identity, Depends(require("status:read"))],
+    grant: Annotated[str, Form()] = "no",
+) -> RedirectResponse:  # fmt: skip
+    """Agree to what another person asks for, or refuse it."""
+    _gate(request).consents.answer(who, consent, "dashboard", grant=grant == "yes")
     return desk.to("/settings")
 
 

@@ -1,0 +1,104 @@
+"""Take a picture of every page, light and dark, wide and narrow: python -m tests.integration.web.screens FOLDER."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import sys
+import tempfile
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.integration.web.browsing import chromium
+from tests.integration.web.everything import paths
+from tests.integration.web.scene import Scene, live_a_month, scene, served
+
+WINDOWS = {"": (1180, 820), "-narrow": (360, 740)}
+_TALLEST = 1900
+_PIXELS = """async data => {
+  const image = new Image(); image.src = 'data:image/png;base64,' + data; await image.decode();
+  const canvas = new OffscreenCanvas(image.width, image.height), context = canvas.getContext('2d');
+  context.drawImage(image, 0, 0);
+  const bytes = context.getImageData(0, 0, image.width, image.height).data;
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  return [image.width, image.height, btoa(text)];
+}"""
+
+
+def main(folder: Path) -> None:
+    """Build the scene, walk through it, write the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, scene(Path(temporary) / "shop") as made:
+        live_a_month(made)
+        with served(made), chromium() as browser:
+            painter = browser.new_page()
+            for look in ("light", "dark"):
+                for name, window in WINDOWS.items():
+                    _walk(browser, made, folder, (look, name, window), painter)
+
+
+def _walk(browser: Any, made: Scene, folder: Path, how: tuple[str, str, tuple[int, int]], painter: Any) -> None:
+    look, suffix, (width, height) = how
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=look)
+    page = context.new_page()
+    for path, name in paths(made).items():
+        page.goto(made.url + path)
+        _take(page, painter, folder / f"{name}{suffix}-{look}.png")
+    page.goto(made.url + next(path for path, name in paths(made).items() if name == "explore"))
+    page.click("button:has-text('Bring back') >> nth=0")
+    page.wait_for_selector("button:has-text('Do it')")
+    _take(page, painter, folder / f"preview{suffix}-{look}.png")
+    context.close()
+
+
+def _take(page: Any, painter: Any, path: Path) -> None:
+    page.wait_for_timeout(250)
+    high = min(_TALLEST, page.evaluate("document.documentElement.scrollHeight"))
+    size = page.viewport_size
+    taken = page.screenshot(
+        full_page=True, clip={"x": 0, "y": 0, "width": size["width"], "height": max(high, size["height"])}
+    )
+    width, height, pixels = painter.evaluate(_PIXELS, base64.b64encode(taken).decode())
+    path.write_bytes(_png(width, height, base64.b64decode(pixels)))
+
+
+def _png(width: int, height: int, rgba: bytes) -> bytes:
+    """A picture of at most 256 colours: the most frequent ones, the rest drawn in the nearest of them."""
+    words = memoryview(rgba).cast("I")
+    counted = Counter(words)
+    palette = [word for word, _ in counted.most_common(256)]
+    colours = [_rgb(word) for word in palette]
+    index = {word: number for number, word in enumerate(palette)}
+    for word in counted:
+        if word not in index:
+            wanted = _rgb(word)
+            index[word] = min(range(len(colours)), key=lambda number: _far(colours[number], wanted))
+    plain = bytes(map(index.__getitem__, words))
+    lines = b"".join(b"\0" + plain[row * width : (row + 1) * width] for row in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    chunks = (
+        (b"IHDR", head),
+        (b"PLTE", b"".join(map(bytes, colours))),
+        (b"IDAT", zlib.compress(lines, 9)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+
+
+def _rgb(word: int) -> tuple[int, int, int]:
+    return word & 255, word >> 8 & 255, word >> 16 & 255
+
+
+def _far(one: tuple[int, int, int], two: tuple[int, int, int]) -> int:
+    return sum((left - right) ** 2 for left, right in zip(one, two, strict=True))
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
