@@ -13,7 +13,7 @@ from holdfast.journal.base import Journal
 from holdfast.model.run import LogLine, Run, RunError, RunStatus
 from holdfast.system import clock
 
-SILENCE = timedelta(hours=1)
+SILENCE = timedelta(minutes=15)
 """A run elsewhere tells every minute that it lives; so long after the last time it counts as gone."""
 
 UNTOLD = timedelta(hours=24)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.journal.base import Journal
+from holdfast.journal.base import Journal, JournalFailed
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.model.timetable import Schedule
 from holdfast.planning.names import is_good
@@ -79,22 +79,35 @@ class Standing:
 
 
 class Agenda:
-    """The jobs of one configuration. Any method may be called from any thread."""
+    """The jobs of one configuration. Any method may be called from any thread.
+
+    While the journal fails it goes by what it has seen itself: nothing is done twice, and nothing left out, for that.
+    """
 
     def __init__(self, journal: Journal, jobs: Sequence[Job]) -> None:
         self._journal, self.jobs = journal, tuple(jobs)
+        self._seen: dict[str, str] = {}
+        self._seen_paused: Mapping[str, str] = {}
 
     def kept(self, schedule: Schedule) -> Keeping | None:
-        """What became of its last appointment; None when the journal does not know."""
-        text = self._journal.recall(_SCHEDULE + schedule.key).get(_SCHEDULE + schedule.key)
+        """What became of its last appointment; None when nobody knows."""
+        key = _SCHEDULE + schedule.key
+        try:
+            text = self._journal.recall(key).get(key)
+        except JournalFailed:
+            text = self._seen.get(key)
         with contextlib.suppress(msgspec.DecodeError, ValueError):
             if text and (kept := msgspec.json.decode(text, type=Keeping)).instant.tzinfo is not None:
+                self._seen[key] = text
                 return kept
         return None
 
     def keep(self, schedule: Schedule, keeping: Keeping) -> None:
         """Remember it."""
-        self._journal.remember(_SCHEDULE + schedule.key, msgspec.json.encode(keeping).decode())
+        key, text = _SCHEDULE + schedule.key, msgspec.json.encode(keeping).decode()
+        self._seen[key] = text
+        with contextlib.suppress(JournalFailed):
+            self._journal.remember(key, text)
 
     def standing(self, now: datetime) -> list[Standing]:
         """Every schedule."""
@@ -111,7 +124,9 @@ class Agenda:
 
     def paused(self) -> Mapping[str, str]:
         """Source -> since when, and by whom; "" stands for all of them."""
-        return {name[len(_PAUSE) :]: told for name, told in self._journal.recall(_PAUSE).items()}
+        with contextlib.suppress(JournalFailed):
+            self._seen_paused = {name[len(_PAUSE) :]: told for name, told in self._journal.recall(_PAUSE).items()}
+        return self._seen_paused
 
     def recall_from(self, snapshots: Iterable[SnapshotInfo]) -> None:
         """Where the journal knows nothing of a schedule, take from the repository what was kept."""

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from holdfast.journal.base import SCHEDULER_ALIVE, Journal
+from holdfast.journal.base import SCHEDULER_ALIVE, Journal, JournalFailed
+from holdfast.journal.unfinished import mark_interrupted
 from holdfast.model.errors import HoldfastError, Interrupted, RepositoryBusy
 from holdfast.model.ids import new_id
 from holdfast.model.run import Run, RunStatus
 from holdfast.planning.timetable import due_now
 from holdfast.repository.claims import Claims
-from holdfast.service.aftermath import settle
 from holdfast.service.agenda import Agenda, Job, Keeping, Slot
 from holdfast.service.work import Work
 from holdfast.system import clock
@@ -81,9 +81,9 @@ class Scheduler:
     def round(self, now: datetime) -> datetime | None:
         """One look at everything; returns when the next appointment is, None when there is none."""
         journal = self._means.journal
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(JournalFailed):  # that is told elsewhere, and stops no backup
             journal.remember(SCHEDULER_ALIVE, clock.stamp(now))
-        settle(journal, self._means.work.knows, now)
+            mark_interrupted(journal, now, knows=self._means.work.knows)
         self._recall()
         paused = self._agenda.paused()
         for job in self._agenda.jobs:
@@ -122,7 +122,10 @@ class Scheduler:
         """What follows from how the run ended."""
         if self._means.work.knows(kept.run):
             return kept
-        run = self._means.journal.get(kept.run)
+        try:
+            run = self._means.work.ended(kept.run) or self._means.journal.get(kept.run)
+        except JournalFailed:
+            return kept  # nobody can tell now
         if run is not None and not run.status.over:
             return kept  # in another process, which shares this journal
         after = self._judged(kept, run, now)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.run import Run
 from holdfast.service.agenda import Agenda, Standing
+from holdfast.service.defects import Defects
 from holdfast.service.live import Live
 from holdfast.service.orders import BackupWish, backup_order
 from holdfast.service.scheduler import Means, Scheduler
@@ -23,17 +25,23 @@ from holdfast.wiring.settings import Settings
 
 
 class Service:
-    """Every method may be called from any thread. Close it to wait for what runs and let go of everything."""
+    """Every method may be called from any thread. Close it to wait for what runs and let go of everything.
+
+    ``counts``: runs that ended since the process began, by kind, source and status.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.journal = open_mended(configuration)
         self.live = Live()
+        self.counts: Counter[tuple[str, str, str]] = Counter()
         self.work = Work(configuration, self.journal, self.live, width=configuration.settings.running.concurrency)
         self.agenda = Agenda(self.journal, jobs_of(configuration.settings, self.journal))
         self._rounds: list[Callable[[datetime], None]] = []
         self.scheduler = Scheduler(self._means())
-        self.work.on_over.append(self._over)
+        self.work.on_over += [self._count, self._over]
+        self.defects = Defects(configuration)
+        self.work.on_error.append(self.defects.tell)
         self._scheduling = False
         self._pool = Pool(lambda: App(configuration, ask=lambda _url: None))
 
@@ -58,7 +66,7 @@ class Service:
         return self.work.interrupt(run)
 
     def schedules(self) -> list[Standing]:
-        """Every schedule, in words, with what comes next. HoldfastError when the journal cannot be read."""
+        """Every schedule, in words, with what comes next."""
         return self.agenda.standing(clock.now())
 
     def next_due(self, source: str) -> datetime | None:
@@ -101,12 +109,17 @@ class Service:
         self.work.close(grace)
         self._pool.close()
         self.journal.close()
+        self.defects.close()
 
     def _means(self) -> Means:
         return Means(
             journal=self.journal, work=self.work, agenda=self.agenda, reading=self.reading,
             retries=self.settings.running.retries, rounds=self._rounds,
         )  # fmt: skip
+
+    def _count(self, run: Run) -> None:
+        for source in run.sources or [""]:
+            self.counts[run.kind, source, run.status.value] += 1
 
     def _over(self, run: Run) -> None:
         """After a good scheduled backup the rules of retention are followed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ BACKUP, DEED = "backup", "deed"
 """Lanes: backups and upkeep, as many at once as the configuration says; what people wait for."""
 
 _DEEDS = 8
+_REMEMBERED = 200
+"""Runs that ended here and are known without the journal."""
 _BEAT = 60.0
 """Seconds between signs of life of what runs."""
 _CLEAN = 20.0
@@ -63,7 +66,8 @@ class _Piece:
 
 
 class Work:
-    """Carries out orders for one configuration, ``width`` backups at a time. Those in ``on_over`` hear of each end."""
+    """Carries out orders for one configuration, ``width`` backups at a time. Those in ``on_over`` hear of each end,
+    those in ``on_error`` of what a run failed with."""
 
     def __init__(self, configuration: Configuration, journal: Journal, live: Live, *, width: int) -> None:
         self._configuration, self._journal, self._live = configuration, journal, live
@@ -74,8 +78,10 @@ class Work:
         self._lock = threading.Lock()
         self._keys: dict[str, str] = {}
         self._pieces: dict[str, _Piece] = {}
+        self._ended: OrderedDict[str, Run] = OrderedDict()
         self._closing = threading.Event()
         self.on_over: list[Callable[[Run], None]] = []
+        self.on_error: list[Callable[[BaseException], None]] = []
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
 
     def start(self, order: Order) -> Run:
@@ -117,6 +123,11 @@ class Work:
         """Whether the run waits or runs here."""
         with self._lock:
             return run in self._pieces
+
+    def ended(self, run: str) -> Run | None:
+        """A run that ended here lately; it is known also when the journal cannot be read."""
+        with self._lock:
+            return self._ended.get(run)
 
     def busy(self) -> int:
         """How many runs wait or run."""
@@ -164,6 +175,8 @@ class Work:
             outcome = Outcome(status=RunStatus.INTERRUPTED, error=error_of(error, redactor))
         except BaseException as error:  # noqa: BLE001 - every end of a run is told
             outcome = Outcome(status=RunStatus.FAILED, error=error_of(error, redactor))
+            for told in self.on_error:
+                told(error)
         try:
             recorder.end(outcome)
         finally:
@@ -178,6 +191,9 @@ class Work:
             if piece.order.key:
                 self._keys.pop(piece.order.key, None)
             self._pieces.pop(piece.order.run, None)
+            self._ended[piece.order.run] = piece.recorder.run
+            while len(self._ended) > _REMEMBERED:
+                self._ended.popitem(last=False)
         try:
             for told in self.on_over:
                 told(piece.recorder.run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import pytest
 import time_machine
 from tests.integration.service.desk import HEAD, QUIET, at, cheap, desk  # noqa: F401
 
-from holdfast.journal.base import SCHEDULER_ALIVE
+from holdfast.journal.base import SCHEDULER_ALIVE, JournalFailed, RunQuery
+from holdfast.journal.unfinished import SILENCE, mark_interrupted
 from holdfast.model.errors import RepositoryBusy
 from holdfast.model.run import Run, RunStatus
-from holdfast.service.aftermath import SILENCE, settle
 from holdfast.service.orders import BackupWish
 from holdfast.system import clock
 
@@ -248,6 +249,33 @@ def test_the_scheduler_tells_that_it_lives(tmp_path: Path) -> None:
         assert mine.service.journal.recall(SCHEDULER_ALIVE)[SCHEDULER_ALIVE] == "2026-11-21T09:10:00.000Z"
 
 
+class _Gone:
+    """A journal whose server went away."""
+
+    url = "gone:"
+
+    def __getattr__(self, name: str) -> object:
+        def fail(*_arguments: object, **_named: object) -> object:
+            raise JournalFailed("the journal does not answer")
+
+        return fail
+
+
+def test_a_journal_that_fails_stops_no_backup_and_repeats_none(tmp_path: Path) -> None:
+    """The scheduler goes on by what it has seen itself."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        mine.look()
+        whole = mine.service.journal
+        for holder in (mine.service.agenda, mine.service.work):
+            holder._journal = _Gone()
+        mine.service.scheduler._means = replace(mine.service.scheduler._means, journal=_Gone())
+        for minute in ("09:20", "10:01", "10:02", "10:30", "11:01", "11:02"):
+            when.move_to(at(f"2026-11-21T{minute}"))
+            mine.look()
+        assert len(mine.snapshots()) == 3
+        assert len(whole.runs(RunQuery()).runs) == 1
+
+
 def _lost(**facts: object) -> Run:
     run = Run(id="f" * 32, kind="backup", status=RunStatus.RUNNING, created_at="2026-11-21T09:00:00.000Z")
     for name, value in facts.items():
@@ -279,5 +307,5 @@ def test_a_run_elsewhere_that_was_heard_of_lately_goes_on(tmp_path: Path) -> Non
     """Nobody can see its process from here; it tells every minute that it lives."""
     with time_machine.travel(at("2026-11-21T09:10"), tick=True), desk(tmp_path, HOURLY) as mine:
         mine.service.journal.put(_lost(host="elsewhere", seen_at="2026-11-21T09:05:00.000Z"))
-        assert settle(mine.service.journal, mine.service.work.knows, clock.now()) == []
-        assert len(settle(mine.service.journal, mine.service.work.knows, clock.now() + SILENCE)) == 1
+        assert mark_interrupted(mine.service.journal, clock.now()) == []
+        assert len(mark_interrupted(mine.service.journal, clock.now() + SILENCE)) == 1
