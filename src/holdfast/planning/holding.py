@@ -18,6 +18,9 @@ def why_held(
     share = 100 * len(more) / len(decisions)
     if len(more) <= limits.count and share <= limits.percent:
         return ""
-    than = "no rules were confirmed before" if before is None else "more than under the rules confirmed last"
+    going = sum(not each.keep for each in decisions)
+    than = "and no rules were confirmed before"
+    if before is not None:
+        than = f"{len(more)} more than under the rules confirmed last"
     limit = f"{limits.count} at once or {limits.percent:g} %"
-    return f"{len(more)} of {len(decisions)} snapshots would go ({share:.0f} %), {than}; the limit is {limit}"
+    return f"{going} of {len(decisions)} snapshots would go, {than} ({share:.0f} %); the limit is {limit}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 import time_machine
 from tests.faults.world import EAGER, RowsSource, World, cheap, room, rows  # noqa: F401
@@ -85,7 +86,7 @@ def test_the_first_rules_that_drop_much_wait_for_a_person(
     """Nothing was confirmed before: nothing is dropped, a finding tells how to agree, and agreeing drops it."""
     take(repository, travel, 12)
     plan = retention.plan(repository, request())
-    assert "6 of 12 snapshots would go (50 %)" in plan.held[0].held
+    assert "6 of 12 snapshots would go, and no rules were confirmed before (50 %)" in plan.held[0].held
     assert retention.apply(repository, plan, ME) == []
     (found,) = retention.findings(plan)
     assert (found.code, found.source) == ("retention-held", "app")
@@ -304,6 +305,26 @@ def test_the_time_of_forgetting_outlives_folding_the_log(
         (entry,) = [each for each in fresh.snapshots(forgotten=True) if each.forgotten]
         assert entry.forgotten_at == at
         assert pruned(fresh).reprieve is not None
+
+
+def test_a_checkpoint_of_a_version_without_times_is_passed_over(
+    world: World, repository: Repository, travel: time_machine.Coordinates
+) -> None:
+    """It cannot tell when something was forgotten: the log itself can."""
+    take(repository, travel, 2)
+    repository.forget([repository.snapshots()[0].info.id])
+    at = clock.stamp()
+    while not (names := repository.log.checkpoints()):
+        repository.pin([repository.snapshots()[0].info.id])
+    sealed = world.repo / names[-1]
+    plain = msgspec.msgpack.decode(repository.sealer.open("checkpoint", names[-1], sealed.read_bytes()))
+    for each in plain["snapshots"]:
+        del each["forgotten_at"]
+    sealed.chmod(0o600)
+    sealed.write_bytes(repository.sealer.seal("checkpoint", names[-1], msgspec.msgpack.encode(plain)))
+    with world.opened("fresh") as fresh:
+        assert [each.forgotten_at for each in fresh.snapshots(forgotten=True) if each.forgotten] == [at]
+        assert check(fresh, CheckRequest()).ok
 
 
 def test_what_prune_already_took_from_does_not_stop_the_next(
