@@ -18,7 +18,7 @@ from holdfast.model.run import RunStatus
 from holdfast.system import clock
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-JUST, HOURS, DAYS = (clock.stamp(NOW - timedelta(hours=each)) for each in (0.5, 2, 25))
+JUST, HOURS, DAYS = (clock.stamp(NOW - timedelta(hours=each)) for each in (0.1, 2, 25))
 HERE = Processes(host="here", boot="b2", started={7: "100"}.get)
 
 
