@@ -7,7 +7,7 @@ READY  := $(VENV)/.installed
 TOOLS  := $(VENV)/.installed-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench model faults docs clean
+.PHONY: help demo test lint bench model faults docs screens clean
 
 help:            ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ api: $(TOOLS)    ## write tests/golden/openapi.json anew from the routes themsel
 fuzz: $(TOOLS)   ## many more requests against a running server than the tests make
 	API_EXAMPLES=100 API_PHASES=examples,coverage,fuzzing,stateful API_SEED=$$(date +%s) \
 	  $(BIN)/python -m pytest tests/integration/web/test_api_description.py -q --timeout 3600
+
+screens: $(TOOLS) ## take a picture of every page of the dashboard, into docs/screens/
+	$(BIN)/python -m tests.integration.web.screens docs/screens
 
 clean:           ## remove what make and the demo made
 	rm -rf $(VENV) playground .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
