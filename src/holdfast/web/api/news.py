@@ -7,13 +7,30 @@ import contextlib
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+import msgspec
 
 from holdfast.model.run import Run
 from holdfast.service.service import Service
+from holdfast.web.api.documents import run_fields
 
 BEAT = 15.0
 """Seconds between two signs of life to a listener."""
 _LOOK = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A run as it stood; ``event``: the same as a server-sent event, written once for all listeners."""
+
+    run: Run
+    event: bytes
+
+
+def heard(run: Run) -> Heard:
+    """A run to be told."""
+    return Heard(run, b"event: run\ndata: " + msgspec.json.encode(run_fields(run)) + b"\n\n")
 
 
 class Listener:
@@ -21,16 +38,16 @@ class Listener:
 
     def __init__(self, wanted: Callable[[Run], bool]) -> None:
         self._wanted = wanted
-        self._heard: dict[str, Run] = {}
+        self._heard: dict[str, Heard] = {}
         self._woken = asyncio.Event()
 
-    def tell(self, run: Run) -> None:
+    def tell(self, told: Heard) -> None:
         """Hear of a run."""
-        if self._wanted(run):
-            self._heard[run.id] = run
+        if self._wanted(told.run):
+            self._heard[told.run.id] = told
             self._woken.set()
 
-    async def take(self, seconds: float) -> list[Run]:
+    async def take(self, seconds: float) -> list[Heard]:
         """Whatever came up, as soon as something does; nothing when ``seconds`` passed."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), seconds)
@@ -79,15 +96,11 @@ class News:
         """The run as the journal has it."""
         return await asyncio.to_thread(self._service.journal.get, run)
 
-    async def of(self, wanted: Callable[[Run], bool]) -> AsyncIterator[Run | None]:
-        """Every news of runs that are ``wanted``; None where there was none for a while. Without end."""
+    async def of(self, wanted: Callable[[Run], bool]) -> AsyncIterator[bytes]:
+        """Events of runs that are ``wanted``; a comment where there was none for a while. Without end."""
         with self.listening(wanted) as listener:
             while True:
-                heard = await listener.take(BEAT)
-                for run in heard:
-                    yield run
-                if not heard:
-                    yield None
+                yield b"".join(told.event for told in await listener.take(BEAT)) or b": beat\n\n"
 
     def close(self) -> None:
         """Hear nothing more."""
@@ -109,5 +122,6 @@ class News:
                         return
 
     def _spread(self, run: Run) -> None:
+        told = heard(run)
         for listener in list(self._listeners):
-            listener.tell(run)
+            listener.tell(told)

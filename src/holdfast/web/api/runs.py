@@ -14,7 +14,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.model.run import Run
 from holdfast.service.service import Service
 from holdfast.web.api.documents import Log, RunDocument, Runs, run_fields
-from holdfast.web.api.news import News
+from holdfast.web.api.news import News, heard
 from holdfast.web.api.once import Once
 from holdfast.web.api.routes import BackupRunner, Cursor, Limit, Name, NewsOf, ServiceOf, StatusReader, Text, answer
 from holdfast.web.security.identity import Identity
@@ -121,20 +121,16 @@ def _stream(events: AsyncIterator[bytes]) -> StreamingResponse:
 
 async def _told(news: News, run: Run) -> AsyncIterator[bytes]:
     with news.listening(lambda told: told.id == run.id) as listener:
-        now = run
+        now = heard(run)
         while True:
-            yield _event(now)
-            if now.status.over:
+            yield now.event
+            if now.run.status.over:
                 return
-            heard = await listener.take(5.0)
-            now = heard[-1] if heard else (await news.looked_up(run.id) or now)
+            told = await listener.take(5.0)
+            now = told[-1] if told else heard(await news.looked_up(run.id) or now.run)
 
 
 async def _all(news: News, wanted: Callable[[Run], bool]) -> AsyncIterator[bytes]:
     yield b": listening\n\n"
-    async for run in news.of(wanted):
-        yield b": beat\n\n" if run is None else _event(run)
-
-
-def _event(run: Run) -> bytes:
-    return b"event: run\ndata: " + msgspec.json.encode(run_fields(run)) + b"\n\n"
+    async for event in news.of(wanted):
+        yield event
