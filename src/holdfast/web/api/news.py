@@ -96,7 +96,17 @@ class News:
         """The run as the journal has it."""
         return await asyncio.to_thread(self._service.journal.get, run)
 
-    async def of(self, wanted: Callable[[Run], bool]) -> AsyncIterator[bytes]:
+    async def of(self, wanted: Callable[[Run], bool]) -> AsyncIterator[Run | None]:
+        """Every news of runs that are ``wanted``; None where there was none for a while. Without end."""
+        with self.listening(wanted) as listener:
+            while True:
+                told = await listener.take(BEAT)
+                for each in told:
+                    yield each.run
+                if not told:
+                    yield None
+
+    async def events_of(self, wanted: Callable[[Run], bool]) -> AsyncIterator[bytes]:
         """Events of runs that are ``wanted``; a comment where there was none for a while. Without end."""
         with self.listening(wanted) as listener:
             while True:

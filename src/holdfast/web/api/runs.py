@@ -132,5 +132,5 @@ async def _told(news: News, run: Run) -> AsyncIterator[bytes]:
 
 async def _all(news: News, wanted: Callable[[Run], bool]) -> AsyncIterator[bytes]:
     yield b": listening\n\n"
-    async for event in news.of(wanted):
+    async for event in news.events_of(wanted):
         yield event
