@@ -106,7 +106,7 @@ def _empty(standing: Standing) -> Iterator[Finding]:
     if not newest.item_count or not newest.bytes_source:
         what = "the newest snapshot holds nothing at all"
         why = f"{newest.item_count} items, {newest.bytes_source} bytes"
-    elif newest.rows == 0 and rows.usual > 0:
+    elif not newest.rows and rows.usual > 0:  # of nothing but empty tables no rows are counted
         what, why = "the newest snapshot holds not one row", f"usual are {saying.number(rows.usual)}"
     else:
         return

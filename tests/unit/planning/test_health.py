@@ -87,7 +87,8 @@ def test_floors(rules: dict[str, int], code: str) -> None:
 def test_an_empty_dump_is_critical() -> None:
     """No item, no byte, or no row where there were some."""
     assert _found([info(0.5, item_count=0, bytes_source=0)])["empty"].severity is Severity.CRITICAL
-    assert _found([info(0.5, rows=0), *history()[1:]])["empty"].severity is Severity.CRITICAL
+    for none in (0, None):
+        assert _found([info(0.5, rows=none), *history()[1:]])["empty"].severity is Severity.CRITICAL
     assert "empty" not in _found([info(0.5, rows=0), info(1.5, rows=0)])
 
 

@@ -14,12 +14,14 @@ from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.journal.base import Journal
+from holdfast.model.audit import Act
 from holdfast.model.errors import Exit, HoldfastError, UsageError
 from holdfast.model.health import Severity
 from holdfast.model.report import SourceReport, SystemReport
 from holdfast.planning import names
 from holdfast.system import clock
 from holdfast.usecases import anomaly, measuring
+from holdfast.usecases.audit import note
 from holdfast.usecases.listing import infos
 from holdfast.usecases.report import has_problems
 from holdfast.usecases.sizes import Sizes, sizes_of
@@ -82,6 +84,12 @@ def _accept(face: Face, app: App, journal: Journal | None, wanted: str) -> None:
         raise UsageError("this is remembered in the journal, which cannot be opened", hint="holdfast doctor")
     info = names.one(wanted, infos(app.repository), across_sources=False)
     anomaly.accept(journal, info, clock.user())
+    act = Act(
+        at=clock.stamp(), deed="config:accept", who=clock.user(), via="cli", source=info.source, subject=info.id,
+        what="called right as it is: health compares later snapshots with it",
+    )  # fmt: skip
+    if warning := note(app.repository, act).warning:
+        face.warning(warning)
     face.note(f"accepted: later snapshots of {info.source} are compared with {info.id[:8]}")
 
 
