@@ -17,6 +17,7 @@ def paths(made: Scene) -> dict[str, str]:
     return {
         "/": "now", "/sources": "sources", "/sources/tickets": "source", "/backups?source=tickets": "backups",
         f"/backups/{mine[-1]}": "backup", f"/backups/{mine[-1]}/changes": "changes",
+        f"/backups/{mine[-1]}/tables": "tables",
         f"/backups/{mine[-1]}/rows?item=events": "rows", "/runs": "runs", f"/runs/{good}": "run",
         f"/runs/{bad}": "run-failed", f"/explore?entity=event&key={LOST}": "explore", "/restore": "restore",
         f"/restore?snapshot={mine[-1]}": "restore-where", "/trash": "trash", "/alerts": "alerts", "/audit": "audit",

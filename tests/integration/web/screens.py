@@ -66,30 +66,32 @@ def _take(page: Any, painter: Any, path: Path) -> None:
 
 
 def _png(width: int, height: int, rgba: bytes) -> bytes:
-    """A picture of at most 256 colours: the most frequent ones, the rest drawn in the nearest of them."""
+    """A picture of at most 256 colours: of every 32nd of a channel the most frequent, the rest in the nearest one."""
     words = memoryview(rgba).cast("I")
     counted = Counter(words)
-    palette = [word for word, _ in counted.most_common(256)]
-    colours = [_rgb(word) for word in palette]
-    index = {word: number for number, word in enumerate(palette)}
-    for word in counted:
-        if word not in index:
-            wanted = _rgb(word)
-            index[word] = min(range(len(colours)), key=lambda number: _far(colours[number], wanted))
+    chosen: dict[tuple[int, ...], int] = {}
+    for word, _ in counted.most_common():
+        chosen.setdefault(tuple(each >> 3 for each in _rgb(word)), word)
+    weights = Counter[int]()
+    for word, number in counted.items():
+        weights[chosen[tuple(each >> 3 for each in _rgb(word))]] += number
+    colours = [_rgb(word) for word, _ in weights.most_common(256)]
+    index = {word: _nearest(colours, _rgb(word)) for word in counted}
     plain = bytes(map(index.__getitem__, words))
     lines = b"".join(b"\0" + plain[row * width : (row + 1) * width] for row in range(height))
     head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     chunks = (
-        (b"IHDR", head),
-        (b"PLTE", b"".join(map(bytes, colours))),
-        (b"IDAT", zlib.compress(lines, 9)),
-        (b"IEND", b""),
-    )
+        (b"IHDR", head), (b"PLTE", b"".join(map(bytes, colours))), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""),
+    )  # fmt: skip
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
 
 
 def _rgb(word: int) -> tuple[int, int, int]:
     return word & 255, word >> 8 & 255, word >> 16 & 255
+
+
+def _nearest(colours: list[tuple[int, int, int]], wanted: tuple[int, int, int]) -> int:
+    return min(range(len(colours)), key=lambda number: _far(colours[number], wanted))
 
 
 def _far(one: tuple[int, int, int], two: tuple[int, int, int]) -> int:

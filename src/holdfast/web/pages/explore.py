@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.usecases.entity_finding import entity_named
 from holdfast.usecases.history import HistoryOrder, HistoryResult, history
+from holdfast.usecases.looking import open_book
 from holdfast.web.pages import desk, wording
 from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity, require
@@ -92,6 +94,9 @@ def _tables(app: App, source: str) -> list[str]:
     newest: SnapshotInfo | None = names.newest_good([entry.info for entry in entries.values()], source)
     if newest is None:
         return []
+    if newest.kind == "sqlite":  # one item, the database; its tables are inside
+        with open_book(app.repository, entries[newest.id], app.reader_of(newest)) as book:
+            return list(itertools.islice(book.tables, _KNOWN))
     found = []
     for item in app.repository.manifest(entries[newest.id]).items():
         if item.kind in ("table", "collection") and not item.part:

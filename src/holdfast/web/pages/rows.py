@@ -25,8 +25,22 @@ from holdfast.web.security.identity import Identity, require
 
 router = desk.pages()
 _PAGE = 50
+_TABLES = 500
 _MOST = 100_000
 _FORMATS = ("json", "jsonl", "csv")
+
+
+@router.get("/backups/{snapshot}/tables")
+def tables(
+    request: Request, snapshot: str, who: Annotated[Identity, Depends(require("data:read"))], q: str = ""
+) -> HTMLResponse:  # fmt: skip
+    """What there is to leaf through."""
+    with desk.service_of(request).reading() as app:
+        entry = desk.entry_of(app, who, snapshot, "data:read")
+        with open_book(app.repository, entry, app.reader_of(entry.info)) as book:
+            found = [table for name, table in book.tables.items() if q.lower() in name.lower()]
+    more = len(found) - _TABLES
+    return page(request, "tables.html", who=who, info=entry.info, tables=found[:_TABLES], q=q, more=more)
 
 
 @router.get("/backups/{snapshot}/rows")
