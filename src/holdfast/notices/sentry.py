@@ -1,10 +1,10 @@
-"""Defects told to Sentry: the stack and the versions, never values of variables, never what a person typed."""
+"""Defects told to Sentry: the stack and the versions, never values of variables, never the text of an error."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from holdfast.model.errors import MissingTool
+from holdfast.model.errors import MissingTool, UsageError
 from holdfast.model.secret import Redactor, Secret
 
 
@@ -20,21 +20,29 @@ class Sentry:
                 hint="pip install 'holdfast[sentry]'",
             ) from error  # fmt: skip
         self._redactor = redactor
+        try:
+            sentry_sdk.utils.Dsn(dsn.reveal())
+        except sentry_sdk.utils.BadDsn as error:
+            raise UsageError("this is no DSN of a Sentry project", where="[alerts] sentry") from error
         self._client = sentry_sdk.Client(
-            dsn=dsn.reveal(), release=f"holdfast@{release}", include_local_variables=False, send_default_pii=False,
+            dsn=dsn.reveal(), release=f"holdfast@{release}", include_local_variables=False,
             default_integrations=False, max_breadcrumbs=0, server_name="", before_send=self._clean,
         )  # fmt: skip
-        self._scope = sentry_sdk.Scope(client=self._client)
+        self._event_of = sentry_sdk.utils.event_from_exception
 
     def report(self, error: BaseException) -> None:
         """Tell of one defect, without waiting for the answer."""
-        self._scope.capture_exception(error)
+        # a scope would ask whichever client the host program has, not this one
+        event, hint = self._event_of(error, client_options=self._client.options)
+        self._client.capture_event(event, hint=hint)
 
     def close(self) -> None:
         """Wait a moment for what is on its way."""
         self._client.close(timeout=2.0)
 
     def _clean(self, event: Any, _hint: Any) -> Any:
+        for each in (event.get("exception") or {}).get("values") or []:
+            each["value"] = "not told: it may hold what was being backed up"
         return _cleaned(event, self._redactor)
 
 

@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from holdfast.model.report import SystemReport
-from holdfast.model.run import Run
 from holdfast.model.timetable import Schedule
 from holdfast.planning.timetable import next_appointment
 from holdfast.service.metrics import metrics_text, write_textfile
 from holdfast.service.service import Service
 from holdfast.service.watch import Watch
-from holdfast.wiring.channels import outlets_of
+from holdfast.wiring.channels import Outlets, outlets_of
 from holdfast.wiring.reporting import system_report
 
 _LETTER = "digest/last"
 
 
 class Rounds:
-    """The rounds of one service. ``counts``: runs that ended since the process began."""
+    """The rounds of one service. What goes wrong in one of them is a defect, told as such; the next one comes."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         settings = service.settings
-        self.watch = Watch(
-            service.journal, outlets_of(service.configuration), self._look, public_url=settings.serve.public_url or ""
-        )
-        self.counts: Counter[tuple[str, str, str]] = Counter()
+        self.watch = Watch(service.journal, _outlets(service), self._look, public_url=settings.serve.public_url or "")
         zone = settings.defaults.timezone
         letter = settings.alerts.digest
         self._letter = Schedule(source="", name="digest", cron=letter, zone=zone) if letter else None
         textfile = settings.alerts.textfile
         self._textfile: Path | None = service.configuration.base / textfile if textfile else None
-        service.work.on_over.append(self._count)
         service.on_round(self.round)
 
     def round(self, now: datetime) -> None:
         """One of them."""
+        try:
+            self._round(now)
+        except Exception as error:
+            self._service.defects.tell(error)
+            raise
+
+    def _round(self, now: datetime) -> None:
         report = self.watch.round(now)
         if report is not None and self._letter_is_due(now):
             self.watch.digest(report, now)
             self._service.journal.remember(_LETTER, now.isoformat())
         if self._textfile is not None:
-            write_textfile(self._textfile, metrics_text(report, dict(self.counts)))
+            write_textfile(self._textfile, metrics_text(report, dict(self._service.counts)))
 
     def _look(self, _now: datetime) -> SystemReport:
         with self._service.reading() as app:
@@ -60,6 +62,10 @@ class Rounds:
             return False
         return next_appointment(self._letter, datetime.fromisoformat(last)).due <= now
 
-    def _count(self, run: Run) -> None:
-        for source in run.sources or [""]:
-            self.counts[run.kind, source, run.status.value] += 1
+
+def _outlets(service: Service) -> Outlets:
+    """That Sentry cannot be told of defects is told as of any other channel."""
+    outlets = outlets_of(service.configuration)
+    if service.defects.broken is None:
+        return outlets
+    return replace(outlets, broken={**outlets.broken, "sentry": service.defects.broken})

@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False)
 def metrics(request: Request, _who: Annotated[Identity, Depends(require("status:read"))]) -> Response:
     """Everything at this moment; ``holdfast_up 0`` when nothing can be seen."""
     service: Service = request.app.state.service
-    return Response(metrics_text(_seen(service)), media_type=CONTENT_TYPE)
+    return Response(metrics_text(_seen(service), dict(service.counts)), media_type=CONTENT_TYPE)
 
 
 def _seen(service: Service) -> SystemReport | None:

@@ -283,8 +283,9 @@ class App:
         return (self.places.cache, self.places.state)
 
     def refresh(self) -> None:
-        """Learn what others did to the repository since it was opened."""
+        """Learn what others did to the repository since it was opened. RepositoryMissing when it went away."""
         if self._repository is not None:
+            self._require_repository()
             self._repository.log.follow()
 
     def close(self) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
 
-from holdfast.model.errors import UsageError
+from holdfast import __version__
+from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.health import Severity
 from holdfast.notices.apprise import AppriseChannel
 from holdfast.notices.channel import Channel
 from holdfast.notices.ping import Ping
+from holdfast.notices.sentry import Sentry
 from holdfast.notices.webhook import Webhook
 from holdfast.planning.noticing import Listener, QuietHours
 from holdfast.wiring.load import Configuration
@@ -23,7 +25,7 @@ class Outlets:
 
     channels: Mapping[str, Channel] = field(default_factory=dict)
     listeners: Mapping[str, Listener] = field(default_factory=dict)
-    broken: Mapping[str, UsageError] = field(default_factory=dict)
+    broken: Mapping[str, HoldfastError] = field(default_factory=dict)
     quiet: QuietHours | None = None
     ping: Ping | None = None
 
@@ -32,7 +34,7 @@ def outlets_of(configuration: Configuration) -> Outlets:
     """Everything [alerts] names. A channel that cannot be made is in ``broken``; the others work all the same."""
     settings = configuration.settings.alerts
     channels: dict[str, Channel] = {}
-    broken: dict[str, UsageError] = {}
+    broken: dict[str, HoldfastError] = {}
     for name, each in (settings.channels or {}).items():
         try:
             channels[name] = _channel(name, each, configuration)
@@ -51,6 +53,15 @@ def outlets_of(configuration: Configuration) -> Outlets:
     zone = configuration.settings.defaults.timezone
     quiet = quiet_hours(settings.quiet, zone) if settings.quiet else None
     return Outlets(channels=channels, listeners=listeners, broken=broken, quiet=quiet, ping=ping)
+
+
+def sentry_of(configuration: Configuration) -> Sentry | None:
+    """Where defects are told; None when the configuration names no project. UsageError, MissingTool otherwise."""
+    reference = configuration.settings.alerts.sentry
+    if not reference:
+        return None
+    around = configuration.around
+    return Sentry(around.resolve(reference, configuration.base), around.redactor, __version__)
 
 
 def quiet_hours(text: str, zone: str) -> QuietHours:

@@ -65,7 +65,8 @@ def install(app: FastAPI, redactor: Redactor) -> None:
             problem.model_dump(), problem.status, media_type="application/problem+json", headers=headers
         )
 
-    async def failed(_request: Request, error: Exception) -> JSONResponse:
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        request.app.state.service.defects.tell(error)
         problem = problem_of(error, redactor)
         return respond(problem, {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None)
 
