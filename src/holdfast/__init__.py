@@ -1,11 +1,13 @@
 """holdfast: backup and recovery that knows the application.
 
-    cli | api                           the faces, for people and for programs: call a use case, render
+    cli                                 the face at a terminal: calls a use case, renders
+    web                                 the faces over HTTP: an API for programs, a dashboard for people
+    service | api                       what runs by itself | the face for Python programs
     wiring                              holdfast.toml + environment -> objects
     usecases                            one verb per file: request in, result out, events on the way
     entities                            one thing with all that belongs to it: the graph over rows
     flow | planning | records | exchange  flow moves bytes; planning decides (pure); records compares and finds rows
-    repository | sources                stored truth | applications
+    repository | sources | journal | notices  stored truth | applications | what ran | messages outward
     storage | crypto | chunking         name -> bytes | seal, keys | cut, delta
     system                              child processes, atomic files, clock
     model                               ids, snapshot and item values, plans, events, errors
