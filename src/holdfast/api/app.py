@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from holdfast.api.acts import Acts
 from holdfast.api.entity import Entity, Named
 from holdfast.model.events import Reporter, silent
 from holdfast.model.report import SystemReport
@@ -25,6 +26,7 @@ from holdfast.usecases.find import FindOrder, FindResult, find
 from holdfast.usecases.guard import ShipOrder, Shipped, ship
 from holdfast.usecases.history import HistoryOrder, HistoryResult, history
 from holdfast.usecases.listing import ListRequest, list_snapshots
+from holdfast.usecases.noting import without_values
 from holdfast.usecases.restore import RestoreOrder, RestoreResult, restore
 from holdfast.usecases.retention import Doing, apply, plan
 from holdfast.usecases.sql import SqlOrder, SqlResult, sql
@@ -149,7 +151,11 @@ class App:
                 entry=entries[info.id], source=wired.source_of(info, place), request=request, dry_run=dry_run,
                 created_by=clock.user(), report=self._report,
             )  # fmt: skip
-            return restore(wired.repository, order)
+            deed, told = "restore:in-place" if in_place else "restore:new-place", f"restore: {', '.join(only)}"
+            with Acts(wired, self._report).change(
+                deed, told.rstrip(" :"), source=info.source, subject=info.id, dry_run=dry_run
+            ):
+                return restore(wired.repository, order)
 
     def undo(self, run: str, *, dry_run: bool = False, force: bool = False) -> RestoreResult:
         """Take back what a restore changed. ``run``: the ``run`` of its result, or the start of it."""
@@ -158,7 +164,8 @@ class App:
                 run=run, source=lambda info: wired.source_of(info, (info.undo or {}).get("to")), dry_run=dry_run,
                 force=force, created_by=clock.user(), report=self._report,
             )  # fmt: skip
-            return undo(wired.repository, order)
+            with Acts(wired, self._report).change("restore:undo", "undoing a run", subject=run, dry_run=dry_run):
+                return undo(wired.repository, order)
 
     # -- rows
 
@@ -168,6 +175,7 @@ class App:
             order = FindOrder(
                 snapshot=snapshot, item=item, words=words, where=where, source=wired.reader_of, report=self._report
             )
+            Acts(wired, self._report).look(f"rows of {item}", snapshot=snapshot)
             return find(wired.repository, order)
 
     def log(self, source: str, item: str, *words: str, live: bool = False) -> HistoryResult:
@@ -177,6 +185,7 @@ class App:
                 source_name=source, item=item, words=words, source=wired.reader_of,
                 live=wired.source if live else None, report=self._report,
             )  # fmt: skip
+            Acts(wired, self._report).look(f"the versions of a row of {item}", source=source)
             return history(wired.repository, order)
 
     def diff(self, before: str, after: str, *items: str, limit: int | None = 100) -> DiffResult:
@@ -186,6 +195,7 @@ class App:
                 before=before, after=after, items=items, limit=limit, source=wired.reader_of,
                 live=wired.source, report=self._report,
             )  # fmt: skip
+            Acts(wired, self._report).look(f"rows that differ between {before} and {after}", snapshot=before)
             return diff(wired.repository, order)
 
     @contextlib.contextmanager
@@ -195,6 +205,7 @@ class App:
             order = SqlOrder(
                 snapshot=snapshot, sql=statement, compare=compare, source=wired.reader_of, report=self._report
             )
+            Acts(wired, self._report).look(without_values(statement), snapshot=snapshot)
             with sql(wired.repository, order) as result:
                 yield result
 
@@ -223,7 +234,9 @@ class App:
                 entities=lambda: dict(wired.settings.entities), dry_run=dry_run, created_by=clock.user(),
                 report=self._report,
             )  # fmt: skip
-            return trash_restore(wired.repository, order)
+            acts, of = Acts(wired, self._report), chosen.source
+            with acts.change("restore:trash", "from the trash", source=of, subject=chosen.id, dry_run=dry_run):
+                return trash_restore(wired.repository, order)
 
     def ship(self, *sources: str) -> Shipped:
         """Move what the guards kept into the repository."""

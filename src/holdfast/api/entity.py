@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.api.acts import Acts
 from holdfast.entities.restoring import Wishes
 from holdfast.model.events import Reporter, silent
 from holdfast.model.snapshot import SnapshotInfo
@@ -35,6 +36,11 @@ class Named:
         """The key as it would be typed."""
         return ",".join(map(str, self.key)) if isinstance(self.key, tuple | list) else str(self.key)
 
+    @property
+    def spoken(self) -> str:
+        """For people."""
+        return f"{self.name} {self.typed}"
+
     def subject(self, wired: Wired) -> Subject:
         """With its declaration and source. UsageError tells the nearest names."""
         declaration = entity_named(wired.settings.entities, self.name)
@@ -61,11 +67,13 @@ class Entity:
                 subject=self._named.subject(wired), name=name, pin=pin, trigger="api", created_by=clock.user(),
                 config=wired.configuration.text,
             )  # fmt: skip
-            return entity_backup(wired.repository, order)
+            with self._noted(wired, "entity:backup", "backup"):
+                return entity_backup(wired.repository, order)
 
     def versions(self) -> list[Version]:
         """Every snapshot that has it: those of it alone first, then full ones, newest first."""
         with self._pool.lend() as wired:
+            Acts(wired, self._named.report).look(f"the versions of {self._named.spoken}", subject=self._named.typed)
             return list(versions(wired.repository, self._named.subject(wired)))
 
     def restore(
@@ -85,7 +93,8 @@ class Entity:
             order = EntityRestoreOrder(
                 subject=subject, from_=from_, wishes=wishes, dry_run=dry_run, created_by=clock.user()
             )
-            return entity_restore(wired.repository, order)
+            with self._noted(wired, "restore:in-place", "restore", dry_run=dry_run):
+                return entity_restore(wired.repository, order)
 
     def clone(
         self, *, as_: Any = None, values: Mapping[str, Any] | None = None, from_: str | None = None,
@@ -99,11 +108,12 @@ class Entity:
                 users=users or subject.declaration.users, create_parents=create_parents, dry_run=dry_run,
                 created_by=clock.user(),
             )  # fmt: skip
-            return entity_clone(wired.repository, order)
+            with self._noted(wired, "entity:clone", "a copy", dry_run=dry_run):
+                return entity_clone(wired.repository, order)
 
     def delete(self, *, force: bool = False, dry_run: bool = False) -> EntityDeleteResult:
         """Delete it, once it is stored and was read back; only if the database deletes exactly what was captured."""
-        with self._pool.lend() as wired:
+        with self._pool.lend() as wired, self._noted(wired, "delete:entity", "deletion", dry_run=dry_run):
             return entity_delete(wired.repository, self._order(wired, force=force, dry_run=dry_run))
 
     @contextlib.contextmanager
@@ -117,9 +127,19 @@ class Entity:
         """
         with (
             self._pool.lend() as wired,
+            self._noted(wired, "delete:entity", "capture before a deletion by the application"),
             deleting(wired.repository, self._order(wired), connection) as captured,
         ):
             yield captured.snapshot
+
+    def _noted(
+        self, wired: Wired, deed: str, what: str, *, dry_run: bool = False
+    ) -> contextlib.AbstractContextManager[None]:
+        named = self._named
+        source = wired.settings.entities[named.name].source
+        return Acts(wired, named.report).change(
+            deed, f"{what} of {named.spoken}", source=source, subject=named.typed, dry_run=dry_run
+        )
 
     def _order(self, wired: Wired, *, force: bool = False, dry_run: bool = False) -> EntityDeleteOrder:
         return EntityDeleteOrder(

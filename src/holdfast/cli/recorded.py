@@ -79,6 +79,9 @@ VERBS: Mapping[str, Recorded] = {
 }  # fmt: skip
 """By what is typed. Backups record themselves (cli/remembering.py): ``holdfast run`` goes on long after one."""
 
+SNAPSHOTS = ("snapshot", "snapshots", "names", "before")
+"""Options that name snapshots; the others in ``subject`` name runs, entities, keys."""
+
 _DANGLING = re.compile(r"\s+(?:to|from)\s*(?=:|$)")
 _CONDITIONS = ("where", "statement")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from holdfast.cli.face import Face
 from holdfast.cli.journaling import begun, both, counted, outcome_of
-from holdfast.cli.recorded import Recorded, deed_of, told
+from holdfast.cli.recorded import SNAPSHOTS, Recorded, deed_of, told
 from holdfast.journal.forgiving import Forgiving
 from holdfast.model.audit import Act
 from holdfast.model.errors import Exit, HoldfastError, UsageError
@@ -21,7 +21,7 @@ from holdfast.repository.repository import Repository
 from holdfast.service.recording import Recorder
 from holdfast.system import clock
 from holdfast.usecases.audit import note
-from holdfast.usecases.noting import Ending, noted
+from holdfast.usecases.noting import Ending, noted, snapshot_meant
 from holdfast.wiring.build import App
 
 
@@ -106,7 +106,7 @@ class Record:
         subject = " ".join(map(str, subject)) if isinstance(subject, tuple | list) else str(subject or "")
         entity = app.settings.entities.get(str(options.get("name") or ""))
         source = str(options.get(recorded.source) or "") if recorded.source else entity.source if entity else ""
-        if found := _meant(repository, subject):
+        if recorded.subject in SNAPSHOTS and (found := snapshot_meant(repository, subject)):
             subject, source = found
         return Act(
             at=clock.stamp(), deed=self._deed, who=clock.user(), via="cli",
@@ -132,14 +132,3 @@ def recording(face: Face, recorded: Recorded, options: Mapping[str, Any]) -> Ite
         raise
     face.record = None
     record.end(None)
-
-
-def _meant(repository: Repository, name: str) -> tuple[str, str] | None:
-    """Id and source of the one snapshot that ``name`` stands for; None when it stands for none."""
-    from holdfast.planning import names
-
-    entries = repository.snapshots(forgotten=True)
-    with contextlib.suppress(HoldfastError):
-        info = names.one(name, [entry.info for entry in entries])
-        return info.id, info.source
-    return None

@@ -12,6 +12,7 @@ import msgspec
 
 from holdfast.model.audit import Act
 from holdfast.model.errors import HoldfastError
+from holdfast.planning import names
 from holdfast.repository.repository import Repository
 from holdfast.system import clock
 from holdfast.usecases.audit import Noted, note
@@ -56,6 +57,14 @@ def noted(
         _tell(warn, note(repository, _ended(act, ending, number)))
         raise
     _tell(warn, note(repository, _ended(act, ending, number)))
+
+
+def snapshot_meant(repository: Repository, name: str) -> tuple[str, str] | None:
+    """Id and source of the one snapshot that ``name`` stands for, forgotten ones too; None when it stands for none."""
+    with contextlib.suppress(HoldfastError):
+        info = names.one(name, [entry.info for entry in repository.snapshots(forgotten=True)])
+        return info.id, info.source
+    return None
 
 
 def without_values(text: str) -> str:
