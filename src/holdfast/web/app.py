@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import PlainTextResponse
 
 from holdfast import __version__
+from holdfast.model.errors import HoldfastError
 from holdfast.service.plans import Plans
 from holdfast.service.service import Service
 from holdfast.web import metrics
@@ -42,10 +44,18 @@ API = (
 )  # fmt: skip
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _while_open(app: FastAPI) -> AsyncIterator[None]:
+    warming = asyncio.create_task(asyncio.to_thread(_warm, app.state.service))
     yield
     app.state.news.close()
+    await warming
+
+
+def _warm(service: Service) -> None:
+    """Open what the first look needs; what goes wrong is told to whoever looks."""
+    with contextlib.suppress(HoldfastError), service.reading() as app:
+        app.repository.snapshots()
 
 
 def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
