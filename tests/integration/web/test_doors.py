@@ -225,3 +225,14 @@ def test_a_token_loses_what_its_person_loses(world: Guarded) -> None:
         assert client.get("/api/sources/media").status_code in (403, 404)
         world.gate.people.remove("bo")
         assert client.get("/api/runs").status_code == 401
+
+
+def test_what_somebody_known_is_refused_is_noted(world: Guarded) -> None:
+    """A token that reaches for what is not its own is in the trail, once a minute, without the keys of rows."""
+    secret = world.token("status:read")
+    with world.client(None, authorization=f"Bearer {secret}") as client:
+        for _ in range(3):
+            assert client.delete("/api/entities/event/guest42@example.org").status_code == 403
+    told = [each for each in world.acts() if each["deed"] == "forbidden"]
+    assert [(each["who"], each["outcome"]) for each in told] == [("token:t0", "refused")]
+    assert "guest42" not in repr(told)

@@ -16,7 +16,7 @@ from holdfast.web.security.notes import Notes
 from holdfast.web.security.origins import Origins
 from holdfast.web.security.people import People, Person
 from holdfast.web.security.refusals import CrossSite
-from holdfast.web.security.register import Register, fingerprint, open_register
+from holdfast.web.security.register import Register, fingerprint, register_or_new
 from holdfast.web.security.sessions import OpenedSession, Session, Sessions, csrf_fits, csrf_of
 from holdfast.web.security.tokens import MACHINE, Token, Tokens
 from holdfast.web.security.wall import SAFE
@@ -47,7 +47,9 @@ class Gate:
         self._cron = [fingerprint(each) for each in crons]
         self.doubts = [_SHORT] if any(len(each) < _CRON_LENGTH for each in crons) else []
         self._cron_paths = frozenset(alias.path for alias in serve.aliases)
-        self.register = register or open_register(configuration)
+        self.register, moved = (register, "") if register else register_or_new(configuration)
+        if moved:
+            self.doubts.append(moved)
         self.notes = Notes(self.register)
         self.tokens = Tokens(self.register)
         self.entrance = Entrance(self.register, self.notes)
@@ -99,6 +101,10 @@ class Gate:
         """Take the cookie away."""
         name = self.cookie(request)
         response.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=name == SECURE_COOKIE)
+
+    def refused(self, who: Identity, what: str) -> None:
+        """Note that somebody known was refused something."""
+        self.notes.refused("forbidden", who.name, what)
 
     def carry_with(self, service: Service) -> None:
         """From now on acts go into the audit trail of the service's repository."""

@@ -17,10 +17,11 @@ from holdfast.web.security.wall import Wall
 def guard(app: FastAPI, service: Service, doorkeeper: Callable[[Request], Identity | None]) -> None:
     """Put the wall around ``app``; with a Gate also the doors, and its acts go into the audit trail."""
     serve = service.settings.serve
-    origins = Origins(listen=serve.listen, public_url=serve.public_url)
+    origins, refused = Origins(listen=serve.listen, public_url=serve.public_url), None
     if isinstance(doorkeeper, Gate):
-        origins = doorkeeper.origins
+        origins, refused = doorkeeper.origins, doorkeeper.refused
         app.state.gate = doorkeeper
         doorkeeper.carry_with(service)
         app.include_router(doors.router)
-    app.add_middleware(Wall, origins=origins, redactor=service.configuration.around.redactor)
+    redactor = service.configuration.around.redactor
+    app.add_middleware(Wall, origins=origins, redactor=redactor, refused=refused)

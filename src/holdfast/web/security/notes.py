@@ -35,7 +35,7 @@ class Notes:
         self._register = register
         self._wake, self._ended = threading.Event(), False
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._lock, self._carrying = threading.Lock(), threading.Lock()
         self._minute, self._noted, self._unnoted = 0.0, 0, 0
         self._last: dict[tuple[str, str], float] = {}
 
@@ -68,11 +68,12 @@ class Notes:
 
     def carry(self, app: App) -> str:
         """Carry everything kept into the trail now. A warning when that cannot be done: it stays kept."""
-        while rows := self._register.rows("select number, document from acts order by number limit ?", _AT_ONCE):
-            told = note(app.repository, *(msgspec.json.decode(text, type=Act) for _, text in rows))
-            if told.number is None:
-                return told.warning
-            self._register.change("delete from acts where number <= ?", rows[-1][0])
+        with self._carrying:
+            while rows := self._register.rows("select number, document from acts order by number limit ?", _AT_ONCE):
+                told = note(app.repository, *(msgspec.json.decode(text, type=Act) for _, text in rows))
+                if told.number is None:
+                    return told.warning
+                self._register.change("delete from acts where number <= ?", rows[-1][0])
         return ""
 
     def close(self) -> None:

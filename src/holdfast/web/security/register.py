@@ -16,7 +16,7 @@ from typing import Any
 from blake3 import blake3
 
 from holdfast.model.errors import HoldfastError
-from holdfast.system import files
+from holdfast.system import clock, files
 from holdfast.wiring.load import Configuration
 
 FILE_NAME = "security.db"
@@ -96,6 +96,23 @@ def register_path(configuration: Configuration) -> Path:
 def open_register(configuration: Configuration) -> Register:
     """The register of a configuration, made when it is not there yet. HoldfastError when it cannot be."""
     return Register(register_path(configuration))
+
+
+def register_or_new(configuration: Configuration) -> tuple[Register, str]:
+    """The register; a damaged one is moved aside, and what that means is told: backups go on without it."""
+    try:
+        return open_register(configuration), ""
+    except HoldfastError as error:
+        if type(error.__cause__) is not sqlite3.DatabaseError:  # locked or not readable is not damaged
+            raise
+    path = register_path(configuration)
+    aside = path.with_name(f"{path.name}.broken-{clock.stamp().replace(':', '')}")
+    os.replace(path, aside)
+    for tail in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}{tail}", f"{aside}{tail}")
+    told = f"the register of tokens and people was damaged and is {aside.name} now: tokens and people are made anew"
+    return open_register(configuration), told
 
 
 def _opened(path: Path) -> sqlite3.Connection:

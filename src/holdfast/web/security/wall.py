@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.model.secret import Redactor
+from holdfast.web.security.identity import Identity
 from holdfast.web.security.origins import Origins
 
 BODY_LIMIT = 1 << 20
@@ -27,6 +30,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+Refused = Callable[[Identity, str], None]
+"""Is told who was refused what."""
+
 _HSTS = "max-age=31536000"
 _log = logging.getLogger("holdfast.web")
 
@@ -51,13 +57,14 @@ class _Answer:
     send: Send
     extra: dict[str, str] = field(default_factory=dict)
     begun: bool = False
+    status: int = 0
     too_large: bool = False
 
     async def __call__(self, message: Message) -> None:
         if self.too_large and not self.begun:
             return  # whoever reads a body makes something else of its abrupt end
         if message["type"] == "http.response.start":
-            self.begun = True
+            self.begun, self.status = True, message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in {**HEADERS, **self.extra}.items():
                 headers.setdefault(name, value)
@@ -67,8 +74,12 @@ class _Answer:
 class Wall:
     """An ASGI application around another. Errors nobody expected end here too, so that they carry no secret out."""
 
-    def __init__(self, app: ASGIApp, *, origins: Origins, redactor: Redactor, limit: int = BODY_LIMIT) -> None:
+    def __init__(
+        self, app: ASGIApp, *, origins: Origins, redactor: Redactor, refused: Refused | None = None,
+        limit: int = BODY_LIMIT,
+    ) -> None:  # fmt: skip
         self._app, self._origins, self._redactor, self._limit = app, origins, redactor, limit
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -99,6 +110,11 @@ class Wall:
         if answer.too_large and not answer.begun:
             answer.too_large = False
             await _tell(answer, _too_large(self._limit))
+        who = scope.get("state", {}).get("identity")
+        if answer.status == 403 and who is not None and self._refused is not None:
+            # the route as it is declared: what stands in its place may be the key of a row
+            what = f"{scope['method']} {getattr(scope.get('route'), 'path', '')}"
+            await run_in_threadpool(self._refused, who, what)
 
     def _refusal(self, scope: Scope, headers: Headers) -> _Refused | None:
         host = headers.get("host", "")

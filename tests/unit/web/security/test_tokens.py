@@ -12,8 +12,10 @@ import pytest
 import time_machine
 
 from holdfast.model.errors import HoldfastError, UsageError
-from holdfast.web.security.register import Register
+from holdfast.web.security.register import Register, register_or_new, register_path
 from holdfast.web.security.tokens import MACHINE, Tokens, TokenWish
+from holdfast.wiring.load import from_text
+from holdfast.wiring.surroundings import Surroundings
 
 
 @pytest.fixture
@@ -163,3 +165,17 @@ def test_a_register_that_is_no_register_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(HoldfastError) as caught:
         Register(path)
     assert "move the file away" in caught.value.hint
+
+
+def test_a_damaged_register_stops_no_backup(tmp_path: Path) -> None:
+    """It is moved aside, a new one is begun, and nobody of the old one comes in."""
+    around = Surroundings(environ={"HOLDFAST_STATE_DIR": str(tmp_path / "state")}, folder=tmp_path)
+    configuration = from_text(f'[repository]\nurl = "{tmp_path}/repository"\n', tmp_path / "holdfast.toml", around)
+    path = register_path(configuration)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(os.urandom(8192))
+    register, told = register_or_new(configuration)
+    assert ".broken-" in told
+    assert register.rows("select * from tokens") == []
+    assert any(".broken-" in each.name for each in path.parent.iterdir())
+    register.close()
