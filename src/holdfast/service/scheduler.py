@@ -140,8 +140,7 @@ class Scheduler:
         gone = run is None or run.status is RunStatus.INTERRUPTED
         failed = run is not None and run.status is RunStatus.FAILED and run.error is not None and run.error.retryable
         if (gone or failed) and kept.attempt <= self._means.retries:
-            at_once = gone and kept.attempt == 1
-            wait = timedelta(0) if at_once else pause_before(kept.attempt + 1)
+            wait = timedelta(0) if gone else pause_before(kept.attempt + 1)
             return replace(kept, state="again", again_at=clock.stamp(now + wait))
         return replace(kept, state="over")
 
