@@ -12,6 +12,7 @@ from typing import Any
 from holdfast.cli.face import Face
 from holdfast.cli.journaling import begun, both, counted, outcome_of
 from holdfast.cli.recorded import SNAPSHOTS, Recorded, deed_of, told
+from holdfast.cli.textfile import write_metrics
 from holdfast.journal.forgiving import Forgiving
 from holdfast.model.audit import Act
 from holdfast.model.errors import Exit, HoldfastError, UsageError
@@ -44,6 +45,7 @@ class Record:
         if self._recorded.kind and not self._face.dry_run and self._recorder is None:
             self._journal, self._recorder = begun(self._face, app.configuration, self._run())
             self._exit.callback(self._close_journal)
+            self._exit.callback(write_metrics, self._face, app, self._journal)
         if self._deed:
             app.on_open = lambda repository: self._note(app, repository)
             if self._recorded.opens and not self._face.dry_run:

@@ -11,6 +11,7 @@ from holdfast.cli.face import Face
 from holdfast.cli.failure import failure_of
 from holdfast.cli.journaling import begun, both, outcome_of, run_error
 from holdfast.cli.runs import BackupWishes
+from holdfast.cli.textfile import write_metrics
 from holdfast.model.events import Reporter
 from holdfast.model.run import Run, RunStatus
 from holdfast.service.recording import Outcome
@@ -37,8 +38,10 @@ def take(face: Face, app: App, wishes: BackupWishes, report: Reporter) -> Backup
             result = _take(face, app, wishes, both(report, recorder.report))
         except BaseException as error:
             recorder.end(outcome_of(face, 0, error, {}))
+            write_metrics(face, app, journal)
             raise
         recorder.end(_outcome(face, result))
+        write_metrics(face, app, journal)
     return result
 
 

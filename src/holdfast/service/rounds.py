@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from holdfast.wiring.channels import Outlets, outlets_of
 from holdfast.wiring.reporting import system_report
 
 _LETTER = "digest/last"
+_log = logging.getLogger("holdfast.rounds")
 
 
 class Rounds:
@@ -46,7 +48,14 @@ class Rounds:
             self.watch.digest(report, now)
             self._service.journal.remember(_LETTER, now.isoformat())
         if self._textfile is not None:
-            write_textfile(self._textfile, metrics_text(report, dict(self._service.counts)))
+            self._write(self._textfile, report)
+
+    def _write(self, path: Path, report: SystemReport | None) -> None:
+        """The file is old when it cannot be written, and its reader sees that."""
+        try:
+            write_textfile(path, metrics_text(report, dict(self._service.counts)))
+        except OSError as error:
+            _log.warning("the metrics were not written: %s: %s", path, error.strerror)
 
     def _look(self, _now: datetime) -> SystemReport:
         with self._service.reading() as app:

@@ -173,6 +173,7 @@ class App:
                     " snapshots may be missing or back that were forgotten: holdfast check"
                 )
             self._admit(repository)
+            return repository
         return self._repository
 
     def _admit(self, repository: Repository) -> None:

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.service.test_metrics import report, source
 
-import msgspec
 from holdfast.service.metrics import metrics_text
 
 ROOT = Path(__file__).parents[3]
