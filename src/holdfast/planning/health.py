@@ -194,6 +194,17 @@ def _unprotected(standing: Standing) -> Iterator[Finding]:
                        f"snapshot {short(newest.id)} says so", f"holdfast show {short(newest.id)}")  # fmt: skip
 
 
+def _neighbours(standing: Standing) -> Iterator[Finding]:
+    newest = standing.newest
+    told = (newest.more or {}).get("neighbours") if newest else None
+    alone = sorted({str(each) for each in told} - standing.beside) if isinstance(told, list) else []
+    if newest is not None and alone:
+        what = f"databases beside it that nobody backs up: {_some(alone)}"
+        yield _finding(standing, "neighbours", Severity.INFO, what,
+                       f"on the same server when snapshot {short(newest.id)} was made",
+                       "a source for each that matters: [sources.NAME] in holdfast.toml")  # fmt: skip
+
+
 def _some(lines: Sequence[str]) -> str:
     more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
     return ", ".join(lines[:3]) + more
@@ -240,5 +251,5 @@ def _left_out_of_configuration(standing: Standing) -> Iterator[Finding]:
 
 _RULES: tuple[Callable[[Standing], Iterator[Finding]], ...] = (
     _none, _age, _failed, _count, _floors, _empty, _rows_fell, _size_changed, _suspicious, _other_source, _clock,
-    _unprotected, _schedule, _reach,
+    _unprotected, _neighbours, _schedule, _reach,
 )  # fmt: skip

@@ -54,7 +54,8 @@ class Standing:
     """One source at ``now``. ``snapshots`` living, newest first (as committed, whatever clocks said).
 
     ``numbers``: the log record of each snapshot, by id. ``accepted``: snapshots a person called right as they are.
-    ``failed_at``: when runs failed in the last month, ``running_since`` when the run began that goes on.
+    ``beside``: databases on the same server that some source names. ``failed_at``: when runs failed in the last month,
+    ``running_since`` when the run began that goes on.
     """
 
     policy: SourcePolicy
@@ -66,6 +67,7 @@ class Standing:
     failed_at: Sequence[datetime] = ()
     running_since: datetime | None = None
     accepted: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
     rhythm: Rhythm = field(default_factory=Rhythm)
     numbers: dict[str, int] = field(default_factory=dict)
 

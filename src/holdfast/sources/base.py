@@ -118,7 +118,8 @@ class CaptureNotes:
     ``notes`` is stored in the manifest head and given back through ``Previous.notes``. ``incomplete`` non-empty:
     the snapshot is marked incomplete and the run ends with status 3; each line names what is missing and why.
     ``unsound`` marks it likewise, for what is damaged in the source while every byte of it was kept. ``identity`` tells
-    this database from every other, also from a copy of it in another place; "" where nothing does.
+    this database from every other, also from a copy of it in another place; "" where nothing does. ``neighbours``:
+    names of other databases on the same server.
     """
 
     notes: Notes = field(default_factory=dict)
@@ -129,6 +130,7 @@ class CaptureNotes:
     source_changed_at: str | None = None
     origin: str = ""
     identity: str = ""
+    neighbours: list[str] = field(default_factory=list)
 
 
 class Capture(Protocol):

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 _POSTGRES = ("postgresql", "postgres")
 _THIS = ("", "localhost", "127.0.0.1", "::1")
@@ -20,6 +20,16 @@ def same_server(repository_url: str, sources: Mapping[str, str]) -> dict[str, st
         for name, url in sources.items()
         if here is not None and here == _server(url)
     }
+
+
+def databases_beside(sources: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """By source: every database on its server that one of the sources names."""
+    named: dict[tuple[str, int], set[str]] = {}
+    for url in sources.values():
+        if (server := _server(url)) is not None:
+            named.setdefault(server, set()).add(unquote(urlsplit(url).path.strip("/")))
+    servers = {name: _server(url) for name, url in sources.items()}
+    return {name: frozenset(named[server]) for name, server in servers.items() if server is not None}
 
 
 def same_disk(repository_url: str, sources: Mapping[str, str]) -> list[str]:

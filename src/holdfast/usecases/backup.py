@@ -20,11 +20,13 @@ from holdfast.repository.index import read_progress
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.repository.session import Session, recent_backups
 from holdfast.repository.undoing import store_undo
-from holdfast.sources.base import CaptureRequest, Previous, Source
+from holdfast.sources.base import CaptureNotes, CaptureRequest, Previous, Source
 from holdfast.system import clock
 
 # Below this there is no use in beginning: even a small backup would end half-way.
 LEAST_ROOM = 64 << 20
+
+_NAMED = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +165,16 @@ def _describe(stored: Stored, request: BackupRequest, name: str, kind: str) -> S
         origin=notes.origin,
         partial=request.partial or bool(request.only) or request.undo is not None,
         undo=request.undo,
-        more=_more(request, name, notes.identity),
+        more=_more(request, name, notes),
     )
 
 
-def _more(request: BackupRequest, name: str, identity: str) -> Notes | None:
-    known = {"environment": request.environments.get(name), "identity": identity}
+def _more(request: BackupRequest, name: str, notes: CaptureNotes) -> Notes | None:
+    known = {
+        "environment": request.environments.get(name),
+        "identity": notes.identity,
+        "neighbours": notes.neighbours[:_NAMED],
+    }
     given = {key: value for key, value in known.items() if value}
     return {**(request.more or {}), **given} if given else request.more
 

@@ -70,12 +70,15 @@ def measure(repository: Repository, cache: Path, settings: Mapping[str, str] = _
 def recent(
     repository: Repository, cache: Path, at_most: timedelta, settings: Mapping[str, str] = _NO_SETTINGS
 ) -> Occupied:
-    """What was counted within ``at_most``, else what is counted now; so is a local store in which something changed."""
+    """What was counted within ``at_most``, else what is counted now.
+
+    A local store is counted whenever something changed; one with latency six times less often, as it may be large.
+    """
     known = occupied(repository, cache)
     changed = known is not None and known.number != repository.log.state.number
     if known is not None and not (changed and repository.storage.traits.local):
         age = clock.now() - datetime.fromisoformat(known.newest.at)
-        if timedelta(0) <= age <= at_most:
+        if timedelta(0) <= age <= (at_most if repository.storage.traits.local else 6 * at_most):
             return known
     return measure(repository, cache, settings)
 

@@ -38,7 +38,8 @@ class ReportRequest:
 
     ``occupied``: what was counted in the store, None never. ``per_gb_month``: price of 10^9 bytes for a month.
     ``runs``, ``rhythms``, ``accepted``: see Known. ``beside``: sources on the repository's own server, with how;
-    ``on_disk``: sources on its own disk. ``findings``: what was found by whoever gathered this.
+    ``on_disk``: sources on its own disk; ``databases`` by source: those on its server that some source names.
+    ``findings``: what was found by whoever gathered this.
     """
 
     policies: Mapping[str, SourcePolicy]
@@ -53,6 +54,7 @@ class ReportRequest:
     accepted: frozenset[str] = frozenset()
     beside: Mapping[str, str] = field(default_factory=dict)
     on_disk: Sequence[str] = ()
+    databases: Mapping[str, frozenset[str]] = field(default_factory=dict)
     secrets: Sequence[SecretAge] = ()
     rotate_after: timedelta = timedelta(days=90)
     findings: Sequence[Finding] = ()
@@ -63,7 +65,7 @@ def standings_of(repository: Repository, request: ReportRequest) -> list[Standin
     """What every source is judged by."""
     known = Known(
         policies=request.policies, now=request.now, failures=request.failures, runs=request.runs,
-        rhythms=request.rhythms, accepted=request.accepted,
+        rhythms=request.rhythms, accepted=request.accepted, beside=request.databases,
     )  # fmt: skip
     return standings(repository, known)
 

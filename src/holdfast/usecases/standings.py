@@ -26,7 +26,8 @@ class Known:
     """``policies`` of the configured sources. ``failures``: last runs of this client that made no snapshot.
 
     ``runs``: backups of the last month that did not simply succeed, newest first. ``rhythms`` of scheduled sources.
-    ``accepted``: ids of snapshots that a person called right as they are.
+    ``accepted``: ids of snapshots that a person called right as they are. ``beside`` by source: the databases on its
+    server that some source names.
     """
 
     policies: Mapping[str, SourcePolicy]
@@ -35,6 +36,7 @@ class Known:
     runs: Sequence[Run] = ()
     rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
     accepted: frozenset[str] = frozenset()
+    beside: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def standings(repository: Repository, known: Known) -> list[Standing]:
@@ -57,7 +59,8 @@ def standings(repository: Repository, known: Known) -> list[Standing]:
         Standing(
             policy=known.policies.get(name, SourcePolicy(source=name)), now=known.now, snapshots=grouped[name],
             configured=name in known.policies, pinned=pinned[name], accepted=known.accepted, numbers=numbers[name],
-            rhythm=known.rhythms.get(name, Rhythm()), failure=_failure(known.failures.get(name), runs[name]),
+            beside=known.beside.get(name, frozenset()), rhythm=known.rhythms.get(name, Rhythm()),
+            failure=_failure(known.failures.get(name), runs[name]),
             failed_at=[at for run in runs[name] if run.status in _BAD and (at := _ended(run)) <= known.now],
             running_since=_running(runs[name], known.now),
         )

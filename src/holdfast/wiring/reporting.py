@@ -67,6 +67,7 @@ def request_of(app: App, journal: Journal | None) -> ReportRequest:
         accepted=told.accepted,
         beside=apart.same_server(settings.repository.url, urls),
         on_disk=apart.same_disk(settings.repository.url, urls),
+        databases=apart.databases_beside(urls),
         secrets=list(secret_ages_of(app, journal)),
         rotate_after=settings.secrets.rotate_after,
         findings=[*told.findings, *_held(app, now)],

@@ -135,6 +135,14 @@ def test_what_was_never_held_is_known_and_what_appeared_is_a_warning() -> None:
     assert ("orders" in found["unprotected"].what, "log" in found["unprotected"].what) == (True, False)
 
 
+def test_databases_beside_it_that_nobody_backs_up_are_known() -> None:
+    """Those that some source names are not told."""
+    named = frozenset({"shop", "wiki"})
+    found = _found([info(1, more={"neighbours": ["billing", "wiki"]})], beside=named)["neighbours"]
+    assert (found.severity, "billing" in found.what, "wiki" in found.what) == (Severity.INFO, True, False)
+    assert not _found([info(1, more={"neighbours": ["wiki"]})], beside=frozenset({"shop", "wiki"}))
+
+
 def test_a_schedule_that_cannot_keep_the_rpo_is_told_with_both_numbers() -> None:
     """The time a run takes counts."""
     asked: dict[str, Any] = {"policy": {"rpo": timedelta(hours=4), "tier": "important"}}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.usecases.apart import same_disk, same_server
+from holdfast.usecases.apart import databases_beside, same_disk, same_server
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,9 @@ def test_the_same_disk(tmp_path: Path) -> None:
                "files:/proc"}  # fmt: skip
     assert same_disk(f"{tmp_path}/not/there", sources) == ["files", "db"]
     assert same_disk("s3://bucket/x", sources) == []
+
+
+def test_databases_of_one_server_are_known_to_all_its_sources() -> None:
+    """Others are not."""
+    found = databases_beside({"a": "postgresql://x@db/shop", "b": "postgresql://y@DB:5432/my%20wiki", "c": "files:/x"})
+    assert found == {"a": frozenset({"shop", "my wiki"}), "b": frozenset({"shop", "my wiki"})}

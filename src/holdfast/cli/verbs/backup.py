@@ -49,7 +49,7 @@ def backup(
     with opened(face) as app, shown(face) as report:
         app.hasten()
         # what else a run needs takes as long to load as the key to derive
-        from holdfast.cli import remembering, runs
+        from holdfast.cli import remembering, runs, suspecting
 
         told = terms.told(app, tuple(sources))
         tell_due(face, told)
@@ -59,6 +59,8 @@ def backup(
             return int(Exit.SOFT_SKIP)
         wishes = runs.BackupWishes(sources=wanted, name=name, pin=pin, trigger=trigger, only=tuple(only))
         result = remembering.take(face, app, wishes, report)
+        if not only:
+            suspecting.protect_clean(face, app)
     face.document(runs.backup_document(face, result) | due_document(told))
     runs.tell_backup(face, result)
     return int(runs.status_of(result))

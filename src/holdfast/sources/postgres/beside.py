@@ -108,6 +108,14 @@ class Beside:
         ]
         return lines
 
+    def neighbours(self) -> list[str]:
+        """Other databases one can connect to on this server, without those that every server has."""
+        found = self._leader.execute(
+            "SELECT datname::text FROM pg_database WHERE datallowconn AND NOT datistemplate "
+            "AND datname NOT IN (current_database(), 'postgres') ORDER BY 1"
+        )
+        return [name for (name,) in found]
+
     def close(self) -> None:
         """End pg_dump and the session for COPY."""
         if self._dump is not None:

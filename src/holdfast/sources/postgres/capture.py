@@ -109,6 +109,7 @@ class PostgresCapture:
             warnings=self._warnings,
             origin=f"PostgreSQL {facts.version_text} at {self._opened.conninfo.place}",
             identity=f"system {facts.system}, database {facts.database_oid}" if facts.system else "",
+            neighbours=self._beside.neighbours(),
         )
 
     def close(self) -> None:
