@@ -130,7 +130,7 @@ def test_a_whole_source_is_restored_into_a_new_place_by_the_wizard(living: Scene
         page.click("td a:has-text('choose') >> nth=0")
         page.click("button:has-text('Preview')")
         page.wait_for_selector("button:has-text('Do it')")
-        assert "restored" in page.inner_text(".headline")
+        assert "restored" in page.inner_text("#live")
         page.click("button:has-text('Do it')")
         page.wait_for_selector(".headline:has-text('Done')")
     assert len(list(living.folder.glob("tickets*restored*"))) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.integration.web.security_world import Guarded, guarded
+from tests.integration.web.security_world import CONFIG, Guarded, guarded
 
 
 def test_a_restore_in_place_waits_for_another_admin(tmp_path: Path) -> None:
@@ -36,6 +36,43 @@ def test_a_restore_in_place_waits_for_another_admin(tmp_path: Path) -> None:
             assert client.post(path, json=body).status_code == 409
         assert _event_is_there(world)
         assert {"consent:ask", "consent:grant", "consent:use"} <= {each["deed"] for each in world.acts()}
+
+
+def test_shortened_retention_waits_for_another_admin(tmp_path: Path) -> None:
+    """What new rules would drop is held; agreeing to it needs a second person, and fits exactly those snapshots."""
+    text = CONFIG.replace("[sources.media]", "keep = {{ last = 2 }}\n\n[sources.media]")
+    with guarded(tmp_path / "world", text) as world:
+        for _ in range(9):
+            world.scene.back_up("tickets")
+        ada, bo = world.person("ada"), world.person("bo")
+        limited = world.token("config", "status:read")
+        with world.client(None, authorization=f"Bearer {limited}") as client:
+            body = {"digest": "0" * 32}
+            assert client.post("/api/retention/tickets/confirm", json=body).status_code == 403
+        with world.client(ada) as client:
+            (held,) = client.get("/api/retention").json()["held"]
+            assert (held["source"], held["kept"], len(held["drop"])) == ("tickets", 2, 7)
+            wrong = client.post("/api/retention/tickets/confirm", json={"digest": "0" * 32})
+            assert wrong.json()["code"] == "plan-changed"
+            body = {"digest": held["digest"]}
+            assert client.post("/api/retention/tickets/confirm", json=body).json()["code"] == "second-person"
+            (waiting,) = client.get("/api/consents").json()["consents"]
+        with world.client(bo) as client:
+            assert client.post(f"/api/consents/{waiting['id']}/grant").status_code == 200
+        assert _alive(world) == 9
+        with world.client(ada) as client:
+            done = client.post("/api/retention/tickets/confirm", json=body)
+            assert done.status_code == 202, done.text
+            world.scene.service.work.wait(done.json()["id"], 30)
+            assert client.get("/api/retention").json()["held"] == []
+            forgotten = client.post(f"/api/backups/{held['drop'][0]}/unforget")
+            assert forgotten.status_code < 300, forgotten.text
+        assert _alive(world) == 3
+
+
+def _alive(world: Guarded) -> int:
+    with world.scene.service.reading() as app:
+        return len(app.repository.snapshots())
 
 
 def _event_is_there(world: Guarded) -> bool:
