@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,6 +18,9 @@ from holdfast.journal.base import Journal, JournalFailed, RunQuery
 from holdfast.journal.postgres import SCHEMA, PostgresJournal
 from holdfast.journal.schema import VERSION
 from holdfast.model.errors import NewerFormat
+from holdfast.wiring import load
+from holdfast.wiring.journals import open_journal
+from holdfast.wiring.surroundings import Surroundings
 
 
 def opened(server: PostgresServer, database: str) -> PostgresJournal:
@@ -127,3 +131,19 @@ def test_a_role_that_may_only_read_can_ask_the_views(place: tuple[PostgresServer
     finally:
         server.run(f"drop owned by {role}", name)
         server.run(f"drop role {role}")
+
+
+def test_one_line_of_the_configuration_puts_it_there(place: tuple[PostgresServer, str], tmp_path: Path) -> None:
+    """The password comes by reference, and is known to the redactor from then on."""
+    server, name = place
+    (tmp_path / "holdfast.toml").write_text(
+        '[repository]\nurl = "./repo"\n[journal]\n'
+        f'url = "postgresql://postgres@127.0.0.1:{server.port}/{name}"\npassword = "env:JOURNAL_PASSWORD"\n'
+    )
+    around = Surroundings(environ={"HOME": str(tmp_path), "JOURNAL_PASSWORD": server.password}, folder=tmp_path)
+    configuration = load.load(tmp_path / "holdfast.toml", around)
+    journal = open_journal(configuration)
+    journal.put(run_of(1))
+    assert server.run(f"select count(*) from {SCHEMA}.runs", name) == [(1,)]
+    assert server.password not in journal.url and server.password not in around.redactor.clean(server.password)
+    journal.close()
