@@ -25,6 +25,7 @@ from holdfast.web.api import (
     people,
     problems,
     restoring,
+    retention,
     runs,
     system,
     tokens,
@@ -32,15 +33,18 @@ from holdfast.web.api import (
 from holdfast.web.api.news import News
 from holdfast.web.pages import routes as pages
 from holdfast.web.pages.assets import Assets
+from holdfast.web.request_log import RequestLog
 from holdfast.web.security.guarding import guard
 from holdfast.web.security.identity import Identity, open_to_all
+from holdfast.wiring.reporting import system_report
 
 Doorkeeper = Callable[[Request], Identity | None]
 
 
 API = (
     old_backups.taking, old_backups.router, backups.router, looking.router, runs.router, runs.live, restoring.planning,
-    restoring.router,     system.router, entities.router, openapi.router, tokens.router, people.router, consents.router,
+    restoring.router, system.router, entities.router, openapi.router, tokens.router, people.router, consents.router,
+    retention.router,
 )  # fmt: skip
 
 
@@ -55,7 +59,7 @@ async def _while_open(app: FastAPI) -> AsyncIterator[None]:
 def _warm(service: Service) -> None:
     """Open what the first look needs; what goes wrong is told to whoever looks."""
     with contextlib.suppress(HoldfastError), service.reading() as app:
-        app.repository.snapshots()
+        system_report(app, service.journal)
 
 
 def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
@@ -69,6 +73,7 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     problems.install(app, service.configuration.around.redactor)
 
     guard(app, service, doorkeeper)
+    app.add_middleware(RequestLog)  # the last one added is the outermost
 
     @app.get("/healthz", include_in_schema=False, dependencies=[Depends(open_to_all("it tells only that it answers"))])
     def healthz() -> PlainTextResponse:
