@@ -65,15 +65,18 @@ class Api:
     scene: Scene
     gate: Gate
 
-    def token(self, *scopes: str, sources: tuple[str, ...] = (), name: str = "") -> str:
+    def token(self, *scopes: str, sources: tuple[str, ...] = (), owner: str = "machine:test") -> str:
         """The secret of a new token."""
-        made = f"{name or 'made'}-{time.monotonic_ns()}"
-        wish = TokenWish(name=made, scopes=scopes or SCOPES, sources=sources, owner="machine:test")
+        wish = TokenWish(
+            name=f"made-{time.monotonic_ns()}", scopes=scopes or SCOPES, sources=sources, owner=owner
+        )  # fmt: skip
         return self.gate.tokens.add(wish).secret
 
-    def client(self, *scopes: str, sources: tuple[str, ...] = (), token: str | None = None) -> httpx2.Client:
+    def client(
+        self, *scopes: str, sources: tuple[str, ...] = (), token: str | None = None, owner: str = "machine:test"
+    ) -> httpx2.Client:
         """A client with a token of these scopes; none: of all."""
-        secret = token if token is not None else self.token(*scopes, sources=sources)
+        secret = token if token is not None else self.token(*scopes, sources=sources, owner=owner)
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         return httpx2.Client(base_url=self.scene.url, headers=headers, timeout=60, trust_env=False)
 

@@ -31,7 +31,7 @@ _PIXELS = """async data => {
 def main(folder: Path) -> None:
     """Build the scene, walk through it, write the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary, scene(Path(temporary) / "shop") as made:
+    with tempfile.TemporaryDirectory(prefix="screens-") as temporary, scene(Path(temporary) / "shop") as made:
         live_a_month(made)
         with served(made), chromium() as browser:
             painter = browser.new_page()

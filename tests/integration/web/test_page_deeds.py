@@ -138,13 +138,12 @@ def test_the_trash_brings_back_what_a_guard_kept(living: Scene) -> None:
 
 def test_a_plan_is_refused_when_the_world_changed_meanwhile(living: Scene) -> None:
     """What was seen is what is done, or nothing is."""
-    living.lose_an_event()
-    newest = _snapshots(living)[-1]
-    url = post(f"{living.url}/explore/restore", snapshot=newest, item="events", key=str(LOST), entity="event")[1]
+    oldest = _snapshots(living)[0]
+    url = post(f"{living.url}/explore/restore", snapshot=oldest, item="events", key="3", overwrite="yes")[1]
     _done(living, url, "Do it")
-    living.execute("insert into events (id, name) values (?, 'another one')", LOST)
-    _done(living, post(url)[1], "Failed")
-    assert living.execute("select name from events where id = ?", LOST) == [("another one",)]
+    living.execute("update events set name = 'Renamed again' where id = 3")
+    assert "nothing was changed" in _done(living, post(url, typed="tickets")[1], "Failed")
+    assert living.execute("select name from events where id = 3") == [("Renamed again",)]
 
 
 def test_who_may_only_look_is_offered_and_allowed_no_deed(living: Scene) -> None:
