@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from holdfast.journal.base import SCHEDULER_ALIVE, Journal, RunQuery
 from holdfast.model.errors import HoldfastError
@@ -70,12 +71,26 @@ def request_of(app: App, journal: Journal | None) -> ReportRequest:
         databases=apart.databases_beside(urls),
         secrets=list(secret_ages_of(app, journal)),
         rotate_after=settings.secrets.rotate_after,
-        findings=[*told.findings, *_held(app, now)],
+        findings=[*told.findings, *(_held(app, now) if any(each.keep for each in given.values()) else ())],
     )
 
 
+_KNOWN_HELD: WeakKeyDictionary[App, tuple[tuple[int, datetime], list[Finding]]] = WeakKeyDictionary()
+
+
 def _held(app: App, now: datetime) -> list[Finding]:
-    """What retention would drop, but for a person who has to agree first."""
+    """What retention would drop, but for a person who has to agree first.
+
+    Planning looks at every snapshot several times: it is done again when the log grew, or the hour is another.
+    """
+    of = (app.repository.log.state.number, now.replace(minute=0, second=0, microsecond=0))
+    known = _KNOWN_HELD.get(app)
+    if known is None or known[0] != of:
+        known = _KNOWN_HELD[app] = (of, _planned(app, now))
+    return known[1]
+
+
+def _planned(app: App, now: datetime) -> list[Finding]:
     try:
         return retention.findings(retention.plan(app.repository, retention_request(app.settings, now)))
     except HoldfastError as error:
