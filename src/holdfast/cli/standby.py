@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from holdfast.cli.face import Face
-from holdfast.model.errors import HoldfastError, UsageError, WrongKey
+from holdfast.model.errors import HoldfastError, MissingTool, UsageError, WrongKey
 from holdfast.wiring.load import Configuration
 from holdfast.wiring.units import parse_duration
 
@@ -31,13 +31,19 @@ def standing_by(face: Face, configuration: Configuration, grace: timedelta) -> I
 
     A wrong passphrase fails at once; for a store that is away it waits.
     """
-    from holdfast.service.rounds import Rounds
-    from holdfast.service.service import Service
-
+    from holdfast.service.logbook import log_runs
+    try:
+        from holdfast.service.rounds import Rounds
+        from holdfast.service.service import Service
+    except ImportError as error:
+        raise MissingTool(
+            "what runs by itself is not installed", why=str(error), hint="pip install 'holdfast[server]'"
+        ) from error
     service = Service(configuration)
     try:
         _try_key(face, service)
         tell_schedules(face, service)
+        log_runs(service)
         Rounds(service)
         service.run_scheduler()
         yield service

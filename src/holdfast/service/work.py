@@ -29,7 +29,7 @@ _REMEMBERED = 200
 """Runs that ended here and are known without the journal."""
 _BEAT = 60.0
 """Seconds between signs of life of what runs."""
-_CLEAN = 20.0
+_CLEAN = 10.0
 """Seconds that a run has to stop after it was asked to."""
 
 
@@ -67,7 +67,7 @@ class _Piece:
 
 class Work:
     """Carries out orders for one configuration, ``width`` backups at a time. Those in ``on_over`` hear of each end,
-    those in ``on_error`` of what a run failed with."""
+    those in ``on_begin`` of each beginning, those in ``on_error`` of what a run failed with."""
 
     def __init__(self, configuration: Configuration, journal: Journal, live: Live, *, width: int) -> None:
         self._configuration, self._journal, self._live = configuration, journal, live
@@ -81,6 +81,7 @@ class Work:
         self._ended: OrderedDict[str, Run] = OrderedDict()
         self._closing = threading.Event()
         self.on_over: list[Callable[[Run], None]] = []
+        self.on_begin: list[Callable[[Run], None]] = []
         self.on_error: list[Callable[[BaseException], None]] = []
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
 
@@ -169,6 +170,8 @@ class Work:
         recorder, redactor = piece.recorder, self._configuration.around.redactor
         try:
             recorder.begin()
+            for told_first in self.on_begin:
+                told_first(recorder.run)
             with contextlib.closing(App(self._configuration, ask=lambda _url: None)) as app:
                 outcome = piece.order.work(app, recorder.report, recorder.run)
         except Interrupted as error:
