@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.cli.failure import Failure, failure_of
@@ -37,6 +37,7 @@ class Face:
     """Options given before or after the verb end up here; verbs speak through it and read nothing else.
 
     ``run_id`` is that of the run this call is, ``record`` what is kept of it, ``told`` its document.
+    ``spoken`` takes what would be written on stderr, with its style, where that is a log.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class Face:
         self.record: Keeping | None = None
         self.run_id = new_id()
         self.told: Any = None
+        self.spoken: Callable[[str, str], None] | None = None
 
     @property
     def redactor(self) -> Redactor:
@@ -108,6 +110,9 @@ class Face:
 
     def loud_note(self, text: str, style: str = "") -> None:
         """One line on stderr that must be seen."""
+        if self.spoken is not None:
+            self.spoken(self.redactor.clean(text), style)
+            return
         _write(sys.stderr, self._styled(sys.stderr, printable(self.redactor.clean(text)), style) + "\n")
 
     def alarm(self, text: str) -> None:

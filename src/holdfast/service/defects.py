@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 
 from holdfast.model.errors import HoldfastError
@@ -30,7 +31,9 @@ class Defects:
         """Tell of ``error`` unless it is a failure that holdfast itself explains. Raises nothing, waits for nothing."""
         if isinstance(error, HoldfastError) or not isinstance(error, Exception):
             return
-        _log.error("%s", self._redactor.clean(f"{type(error).__name__}: {error}"), extra={"code": "defect"})
+        stack = "".join(traceback.format_tb(error.__traceback__))
+        told = self._redactor.clean(f"{type(error).__name__}: {error}")
+        _log.error("%s", told, extra={"code": "defect", "stack": stack})
         if self._tell is not None:
             try:
                 self._tell(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from holdfast.wiring.channels import Outlets
 
 _ALERT, _DELIVERY = "alert/", "delivery/"
 _WEEK = timedelta(days=7)
+_log = logging.getLogger("holdfast.alerts")
 
 
 class Watch:
@@ -101,8 +103,11 @@ class Watch:
         try:
             channel.send(message)
         except HoldfastError as error:
-            self._remember(name, noticing.failed(delivery, "; ".join(filter(None, (error.what, error.why))), now))
+            why = "; ".join(filter(None, (error.what, error.why)))
+            _log.warning("message not delivered", extra={"channel": name, "kind": message.kind, "why": why})
+            self._remember(name, noticing.failed(delivery, why, now))
             return False
+        _log.info("message delivered", extra={"channel": name, "kind": message.kind, "title": message.title})
         self._remember(name, noticing.delivered(delivery, now))
         return True
 
@@ -114,6 +119,7 @@ class Watch:
             self._journal.remember(_ALERT + key, None)
         for alert in after.values():
             self.keep(alert)
+            _log_change(before.get(alert.key), alert)
 
     def _ping(self, findings: list[Finding]) -> None:
         """A sign of life to whoever watches from outside. That it does not arrive is what the watcher is for."""
@@ -127,3 +133,15 @@ class Watch:
                 self._outlets.ping.well("holdfast looks after its sources")
         except HoldfastError:
             return
+
+
+def _log_change(before: Alert | None, after: Alert) -> None:
+    """An alert that is raised, again, or over; nothing when it goes on as it was."""
+    open_before, open_now = before is not None and before.cleared_at is None, after.cleared_at is None
+    if open_before == open_now:
+        return
+    found = after.finding
+    _log.log(
+        logging.WARNING if open_now else logging.INFO, "alert raised" if open_now else "alert over",
+        extra={"key": after.key, "source": found.source, "severity": found.severity.value, "what": found.what},
+    )  # fmt: skip

@@ -42,9 +42,9 @@ Doorkeeper = Callable[[Request], Identity | None]
 
 
 API = (
-    old_backups.taking, old_backups.router, backups.router, looking.router, runs.router, runs.live, restoring.planning,
-    restoring.router, system.router, entities.router, openapi.router, tokens.router, people.router, consents.router,
-    retention.router,
+    old_backups.taking, old_backups.router, backups.router, looking.router, runs.router, runs.live,
+    restoring.planning, restoring.router, system.router, entities.router, openapi.router, tokens.router,
+    people.router, consents.router, retention.router,
 )  # fmt: skip
 
 

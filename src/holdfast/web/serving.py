@@ -25,7 +25,7 @@ def serve(app: FastAPI, listen: str, trusted_proxies: Sequence[str] = ()) -> Non
     """Answer until the process is told to stop. Only ``trusted_proxies`` may say who a request really comes from."""
     host, port = address(listen)
     uvicorn.run(
-        app, host=host, port=port, log_level="warning", server_header=False, access_log=False,
+        app, host=host, port=port, log_level="warning", log_config=None, server_header=False, access_log=False,
         timeout_graceful_shutdown=_LINGER, proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
     )  # fmt: skip

@@ -7,6 +7,7 @@ import threading
 from datetime import timedelta
 
 from holdfast.cli.face import Face
+from holdfast.cli.logs import begin_logging, log_option
 from holdfast.cli.opening import configuration
 from holdfast.cli.options import verb
 from holdfast.cli.standby import grace_option, standing_by
@@ -19,7 +20,9 @@ holdfast daemon --grace 5min
 
 @verb("daemon", examples=_EXAMPLES)
 @grace_option()
-def daemon(face: Face, grace: timedelta) -> None:
+@log_option()
+def daemon(face: Face, grace: timedelta, log: str) -> None:
     """Run the scheduler alone, without a server, until told to stop (SIGTERM, Ctrl-C)."""
+    begin_logging(face, log)
     with standing_by(face, configuration(face), grace), contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()

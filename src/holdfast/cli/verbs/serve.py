@@ -8,6 +8,7 @@ from datetime import timedelta
 import click
 
 from holdfast.cli.face import Face
+from holdfast.cli.logs import begin_logging, log_option
 from holdfast.cli.opening import configuration
 from holdfast.cli.options import verb
 from holdfast.cli.standby import grace_option, standing_by
@@ -16,13 +17,15 @@ from holdfast.model.errors import MissingTool
 _EXAMPLES = """
 holdfast serve
 holdfast serve --listen 0.0.0.0:8470
+holdfast serve --log json
 """
 
 
 @verb("serve", examples=_EXAMPLES)
 @click.option("--listen", metavar="HOST:PORT", help="Where to answer; 127.0.0.1:8470 unless the configuration says.")
 @grace_option()
-def serve(face: Face, listen: str | None, grace: timedelta) -> None:
+@log_option()
+def serve(face: Face, listen: str | None, grace: timedelta, log: str) -> None:
     """Run the scheduler, the HTTP API and the dashboard, until told to stop (SIGTERM, Ctrl-C)."""
     try:
         from holdfast.web import serving
@@ -32,6 +35,7 @@ def serve(face: Face, listen: str | None, grace: timedelta) -> None:
         raise MissingTool(
             "the server is not installed", why=str(error), hint="pip install 'holdfast[server]'"
         ) from error
+    begin_logging(face, log)
     found = configuration(face)
     where = listen or found.settings.serve.listen
     with standing_by(face, found, grace) as service, contextlib.closing(Gate(found, listen=where)) as gate:
