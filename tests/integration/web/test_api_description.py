@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.integration.web.api_world import CONFIG, Api, api
 
-from holdfast.web.api.writing import described
+from holdfast.web.describing import described
 from holdfast.wiring.sections import SCOPES
 
 ROOT = Path(__file__).parents[3]

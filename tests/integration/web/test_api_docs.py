@@ -55,7 +55,7 @@ def _run(world: Api, blocks: list[str]) -> str:
 
 def test_the_page_names_every_kind_of_plan() -> None:
     """The table of plans is complete."""
-    from holdfast.web.api.writing import described
+    from holdfast.web.describing import described
 
     named = set(re.findall(r'"const": "([a-z-]+)"', described()))
     shown = {line.split("`")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")}

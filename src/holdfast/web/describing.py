@@ -1,4 +1,4 @@
-"""``python -m holdfast.web.api.writing``: the description of the API as it is published, with the standard routes."""
+"""``python -m holdfast.web.describing``: the description of the API as it is published, with the standard routes."""
 
 from __future__ import annotations
 
