@@ -57,8 +57,12 @@ def test_shortened_retention_waits_for_another_admin(tmp_path: Path) -> None:
             body = {"digest": held["digest"]}
             assert client.post("/api/retention/tickets/confirm", json=body).json()["code"] == "second-person"
             (waiting,) = client.get("/api/consents").json()["consents"]
+            assert waiting["what"] in client.get("/consents").text
+            own = client.post(f"/consents/{waiting['id']}", data={"what": "grant"})
+            assert own.status_code == 403
         with world.client(bo) as client:
-            assert client.post(f"/api/consents/{waiting['id']}/grant").status_code == 200
+            assert waiting["what"] in client.get("/consents").text
+            assert client.post(f"/consents/{waiting['id']}", data={"what": "grant"}).status_code == 303
         assert _alive(world) == 9
         with world.client(ada) as client:
             done = client.post("/api/retention/tickets/confirm", json=body)

@@ -7,6 +7,7 @@ from holdfast.web.pages import (
     audit,
     backup,
     backups,
+    consents,
     doors,
     explore,
     live,
@@ -22,6 +23,22 @@ from holdfast.web.pages import (
 
 ROUTERS = tuple(
     each.router
-    for each in (now, sources, backups, backup, rows, runs, live, explore, recovering, plans, trash, alerts, audit,
-                 settings, doors)
+    for each in (
+        now,
+        sources,
+        backups,
+        backup,
+        rows,
+        runs,
+        live,
+        explore,
+        recovering,
+        plans,
+        trash,
+        alerts,
+        audit,
+        settings,
+        consents,
+        doors,
+    )
 )
