@@ -7,8 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from holdfast.model.report import SystemReport
 from holdfast.model.timetable import Schedule
+from holdfast.planning.noticing import GIVE_UP_AFTER
 from holdfast.planning.timetable import next_appointment
 from holdfast.service.metrics import metrics_text, write_textfile
 from holdfast.service.service import Service
@@ -16,7 +19,7 @@ from holdfast.service.watch import Watch
 from holdfast.wiring.channels import Outlets, outlets_of
 from holdfast.wiring.reporting import system_report
 
-_LETTER = "digest/last"
+_LETTER, _LEFT = "digest/last", "digest/left"
 _log = logging.getLogger("holdfast.rounds")
 
 
@@ -44,9 +47,8 @@ class Rounds:
 
     def _round(self, now: datetime) -> None:
         report = self.watch.round(now)
-        if report is not None and self._letter_is_due(now):
-            self.watch.digest(report, now)
-            self._service.journal.remember(_LETTER, now.isoformat())
+        if report is not None:
+            self._write_letter(report, now)
         if self._textfile is not None:
             self._write(self._textfile, report)
 
@@ -60,6 +62,21 @@ class Rounds:
     def _look(self, _now: datetime) -> SystemReport:
         with self._service.reading() as app:
             return system_report(app, self._service.journal)
+
+    def _write_letter(self, report: SystemReport, now: datetime) -> None:
+        """Who could not be reached is tried again, as with alerts, also after a restart, until a day has passed."""
+        journal = self._service.journal
+        if self._letter_is_due(now):
+            journal.remember(_LETTER, now.isoformat())
+            left = self.watch.channels
+        else:
+            left = msgspec.json.decode(journal.recall(_LEFT).get(_LEFT, "[]"), type=list[str])
+        if not left:
+            return
+        begun = datetime.fromisoformat(journal.recall(_LETTER)[_LETTER])
+        reached = self.watch.digest(report, now, left) if now - begun <= GIVE_UP_AFTER else left
+        left = [name for name in left if name not in reached]
+        journal.remember(_LEFT, msgspec.json.encode(left).decode() if left else None)
 
     def _letter_is_due(self, now: datetime) -> bool:
         """The first letter comes at the first appointment after the first round, not at once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -43,11 +43,20 @@ class Watch:
         self._ping(findings)
         return report
 
-    def digest(self, report: SystemReport, now: datetime) -> list[str]:
-        """Send the weekly letter to every channel; returns the names of those it reached."""
+    @property
+    def channels(self) -> list[str]:
+        """Names of those that can be tried."""
+        return list(self._outlets.channels)
+
+    def digest(self, report: SystemReport, now: datetime, channels: Collection[str]) -> list[str]:
+        """Send the weekly letter to ``channels``; returns the names of those it reached."""
         runs = self._journal.runs(RunQuery(since=(now - _WEEK).isoformat(), limit=500)).runs
         message = digest_message(report, runs, now, self._public_url)
-        return [name for name, channel in self._outlets.channels.items() if self._send(name, channel, message, now)]
+        return [
+            name
+            for name, channel in self._outlets.channels.items()
+            if name in channels and self._send(name, channel, message, now)
+        ]
 
     def alerts(self) -> dict[str, Alert]:
         """Every alert by its key, also those that are over."""

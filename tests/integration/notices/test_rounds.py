@@ -8,12 +8,19 @@ import signal
 import socket
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
+import time_machine
 from aiosmtpd.controller import Controller
 from prometheus_client.parser import text_string_to_metric_families
 from tests.acceptance.program import PROGRAM, Site
+from tests.integration.service.desk import HEAD, QUIET, application, configured
+from tests.servers.receiver import receiver
+
+from holdfast.service.rounds import Rounds
+from holdfast.service.service import Service
 
 
 class Mailbox:
@@ -69,3 +76,27 @@ def _free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def test_the_weekly_letter_comes_once_and_again_where_it_did_not_arrive(tmp_path: Path) -> None:
+    """At its appointment, not at the first round; a mail server that is away gets it later, also after a restart."""
+    monday = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+    application(tmp_path)
+    with receiver() as web:
+        (tmp_path / "url").write_text(web.url)
+        text = HEAD + QUIET + f'[alerts.channels.ops]\nkind = "webhook"\nurl = "file:{tmp_path}/url"\n'
+
+        def rounds(*times: datetime) -> int:
+            """Letters that came during the rounds of one process."""
+            before = len(web.requests)
+            with contextlib.closing(Service(configured(tmp_path, text))) as service:
+                for each in times:
+                    with time_machine.travel(each, tick=False):
+                        Rounds(service).round(each)
+            return sum(b'"digest"' in each.body for each in web.requests[before:])
+
+        assert rounds(monday - timedelta(days=2), monday - timedelta(minutes=1)) == 0
+        web.answers = [500]
+        assert rounds(monday) == 1
+        assert rounds(monday + timedelta(seconds=30)) == 0, "the channel rests after a failure"
+        assert rounds(monday + timedelta(minutes=2), monday + timedelta(minutes=3)) == 1
+        assert rounds(monday + timedelta(days=6)) == 0
+        assert rounds(monday + timedelta(days=7)) == 1

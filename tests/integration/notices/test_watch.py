@@ -167,7 +167,7 @@ def test_when_nothing_can_be_seen_nothing_has_recovered(tmp_path: Path, web: Rec
 def test_the_weekly_letter_comes_also_when_all_is_well(tmp_path: Path, web: Receiver) -> None:
     """It says that nothing needs attention."""
     house = House(tmp_path, Outlets(channels={"ops": hook(web)}))
-    assert house.watch.digest(report(), NOON) == ["ops"]
+    assert house.watch.digest(report(), NOON, ["ops"]) == ["ops"]
     assert b"Nothing needs attention" in web.requests[0].body
 
 
