@@ -231,6 +231,9 @@ def require_whole(world: World, expected: Mapping[str, Rows] | None = None, *, m
         assert data == {**maybe, **expected}[name or ""], name
 
 
+_STAYS = {"holdfast.json", "index", "keys", "log", "packs", "proofs", "audit", "claims", "retention"}
+
+
 def require_tidy(world: World) -> None:
     """After a prune nothing is left that no living snapshot needs: no pack, no fragment, no sign of life."""
     with world.opened() as repository:
@@ -246,7 +249,7 @@ def require_tidy(world: World) -> None:
         assert not [row for row in rows.rows() if row[32:52] in swept]
         index.close()
     assert world.objects("heartbeat/") == []
-    assert {name.split("/")[0] for name in world.objects()} <= {"holdfast.json", "index", "keys", "log", "packs"}
+    assert {name.split("/")[0] for name in world.objects()} <= _STAYS
 
 
 def run_and_die(action: Callable[[], None]) -> int | None:
