@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from holdfast.model.errors import RepositoryBusy
 from holdfast.model.run import Run, RunStatus
 from holdfast.service.orders import BackupWish
 from holdfast.system import clock
+from holdfast.usecases.guard import install
 
 pytestmark = pytest.mark.usefixtures("cheap")
 
@@ -240,6 +243,24 @@ def test_the_repository_is_cared_for_and_rules_of_retention_are_followed(tmp_pat
         mine.look()
         assert len(mine.runs("prune")) == 2
         assert len(mine.runs("check")) == 1
+
+
+def test_what_a_guard_kept_is_shipped_every_hour(tmp_path: Path) -> None:
+    """A row that somebody deleted is in the repository soon, without anybody having asked."""
+    text = f'{HEAD}[entities.thing]\nsource = "shop"\nroot = "things"\n{QUIET}'
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, text) as mine:
+        with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
+            database.execute("create table things (id integer primary key, name text)")
+            database.execute("insert into things values (1, 'kept')")
+        with mine.service.reading() as app:
+            install(app.source("shop"), "thing", app.settings.entities["thing"])
+        mine.look()
+        with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
+            database.execute("delete from things")
+        when.move_to(at("2026-11-21T10:00:30"))
+        mine.look()
+        assert [(run.status.value, run.rows) for run in mine.runs("ship")] == [("succeeded", 0), ("succeeded", 1)]
+        assert [entry.info.trigger for entry in mine.snapshots()] == ["guard"]
 
 
 def test_the_scheduler_tells_that_it_lives(tmp_path: Path) -> None:
