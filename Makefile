@@ -39,7 +39,7 @@ docs: $(READY)   ## write docs/cli.md anew from the verbs themselves
 	@mv docs/cli.md.new docs/cli.md
 
 api: $(TOOLS)    ## write tests/golden/openapi.json anew from the routes themselves
-	$(BIN)/python -m holdfast.web.describing > tests/golden/openapi.json.new
+	$(BIN)/python -c 'from holdfast.web.describing import described; print(described(), end="")' > tests/golden/openapi.json.new
 	@mv tests/golden/openapi.json.new tests/golden/openapi.json
 
 fuzz: $(TOOLS)   ## many more requests against a running server than the tests make

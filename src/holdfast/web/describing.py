@@ -1,9 +1,8 @@
-"""``python -m holdfast.web.describing``: the description of the API as it is published, with the standard routes."""
+"""The description of the API as it is published: of the routes that every server has."""
 
 from __future__ import annotations
 
 import json
-import sys
 
 from fastapi import FastAPI
 
@@ -20,7 +19,3 @@ def described() -> str:
     for router in app.state.routers:
         app.include_router(router)
     return json.dumps(openapi.document(app), indent=1, sort_keys=True) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(described())
