@@ -163,3 +163,23 @@ def test_a_cron_secret_is_made_anew_with_overlap(site: Site) -> None:
     assert file.read_text().split() == [second]
     told = [site.run(*words) for words in (("status",), ("doctor",), ("secrets", "list"), ("audit", "list", "--json"))]
     assert all(secret not in each.out + each.err for each in told for secret in (first, second))
+
+
+def test_a_rewrite_of_everything_pins_the_last_clean_snapshot(site: Site) -> None:
+    """Also where backups are made by hand; the backup itself succeeds."""
+    with sqlite3.connect(site.database) as connection:
+        rows = ((f"an ordinary note about thing {number} " * 4,) for number in range(20_000))
+        connection.executemany("INSERT INTO notes (text) VALUES (?)", rows)
+    connection.close()
+    for number in range(6):
+        with sqlite3.connect(site.database) as connection:
+            connection.execute("UPDATE notes SET text = 'changed' WHERE id = ?", (number + 1,))
+        connection.close()
+        clean = site.ok("backup", "notes")["snapshots"][0]["id"]
+    with sqlite3.connect(site.database) as connection:
+        connection.execute("UPDATE notes SET text = hex(randomblob(length(text) / 2)), picture = randomblob(40)")
+    connection.close()
+    worst = site.run("backup", "notes")
+    assert (worst.status, f"snapshot {clean[:8]} was pinned" in worst.err) == (0, True)
+    assert [each["id"] for each in site.ok("list") if each["pinned"]] == [clean]
+    assert "encrypted or rewritten?" in site.run("status").out
