@@ -272,3 +272,16 @@ def test_danger_asks_for_the_password_again(world: Guarded, every: list[tuple[st
     assert not wrong
     assert seen > 10
     assert world.state() == before
+
+
+def test_nothing_that_tells_how_things_stand_names_another_source(world: Guarded) -> None:
+    """A token or a person of media does not even learn that there are tickets."""
+    secret = world.token("status:read", "snapshot:read", sources=("media",))
+    paths = ("/metrics", "/api/status", "/api/sources", "/api/schedules", "/api/alerts", "/api/runs", "/api/backups",
+             "/api/trash", "/api/entities", "/", "/sources", "/alerts", "/runs", "/backups", "/trash", "/restore",
+             "/settings")  # fmt: skip
+    with world.client(None, **bearer(secret)) as client:
+        answers = {path: client.get(path) for path in paths}
+    assert {path: answer.status_code for path, answer in answers.items() if answer.status_code >= 400} == {}
+    told = {path: answer.text.partition("tickets")[0][-160:] for path, answer in answers.items() if "tickets" in answer.text}
+    assert told == {}

@@ -42,7 +42,9 @@ def backups(
     found = [each for each in seen if _fits(each.info, chosen)]
     shown, older = _page(found, before)
     runs = service.journal.runs(RunQuery(kinds=("backup",), sources=(source,) if source else (), limit=_COUNTED)).runs
-    sources = sorted({*known, *(each.info.source for each in seen)})
+    mine = [name for name in known if who.may("snapshot:read", name)]
+    sources = sorted({*mine, *(each.info.source for each in seen)})
+    runs = [run for run in runs if desk.visible(who, run)]
     return page(
         request, "backups.html", who=who, entries=shown, chosen=chosen, sources=sources, figures=_figures(found, runs),
         again=desk.link("/backups", chosen, before=before), total=len(found),

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from holdfast.model.audit import Act
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.report import SystemReport
+from holdfast.model.run import Run
 from holdfast.planning import names
 from holdfast.repository.repository import SnapshotEntry
 from holdfast.service.deeds import Deed
@@ -25,6 +26,7 @@ from holdfast.usecases.audit import note
 from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.rights import seen
 from holdfast.wiring.build import App
 from holdfast.wiring.reporting import system_report
 
@@ -112,9 +114,12 @@ def service_of(request: Request) -> Service:
 
 def report(request: Request, app: App, who: Identity) -> SystemReport:
     """How things stand now, of the sources one may see, worst first."""
-    found = system_report(app, service_of(request).journal)
-    found.sources = [each for each in found.sources if who.may("status:read", each.source)]
-    return found
+    return seen(system_report(app, service_of(request).journal), who)
+
+
+def visible(who: Identity, run: Run) -> bool:
+    """Whether a run is of sources that are theirs to see; those of the repository itself need all of them."""
+    return not who.sources or (bool(run.sources) and set(run.sources) <= who.sources)
 
 
 def entry_of(app: App, who: Identity, name: str, scope: str = "snapshot:read") -> SnapshotEntry:

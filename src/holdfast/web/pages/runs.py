@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from holdfast.journal.base import RunQuery
-from holdfast.model.run import Run, RunStatus
+from holdfast.model.run import RunStatus
 from holdfast.web.pages import desk, wording
 from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity, require
@@ -39,8 +39,9 @@ def runs(
     found = service.journal.runs(query)
     older = desk.link("/runs", chosen, before=found.next) if found.next else None
     return page(
-        request, "runs.html", who=who, runs=[run for run in found.runs if _visible(run, who)], chosen=chosen,
-        again=desk.link("/runs", chosen, before=before), older=older, sources=list(service.settings.sources),
+        request, "runs.html", who=who, runs=[run for run in found.runs if desk.visible(who, run)], chosen=chosen,
+        again=desk.link("/runs", chosen, before=before), older=older,
+        sources=[each for each in service.settings.sources if who.may("status:read", each)],
         kinds=KINDS, shell=_shell(source, status), statuses=[each.value for each in RunStatus],
     )  # fmt: skip
 
@@ -50,7 +51,7 @@ def one(request: Request, run: str, who: Annotated[Identity, Depends(require("st
     """One run: phases, numbers, log, and what went wrong."""
     service = desk.service_of(request)
     found = service.journal.get(run)
-    if found is None or not _visible(found, who):
+    if found is None or not desk.visible(who, found):
         raise NotFound(f"there is no run {run!r}", hint="holdfast runs lists them")
     return page(request, "run.html", who=who, run=found, lines=service.journal.lines(run, limit=_LINES))
 
@@ -73,7 +74,3 @@ def stop(
 def _shell(source: str, status: str) -> str:
     filters = [word for name, value in (("--source", source), ("--status", status)) if value for word in (name, value)]
     return wording.command("runs", *filters)
-
-
-def _visible(run: Run, who: Identity) -> bool:
-    return not run.sources or any(who.may("status:read", source) for source in run.sources)
