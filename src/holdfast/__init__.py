@@ -1,8 +1,8 @@
 """holdfast: backup and recovery that knows the application.
 
     cli                                 the face at a terminal: calls a use case, renders
-    web                                 the faces over HTTP: an API for programs, a dashboard for people
-    service | api                       what runs by itself | the face for Python programs
+    web | api                           the faces over HTTP | the face for Python programs
+    service                             what runs by itself: work, schedules, watch
     wiring                              holdfast.toml + environment -> objects
     usecases                            one verb per file: request in, result out, events on the way
     entities                            one thing with all that belongs to it: the graph over rows

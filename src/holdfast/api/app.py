@@ -13,7 +13,9 @@ from typing import Any, Self
 
 from holdfast.api.acts import Acts
 from holdfast.api.entity import Entity, Named
+from holdfast.api.runs import backup_outcome, run_of
 from holdfast.model.events import Reporter, silent
+from holdfast.model.ids import new_id
 from holdfast.model.report import SystemReport
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
@@ -100,14 +102,18 @@ class App:
                 created_by=clock.user(), width=wired.width, report=self._report,
                 config=wired.configuration.text, environments=wired.environments,
             )  # fmt: skip
-            return backup(wired.repository, request)
+            with run_of(wired, self._report, "backup", request.run, sources or wired.settings.sources) as kept:
+                result = backup(wired.repository, request)
+                kept.outcome = backup_outcome(wired, result)
+            return result
 
     def retain(self, *sources: str) -> Retained:
         """Let go of what the ``keep`` rules of the configuration do not want any more; can be undone for a while."""
         with self._pool.lend() as wired:
             wanted = retention_request(wired.settings, clock.now(), sources=sources)
             decided = plan(wired.repository, wanted)
-            gone = apply(wired.repository, decided, Doing(who=clock.user(), via="python"))
+            with run_of(wired, self._report, "forget", new_id(), sources):
+                gone = apply(wired.repository, decided, Doing(who=clock.user(), via="python"))
         held = [f"{each.terms.source}: {each.held}" for each in decided.sources if each.held]
         return Retained(forgotten=gone, held=held)
 
@@ -152,8 +158,11 @@ class App:
                 created_by=clock.user(), report=self._report,
             )  # fmt: skip
             deed, told = "restore:in-place" if in_place else "restore:new-place", f"restore: {', '.join(only)}"
-            with Acts(wired, self._report).change(
-                deed, told.rstrip(" :"), source=info.source, subject=info.id, dry_run=dry_run
+            with (
+                run_of(wired, self._report, "restore", order.run, [info.source], dry_run=dry_run),
+                Acts(wired, self._report).change(
+                    deed, told.rstrip(" :"), source=info.source, subject=info.id, dry_run=dry_run
+                ),
             ):
                 return restore(wired.repository, order)
 
@@ -164,7 +173,10 @@ class App:
                 run=run, source=lambda info: wired.source_of(info, (info.undo or {}).get("to")), dry_run=dry_run,
                 force=force, created_by=clock.user(), report=self._report,
             )  # fmt: skip
-            with Acts(wired, self._report).change("restore:undo", "undoing a run", subject=run, dry_run=dry_run):
+            with (
+                run_of(wired, self._report, "undo", order.new_run, (), dry_run=dry_run),
+                Acts(wired, self._report).change("restore:undo", "undoing a run", subject=run, dry_run=dry_run),
+            ):
                 return undo(wired.repository, order)
 
     # -- rows
@@ -235,14 +247,18 @@ class App:
                 report=self._report,
             )  # fmt: skip
             acts, of = Acts(wired, self._report), chosen.source
-            with acts.change("restore:trash", "from the trash", source=of, subject=chosen.id, dry_run=dry_run):
+            with (
+                run_of(wired, self._report, "trash-restore", order.run, [of], dry_run=dry_run),
+                acts.change("restore:trash", "from the trash", source=of, subject=chosen.id, dry_run=dry_run),
+            ):
                 return trash_restore(wired.repository, order)
 
     def ship(self, *sources: str) -> Shipped:
         """Move what the guards kept into the repository."""
         with self._pool.lend() as wired:
             order = ShipOrder(sources=wired.sources(sources), created_by=clock.user(), report=self._report)
-            return ship(wired.repository, order)
+            with run_of(wired, self._report, "ship", order.run, sources):
+                return ship(wired.repository, order)
 
 
 def _label(info: SnapshotInfo) -> str:

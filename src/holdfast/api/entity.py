@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.api.acts import Acts
+from holdfast.api.runs import run_of
 from holdfast.entities.restoring import Wishes
 from holdfast.model.events import Reporter, silent
 from holdfast.model.snapshot import SnapshotInfo
@@ -20,6 +21,11 @@ from holdfast.usecases.entity_finding import Subject, Version, entity_named, ver
 from holdfast.usecases.entity_restore import EntityRestoreOrder, EntityRestoreResult, entity_restore
 from holdfast.wiring.build import App as Wired
 from holdfast.wiring.pool import Pool
+
+_KINDS = {
+    "entity:backup": "entity-backup", "restore:in-place": "entity-restore", "entity:clone": "entity-clone",
+    "delete:entity": "entity-delete",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,7 @@ class Entity:
                 subject=self._named.subject(wired), name=name, pin=pin, trigger="api", created_by=clock.user(),
                 config=wired.configuration.text,
             )  # fmt: skip
-            with self._noted(wired, "entity:backup", "backup"):
+            with self._noted(wired, "entity:backup", "backup", run=order.run):
                 return entity_backup(wired.repository, order)
 
     def versions(self) -> list[Version]:
@@ -93,7 +99,7 @@ class Entity:
             order = EntityRestoreOrder(
                 subject=subject, from_=from_, wishes=wishes, dry_run=dry_run, created_by=clock.user()
             )
-            with self._noted(wired, "restore:in-place", "restore", dry_run=dry_run):
+            with self._noted(wired, "restore:in-place", "restore", run=order.run, dry_run=dry_run):
                 return entity_restore(wired.repository, order)
 
     def clone(
@@ -108,13 +114,15 @@ class Entity:
                 users=users or subject.declaration.users, create_parents=create_parents, dry_run=dry_run,
                 created_by=clock.user(),
             )  # fmt: skip
-            with self._noted(wired, "entity:clone", "a copy", dry_run=dry_run):
+            with self._noted(wired, "entity:clone", "a copy", run=order.run, dry_run=dry_run):
                 return entity_clone(wired.repository, order)
 
     def delete(self, *, force: bool = False, dry_run: bool = False) -> EntityDeleteResult:
         """Delete it, once it is stored and was read back; only if the database deletes exactly what was captured."""
-        with self._pool.lend() as wired, self._noted(wired, "delete:entity", "deletion", dry_run=dry_run):
-            return entity_delete(wired.repository, self._order(wired, force=force, dry_run=dry_run))
+        with self._pool.lend() as wired:
+            order = self._order(wired, force=force, dry_run=dry_run)
+            with self._noted(wired, "delete:entity", "deletion", run=order.run, dry_run=dry_run):
+                return entity_delete(wired.repository, order)
 
     @contextlib.contextmanager
     def deleting(self, connection: Any) -> Iterator[SnapshotInfo]:
@@ -125,21 +133,26 @@ class Entity:
         leaving, TargetError when more was deleted than captured: roll back then. Commit after the block; nothing is
         committed here. Gives the snapshot that holds it.
         """
-        with (
-            self._pool.lend() as wired,
-            self._noted(wired, "delete:entity", "capture before a deletion by the application"),
-            deleting(wired.repository, self._order(wired), connection) as captured,
-        ):
-            yield captured.snapshot
+        with self._pool.lend() as wired:
+            order = self._order(wired)
+            with (
+                self._noted(wired, "delete:entity", "capture before a deletion by the application", run=order.run),
+                deleting(wired.repository, order, connection) as captured,
+            ):
+                yield captured.snapshot
 
-    def _noted(
-        self, wired: Wired, deed: str, what: str, *, dry_run: bool = False
-    ) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def _noted(self, wired: Wired, deed: str, what: str, *, run: str, dry_run: bool = False) -> Iterator[None]:
+        """A run in the journal, and an act in the audit trail."""
         named = self._named
         source = wired.settings.entities[named.name].source
-        return Acts(wired, named.report).change(
-            deed, f"{what} of {named.spoken}", source=source, subject=named.typed, dry_run=dry_run
-        )
+        with (
+            run_of(wired, named.report, _KINDS[deed], run, [source], dry_run=dry_run),
+            Acts(wired, named.report).change(
+                deed, f"{what} of {named.spoken}", source=source, subject=named.typed, dry_run=dry_run
+            ),
+        ):
+            yield
 
     def _order(self, wired: Wired, *, force: bool = False, dry_run: bool = False) -> EntityDeleteOrder:
         return EntityDeleteOrder(

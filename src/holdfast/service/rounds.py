@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from holdfast.model.errors import UsageError
 from holdfast.model.report import SystemReport
 from holdfast.model.timetable import Schedule
 from holdfast.planning.noticing import GIVE_UP_AFTER
@@ -16,6 +17,7 @@ from holdfast.planning.timetable import next_appointment
 from holdfast.service.metrics import metrics_text, write_textfile
 from holdfast.service.service import Service
 from holdfast.service.watch import Watch
+from holdfast.system import clock
 from holdfast.wiring.channels import Outlets, outlets_of
 from holdfast.wiring.reporting import system_report
 
@@ -33,6 +35,7 @@ class Rounds:
         zone = settings.defaults.timezone
         letter = settings.alerts.digest
         self._letter = Schedule(source="", name="digest", cron=letter, zone=zone) if letter else None
+        _require_times(self._letter)
         textfile = settings.alerts.textfile
         self._textfile: Path | None = service.configuration.base / textfile if textfile else None
         service.on_round(self.round)
@@ -95,3 +98,12 @@ def _outlets(service: Service) -> Outlets:
     if service.defects.broken is None:
         return outlets
     return replace(outlets, broken={**outlets.broken, "sentry": service.defects.broken})
+
+
+def _require_times(letter: Schedule | None) -> None:
+    """UsageError at the start rather than no letter for ever."""
+    try:
+        if letter is not None:
+            next_appointment(letter, clock.now())
+    except ValueError as error:
+        raise UsageError(str(error), where="[alerts] digest") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 import holdfast
 from holdfast.api.app import App
 from holdfast.cli.main import main
+from holdfast.journal.base import RunQuery
+from holdfast.journal.sqlite import SqliteJournal
 
 _EVENTS = 200
 
@@ -87,3 +90,24 @@ def test_results_carry_counts_of_rows_and_of_what_retention_let_go(app: App) -> 
         assert connection.execute("select count(*) from events").fetchone() == (_EVENTS,)
     connection.close()
     assert set(result.rows.values()) == {_EVENTS}, result.rows
+
+
+def test_what_programs_do_is_a_run_in_the_journal(app: App, tmp_path: Path) -> None:
+    """With the id its result tells, its numbers, and how it ended; a dry run is none."""
+    taken = app.backup("shop")
+    restored = app.restore_latest("shop", to="restored.db")
+    app.restore_latest("shop", to="planned.db", dry_run=True)
+    deleted = app.entity("event", 7).delete()
+    (tmp_path / "shop.db").rename(tmp_path / "away.db")
+    failed = app.backup("shop")
+    assert failed.failures
+    (path,) = (tmp_path / "state").rglob("journal.db")
+    with contextlib.closing(SqliteJournal(path)) as journal:
+        runs = [run for run in journal.runs(RunQuery(limit=50)).runs if run.kind != "init"][::-1]
+    assert [(run.kind, run.id, run.status.value) for run in runs] == [
+        ("backup", taken.run, "succeeded"), ("restore", restored.run, "succeeded"),
+        ("entity-delete", deleted.run, "succeeded"), ("backup", failed.run, "failed"),
+    ]  # fmt: skip
+    assert (runs[0].rows, runs[0].sources, runs[0].snapshots) == (_EVENTS, ["shop"], [taken.snapshots[0].id])
+    assert runs[3].error is not None
+    assert app.status().sources[0].last_failure
