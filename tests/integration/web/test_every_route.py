@@ -283,5 +283,5 @@ def test_nothing_that_tells_how_things_stand_names_another_source(world: Guarded
     with world.client(None, **bearer(secret)) as client:
         answers = {path: client.get(path) for path in paths}
     assert {path: answer.status_code for path, answer in answers.items() if answer.status_code >= 400} == {}
-    told = {path: answer.text.partition("tickets")[0][-160:] for path, answer in answers.items() if "tickets" in answer.text}
+    told = {path: each.text.partition("tickets")[0][-160:] for path, each in answers.items() if "tickets" in each.text}
     assert told == {}
