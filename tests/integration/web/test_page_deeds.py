@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.integration.web.scene import LOST, Scene, scene, served
 from tests.integration.web.test_pages import get
 
+from holdfast.model.alert import Alert
 from holdfast.usecases.audit import ActQuery, acts
 from holdfast.web.security.doorkeeper import Gate
 from holdfast.web.security.people import Newcomer
+from holdfast.wiring.reporting import system_report
 
 
 def post(url: str, **fields: str) -> tuple[int, str, str]:
@@ -199,3 +202,23 @@ def test_a_token_is_shown_once_and_revoked(tmp_path: Path) -> None:
             refused.value.close()
             assert refused.value.code == 401
         gate.close()
+
+
+def test_an_alert_is_taken_care_of_by_somebody(living: Scene) -> None:
+    """Its line says who; it stays until its cause is gone."""
+    with living.service.reading() as app:
+        finding = next(
+            each
+            for source in system_report(app, living.service.journal).sources
+            for each in source.findings
+            if source.source == "media"
+        )
+    alert = Alert(
+        finding=finding, since="2026-11-21T00:00:00Z", seen_at="2026-11-21T00:00:00Z", told={"mail": "critical"}
+    )
+    living.service.journal.remember(f"alert/{alert.key}", msgspec.json.encode(alert).decode())
+    assert "I take care of it" in get(living.url + "/alerts")[1]
+    body = post(living.url + "/alerts/take", key=alert.key)[2]
+    assert "seen by anna" in body
+    assert "told to mail" in body
+    assert "I take care of it" not in body

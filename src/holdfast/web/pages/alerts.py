@@ -42,7 +42,7 @@ def alerts(request: Request, who: Annotated[Identity, Depends(require("status:re
 
 @router.post("/alerts/take")
 def take(
-    request: Request, who: Annotated[Identity, Depends(require("status:read"))], key: Annotated[str, Form()]
+    request: Request, who: Annotated[Identity, Depends(require("backup:run"))], key: Annotated[str, Form()]
 ) -> RedirectResponse:  # fmt: skip
     """Say that one takes care of it; it stays open until its cause is gone."""
     journal = desk.service_of(request).journal
@@ -50,7 +50,7 @@ def take(
     if kept is None:
         raise NotFound(f"there is no alert {key!r}", hint="holdfast alerts list")
     alert = msgspec.json.decode(kept, type=Alert)
-    who.require("status:read", alert.finding.source)
+    who.require("backup:run", alert.finding.source)
     alert.acknowledged_by = who.name
     journal.remember(f"alert/{key}", msgspec.json.encode(alert).decode())
     return desk.to("/alerts")

@@ -27,7 +27,7 @@ async def _stream(news: News, who: Identity) -> AsyncIterator[bytes]:
     """Nothing of a run is in it but that it moved."""
     states: dict[str, str] = {}
     yield b": here\n\n"
-    async for run in news.of(lambda told: _visible(told, who)):
+    async for run in news.of(lambda told: desk.visible(who, told)):
         yield f"event: {_event(run, states)}\ndata: 1\n\n".encode() if run else b": still here\n\n"
 
 
@@ -38,7 +38,3 @@ def _event(run: Run, states: dict[str, str]) -> str:
     else:
         states[run.id] = run.status.value
     return "progress" if same else "news"
-
-
-def _visible(run: Run, who: Identity) -> bool:
-    return not run.sources or any(who.may("status:read", source) for source in run.sources)

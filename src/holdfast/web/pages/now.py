@@ -20,5 +20,5 @@ def now(request: Request, who: Annotated[Identity, Depends(require("status:read"
     service = desk.service_of(request)
     with service.reading() as app:
         report = desk.report(request, app, who)
-    running = [run for run in service.journal.unfinished() if not run.status.over]
+    running = [run for run in service.journal.unfinished() if not run.status.over and desk.visible(who, run)]
     return page(request, "now.html", who=who, report=report, running=running, as_of=report.as_of)

@@ -42,7 +42,8 @@ def _shown(request: Request, who: Identity, made: MadeToken | None = None) -> HT
         more["configuration"] = around.redactor.clean(service.configuration.text)
     return page(
         request, "settings.html", who=who, schedules=schedules, paused=service.paused(), made=made, scopes=SCOPES,
-        sources=list(service.settings.sources), path=service.configuration.path, **more,
+        sources=[each for each in service.settings.sources if _visible(who, each)], path=service.configuration.path,
+        **more,
     )  # fmt: skip
 
 
