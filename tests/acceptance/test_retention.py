@@ -45,7 +45,7 @@ def test_a_change_that_drops_much_waits_for_confirm(site: Site) -> None:
     keep(site, "keep = { last = 1 }")
     held = site.run("forget", "--policy", "--yes")
     assert held.status == 3
-    assert "notes: held, nothing is forgotten: 3 of 4 snapshots would go, and no rules were confirmed before" in held.err
+    assert "notes: held, nothing is forgotten: 3 of 4 snapshots would go, and no rules were confirmed" in held.err
     assert "holdfast forget --policy --confirm notes" in held.err
     assert len(site.ok("list")) == 4
     assert site.run("forget", "--policy", "--confirm", "notes").status == 2, "nobody there to say yes"
