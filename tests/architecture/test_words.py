@@ -29,9 +29,9 @@ def test_no_name_says_nothing() -> None:
 def _names(path: Path) -> Iterator[str]:
     yield path.stem
     for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if node.name not in OVERRIDDEN:
-                yield node.name
+        named_one = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if named_one and node.name not in OVERRIDDEN:
+            yield node.name
 
 
 def _says_nothing(name: str) -> bool:
