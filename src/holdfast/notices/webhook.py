@@ -35,7 +35,7 @@ def verify(secret: bytes, headers: Mapping[str, str], body: bytes, now: datetime
     known = {name.lower(): value for name, value in headers.items()}
     timestamp = known.get(TIMESTAMP.lower(), "")
     expected = sign(secret, timestamp, body)
-    if not hmac.compare_digest(expected, known.get(SIGNATURE.lower(), "")):
+    if not hmac.compare_digest(expected.encode(), known.get(SIGNATURE.lower(), "").encode()):
         return False
     return abs(now.timestamp() - float(timestamp)) <= WINDOW.total_seconds()
 

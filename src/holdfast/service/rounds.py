@@ -13,11 +13,10 @@ from holdfast.model.errors import UsageError
 from holdfast.model.report import SystemReport
 from holdfast.model.timetable import Schedule
 from holdfast.planning.noticing import GIVE_UP_AFTER
-from holdfast.planning.timetable import next_appointment
+from holdfast.planning.timetable import check_cron, next_appointment
 from holdfast.service.metrics import metrics_text, write_textfile
 from holdfast.service.service import Service
 from holdfast.service.watch import Watch
-from holdfast.system import clock
 from holdfast.wiring.channels import Outlets, outlets_of
 from holdfast.wiring.reporting import system_report
 
@@ -26,7 +25,7 @@ _log = logging.getLogger("holdfast.rounds")
 
 
 class Rounds:
-    """The rounds of one service. What goes wrong in one of them is a defect, told as such; the next one comes."""
+    """The rounds of one service. UsageError when the letter's times make no sense."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -35,20 +34,14 @@ class Rounds:
         zone = settings.defaults.timezone
         letter = settings.alerts.digest
         self._letter = Schedule(source="", name="digest", cron=letter, zone=zone) if letter else None
-        _require_times(self._letter)
+        if letter:
+            _require_times(letter)
         textfile = settings.alerts.textfile
         self._textfile: Path | None = service.configuration.base / textfile if textfile else None
         service.on_round(self.round)
 
     def round(self, now: datetime) -> None:
         """One of them."""
-        try:
-            self._round(now)
-        except Exception as error:
-            self._service.defects.tell(error)
-            raise
-
-    def _round(self, now: datetime) -> None:
         report = self.watch.round(now)
         if report is not None:
             self._write_letter(report, now)
@@ -100,10 +93,9 @@ def _outlets(service: Service) -> Outlets:
     return replace(outlets, broken={**outlets.broken, "sentry": service.defects.broken})
 
 
-def _require_times(letter: Schedule | None) -> None:
+def _require_times(cron: str) -> None:
     """UsageError at the start rather than no letter for ever."""
     try:
-        if letter is not None:
-            next_appointment(letter, clock.now())
+        check_cron(cron)
     except ValueError as error:
         raise UsageError(str(error), where="[alerts] digest") from error

@@ -34,7 +34,7 @@ _ELSEWHERE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What the scheduler works with. ``reading``: open objects to look with."""
+    """What the scheduler works with. ``reading``: open objects to look with; ``on_error`` hears why a look failed."""
 
     journal: Journal
     work: Work
@@ -42,6 +42,7 @@ class Means:
     reading: Callable[[], AbstractContextManager[App]]
     retries: int
     rounds: list[Callable[[datetime], None]] = field(default_factory=list)
+    on_error: Callable[[BaseException], None] = lambda _error: None
 
 
 def pause_before(attempt: int) -> timedelta:
@@ -169,8 +170,10 @@ class Scheduler:
     def _loop(self) -> None:
         while not self._stop.is_set():
             upcoming = None
-            with contextlib.suppress(Exception):  # whatever went wrong, the next look is in half a minute
+            try:
                 upcoming = self.round(clock.now())
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the next look is in half a minute
+                self._means.on_error(error)
             wait = LOOK if upcoming is None else (upcoming - clock.now()).total_seconds()
             self._wake.wait(max(0.05, min(LOOK, wait)) if upcoming and wait > 0 else LOOK)
             self._wake.clear()
@@ -179,6 +182,8 @@ class Scheduler:
         """What looks once a minute, such as alerts, apart from the schedules: mail servers are slow."""
         while not self._stop.is_set():
             for each in self._means.rounds:
-                with contextlib.suppress(Exception):
+                try:
                     each(clock.now())
+                except Exception as error:  # noqa: BLE001 - one that fails stops no other
+                    self._means.on_error(error)
             self._stop.wait(2 * LOOK)

@@ -37,10 +37,10 @@ class Service:
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.work = Work(configuration, self.journal, self.live, width=configuration.settings.running.concurrency)
         self.agenda = Agenda(self.journal, jobs_of(configuration.settings, self.journal))
+        self.defects = Defects(configuration)
         self._rounds: list[Callable[[datetime], None]] = []
         self.scheduler = Scheduler(self._means())
         self.work.on_over += [self._count, self._over]
-        self.defects = Defects(configuration)
         self.work.on_error.append(self.defects.tell)
         self._scheduling = False
         self._pool = Pool(lambda: App(configuration, ask=lambda _url: None))
@@ -114,7 +114,7 @@ class Service:
     def _means(self) -> Means:
         return Means(
             journal=self.journal, work=self.work, agenda=self.agenda, reading=self.reading,
-            retries=self.settings.running.retries, rounds=self._rounds,
+            retries=self.settings.running.retries, rounds=self._rounds, on_error=self.defects.tell,
         )  # fmt: skip
 
     def _count(self, run: Run) -> None:

@@ -7,11 +7,13 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
+import pytest
 import time_machine
 from aiosmtpd.controller import Controller
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,6 +21,7 @@ from tests.acceptance.program import PROGRAM, Site
 from tests.integration.service.desk import HEAD, QUIET, application, configured
 from tests.servers.receiver import receiver
 
+from holdfast.model.errors import UsageError
 from holdfast.service.rounds import Rounds
 from holdfast.service.service import Service
 
@@ -100,3 +103,30 @@ def test_the_weekly_letter_comes_once_and_again_where_it_did_not_arrive(tmp_path
         assert rounds(monday + timedelta(minutes=2), monday + timedelta(minutes=3)) == 1
         assert rounds(monday + timedelta(days=6)) == 0
         assert rounds(monday + timedelta(days=7)) == 1
+
+
+def test_a_letter_that_never_comes_is_refused_at_the_start(tmp_path: Path) -> None:
+    """Not found out in a year."""
+    application(tmp_path)
+    text = HEAD + QUIET + '[alerts]\ndigest = "0 25 * * 1"\n'
+    with contextlib.closing(Service(configured(tmp_path, text))) as service, pytest.raises(UsageError) as caught:
+        Rounds(service)
+    assert caught.value.where == "[alerts] digest"
+
+
+def test_a_round_that_fails_of_a_defect_is_told_and_stops_no_other(tmp_path: Path) -> None:
+    """Nothing that looks once a minute dies in silence."""
+    application(tmp_path)
+    heard: list[BaseException] = []
+    looked = threading.Event()
+
+    def failing(_now: datetime) -> None:
+        raise ValueError("a defect")
+
+    with contextlib.closing(Service(configured(tmp_path, HEAD + QUIET))) as service:
+        service.defects._tell = heard.append
+        service.on_round(failing)
+        service.on_round(lambda _now: looked.set())
+        service.run_scheduler()
+        assert looked.wait(20)
+    assert [str(each) for each in heard] == ["a defect"]

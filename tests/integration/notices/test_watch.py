@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -18,7 +19,7 @@ from holdfast.model.errors import StorageError
 from holdfast.model.health import Finding, Severity
 from holdfast.model.report import Level, RepositoryReport, SystemReport
 from holdfast.model.secret import Secret
-from holdfast.notices import webhook
+from holdfast.notices import http, webhook
 from holdfast.notices.apprise import AppriseChannel
 from holdfast.notices.channel import NotDelivered
 from holdfast.notices.ping import Ping
@@ -124,6 +125,28 @@ def test_a_webhook_is_signed_and_a_replay_is_recognised(tmp_path: Path, web: Rec
     assert not webhook.verify(b"another key", got.headers, got.body, now)
     assert not webhook.verify(b"signing key", got.headers, got.body, now + timedelta(minutes=6))
     assert not webhook.verify(b"signing key", {}, got.body, now)
+    assert not webhook.verify(b"signing key", {**got.headers, webhook.SIGNATURE: "v1=é"}, got.body, now)
+
+
+def test_the_check_of_the_page_for_receivers_works(web: Receiver) -> None:
+    """docs/alerts.md: what people copy takes ours and refuses a changed body."""
+    page = (Path(__file__).parents[3] / "docs/alerts.md").read_text()
+    told: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], told)
+    hook(web).send(Message(kind="test", severity="info", title="t", text="t", at=NOON.isoformat()))
+    got = web.requests[0]
+    assert told["genuine"](b"signing key", got.headers, got.body)
+    assert not told["genuine"](b"signing key", got.headers, got.body + b" ")
+
+
+def test_a_receiver_that_hangs_is_given_up_in_time(web: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is silent holds up the round no longer than the limit."""
+    monkeypatch.setattr(http, "_SECONDS", 0.5)
+    web.answers = [-3]
+    began = time.monotonic()
+    with pytest.raises(NotDelivered, match="could not be reached"):
+        hook(web).send(Message(kind="test", severity="info", title="t", text="t", at=NOON.isoformat()))
+    assert time.monotonic() - began < 2
 
 
 def test_an_alert_that_could_not_be_sent_is_sent_later_also_after_a_restart(tmp_path: Path, web: Receiver) -> None:
@@ -193,7 +216,8 @@ def test_what_was_not_taken_is_a_failure_that_names_the_channel_only(web: Receiv
 
 
 @pytest.mark.parametrize(
-    "url", ["http://169.254.169.254/latest", "http://[fe80::1]/x", "http://[::ffff:169.254.169.254]/", "file:///etc/passwd"]
+    "url",
+    ["http://169.254.169.254/latest", "http://[fe80::1]/x", "http://[::ffff:169.254.169.254]/", "file:///etc/passwd"],
 )
 def test_messages_never_go_to_the_clouds_own_addresses(url: str) -> None:
     """Metadata services give secrets to whoever asks from the machine."""
