@@ -179,7 +179,7 @@ def test_everything_works_without_scripts(living: Scene, browser: Any) -> None:
 
 def _until(page: Any, words: str) -> None:
     for _ in range(60):
-        if words in page.inner_text("main"):
+        if page.locator(f".headline:has-text('{words}'), button:has-text('{words}')").count():
             return
         page.wait_for_timeout(300)
         page.reload()

@@ -75,7 +75,7 @@ def test_a_snapshot_is_forgotten_only_after_a_preview_and_can_come_back(living: 
     _done(living, url, "Do it")
     assert oldest in _snapshots(living)
     status, url, _body = post(url)
-    _done(living, url, "Done")
+    _done(living, url, "Done</span>")
     assert oldest not in _snapshots(living)
     assert oldest in _snapshots(living, forgotten=True)
 
@@ -134,7 +134,7 @@ def test_the_trash_brings_back_what_a_guard_kept(living: Scene) -> None:
     assert found
     url = post(living.url + found[1])[1]
     _done(living, url, "Do it")
-    _done(living, post(url)[1], "Done")
+    _done(living, post(url)[1], "Done</span>")
     assert living.execute("select 1 from events where id = ?", LOST)
     assert "is back" in get(living.url + "/trash")[1]
 
