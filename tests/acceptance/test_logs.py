@@ -32,7 +32,11 @@ def site(tmp_path: Path) -> Site:
     text = file.read_text().replace(
         "[sources.notes]", '[sources.notes]\nschedules = [{ name = "often", every = "1h" }]'
     )
-    file.write_text(text + '\n[alerts.channels.ops]\nkind = "webhook"\nurl = "env:OPS_URL"\n')
+    file.write_text(
+        text
+        + '\n[alerts.channels.ops]\nkind = "webhook"\nurl = "env:OPS_URL"\n'
+        + '[running]\ncheck_every = "0s"\nprune_every = "0s"\n'
+    )
     made.environ["OPS_URL"] = f"http://127.0.0.1:9/{MARKER}"
     return made
 
@@ -50,7 +54,7 @@ def logged(site: Site, *arguments: str, until: Callable[[str], bool], meanwhile:
                 meanwhile()
                 time.sleep(0.2)
             process.send_signal(signal.SIGTERM)
-            out, _ = process.communicate(timeout=40)
+            out, _ = process.communicate(timeout=90)
         finally:
             process.kill()
             process.wait()
