@@ -18,6 +18,9 @@ holdfast daemon --grace 5min
 """
 
 
+_LOOK = 1.0
+
+
 @verb("daemon", examples=_EXAMPLES)
 @grace_option()
 @log_option()
@@ -25,4 +28,6 @@ def daemon(face: Face, grace: timedelta, log: str) -> None:
     """Run the scheduler alone, without a server, until told to stop (SIGTERM, Ctrl-C)."""
     begin_logging(face, log)
     with standing_by(face, configuration(face), grace), contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()
+        never = threading.Event()
+        while not never.wait(_LOOK):  # a signal that another thread took wakes no wait without an end
+            pass
