@@ -42,6 +42,7 @@ class Scale:
     files: int = 50_000
     chunks: int = 10_000_000
     entities: int = 1_000
+    looked_at: int = 10_000_000
 
     def tenth(self) -> Scale:
         """A tenth of everything."""
@@ -75,6 +76,11 @@ class Databases:
             yield self
         finally:
             self.server.stop()
+
+    @property
+    def rows_looked_at(self) -> int:
+        """How many rows the table has that is looked into."""
+        return self._scale.looked_at
 
     @property
     def times(self) -> int:

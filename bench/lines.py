@@ -102,6 +102,15 @@ LINES = (
     Line(work="files restore", section="files", ours="holdfast: restore", reference="borg: restore", most=None),
 )
 
+# step of the section "records" -> seconds asked
+LOOKS = {
+    "find by ascending key, cold": 1.0,
+    "find by ascending key, warm": 1.0,
+    "find by scattered key, warm": 1.0,
+    "find by scattered key, cold": None,
+    "diff of 1,000 scattered changes, cold": 5.0,
+    "diff of 1,000 scattered changes, warm": 5.0,
+}
 MOST_GROWTH = 0.02
 MOST_MEMORY = 300 * 10**6
 MOST_INDEX_MEMORY = 2**30

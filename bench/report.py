@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.ledger import Ledger, Section
-from bench.lines import LEAST_LOOKUPS, LINES, MOST_GROWTH, MOST_INDEX_MEMORY, MOST_MEMORY, Line
+from bench.lines import LEAST_LOOKUPS, LINES, LOOKS, MOST_GROWTH, MOST_INDEX_MEMORY, MOST_MEMORY, Line
 from bench.measure import Sample, median
 
 _KEPT = ("<!-- written by hand, kept by bench/run.py: begin -->", "<!-- end -->")
@@ -61,6 +61,7 @@ def _table(ledger: Ledger) -> Iterator[str]:
     yield from _growth_row(ledger)
     yield from _memory_rows(ledger)
     yield from _index_rows(ledger)
+    yield from _look_rows(ledger)
 
 
 def _row(line: Line, section: Section) -> str:
@@ -138,6 +139,18 @@ def _memory_rows(ledger: Ledger) -> Iterator[str]:
     tree, main, where = max(found)
     shown = f"{_bytes(main)} largest process, {_bytes(tree)} with its children ({where})"
     yield _cells("peak memory of all holdfast lines", shown, "", "–", "–", asked, _verdict(tree <= MOST_MEMORY))
+
+
+def _look_rows(ledger: Ledger) -> Iterator[str]:
+    section = ledger.sections.get("records")
+    if section is None:
+        return
+    rows = f"{section.facts.get('rows', 0):,} rows"
+    for step, most in LOOKS.items():
+        wall = section.wall(step)
+        asked = f"≤ {most:g} s" if most is not None else "–"
+        verdict = "–" if most is None else "not measured" if wall is None else _verdict(wall <= most)
+        yield _cells(f"{step}, of {rows}", _seconds(wall), "", "–", "–", asked, verdict)
 
 
 def _index_rows(ledger: Ledger) -> Iterator[str]:

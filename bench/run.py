@@ -1,6 +1,6 @@
 """Measure holdfast beside the tools a user would pick instead, and write bench/RESULTS.md.
 
-    bench/run.py [postgres] [files] [memory] [index] [entities] [--quick] [--repeats N] [--work FOLDER] [--clean]
+    bench/run.py [postgres] [files] [memory] [index] [entities] [records] [--quick] [--repeats N] [--work F] [--clean]
 
 ``memory`` runs holdfast alone, once, on the same data; the other sections measure its memory as well.
 """
@@ -31,10 +31,11 @@ from bench.sections.databases import Bench  # noqa: E402
 from bench.sections.entities import entities  # noqa: E402
 from bench.sections.files import FileBench, files  # noqa: E402
 from bench.sections.index import index  # noqa: E402
+from bench.sections.records import records  # noqa: E402
 from bench.tools import Borg, Holdfast, Postgres, Restic  # noqa: E402
 
 _PARTS = {"app": databases.app, "narrow": databases.narrow, "many": databases.many, "big": databases.big,
-          "entities": entities}  # fmt: skip
+          "entities": entities, "records": records}  # fmt: skip
 _CHOICES = ("postgres", "files", "memory", "index", *_PARTS)
 _DEFAULT = ("postgres", "files", "index")
 

@@ -174,6 +174,13 @@ class Holdfast:
             sample.said.pop(long, None)
         return sample
 
+    def ask(self, *arguments: str) -> Sample:
+        """A verb that only looks."""
+        sample = self._run(*arguments)
+        for long in ("changes", "differences"):
+            sample.said.pop(long, None)
+        return sample
+
     def forget_indexes(self) -> None:
         """What was worked out of chunks is worked out anew."""
         for shelf in (self._folder / "cache").rglob("shelf"):

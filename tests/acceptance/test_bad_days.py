@@ -109,8 +109,9 @@ def test_an_interrupted_backup_commits_nothing_and_the_next_one_works(site: Site
         for _ in range(1200):  # enough to be at it still when the signal comes
             file.write(os.urandom(1 << 20))
     child = subprocess.Popen(
-        [PROGRAM, "backup", "media"], cwd=site.folder, env=site.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        [PROGRAM, "backup", "media"], cwd=site.folder, env=site.environ, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, preexec_fn=_heed_interrupts,
+    )  # fmt: skip
     _wait_for_packs(site.folder / "backups" / "packs", child)
     child.send_signal(number)
     out, err = child.communicate(timeout=60)
@@ -120,6 +121,11 @@ def test_an_interrupted_backup_commits_nothing_and_the_next_one_works(site: Site
     (site.media / "big.bin").unlink()
     site.ok("backup")
     assert site.ok("check", "--read-data")["ok"] is True
+
+
+def _heed_interrupts() -> None:
+    """Whoever runs the tests in the background of a shell has SIGINT ignored, and so would their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait_for_packs(folder: Path, child: subprocess.Popen[bytes]) -> None:

@@ -89,7 +89,7 @@ def test_an_event_is_copied(shop: Site) -> None:
     done = shop.ok("entity", "clone", "event", "42", "--as", "100", "--set", "title=Autumn", "--yes")
     found = rows(shop)
     assert (100, "Autumn", "summer-copy", 2) in found["events"]
-    assert done["ids"]["tickets"] == [{"old": [2], "new": [4]}, {"old": [3], "new": [5]}]
+    assert done["ids"]["tickets"] == [{"old": ["2"], "new": ["4"]}, {"old": ["3"], "new": ["5"]}]
     assert (3, '{"eventId": 100}') in found["notes"] and len(done["proofs"]) == 3
     told = shop.run("entity", "clone", "event", "42", "--dry-run")
     assert told.status == 0 and "proven:" in told.out and rows(shop) == found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,6 +264,8 @@ class Repository:
         except (OSError, ValueError, KeyError, TypeError):
             self.remember_head()
             return
+        if number > self.log.state.number:
+            self.log.follow()  # another process of this client may have been faster since the log was read
         state = self.log.state
         hint = f"if this is an older copy that you put back on purpose, delete {path} and try again"
         if number > state.number:
@@ -283,7 +286,7 @@ class Repository:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f"{path.name}.{os.getpid()}")
+            temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
             temporary.write_text(json.dumps({"number": state.number, "hash": state.hash.hex()}))
             os.replace(temporary, path)
         except OSError:

@@ -124,3 +124,12 @@ def test_a_store_that_fails_while_opening_is_told_as_such(world: World, memory: 
             world.store = lambda number=number, kind=kind: Scripted(memory, f"*#{number}:{kind}")  # type: ignore[misc]
             with contextlib.suppress(HoldfastError):
                 world.open().close()
+
+
+def test_another_process_of_this_client_that_was_faster_is_no_rollback(world: World) -> None:
+    """It appended and remembered its head between the reading of the log here and the look at what was remembered."""
+    with world.opened("client") as slow:
+        with world.opened("client") as fast, fast.begin("check"):
+            pass
+        slow.check_head()
+        assert slow.log.state.number == fast.log.state.number
