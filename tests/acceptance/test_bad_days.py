@@ -110,7 +110,7 @@ def test_an_interrupted_backup_commits_nothing_and_the_next_one_works(site: Site
             file.write(os.urandom(1 << 20))
     child = subprocess.Popen(
         [PROGRAM, "backup", "media"], cwd=site.folder, env=site.environ, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, preexec_fn=_heed_interrupts,
+        stderr=subprocess.PIPE, preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no thread runs here yet
     )  # fmt: skip
     _wait_for_packs(site.folder / "backups" / "packs", child)
     child.send_signal(number)

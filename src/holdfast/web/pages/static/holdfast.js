@@ -2,13 +2,15 @@
 // a connection: browsers allow six to one host. Without a connection the parts ask every five minutes by themselves.
 (function () {
   "use strict";
-  var stream = null;
+  var stream = null, again = 0;
   function tell(name) { document.body.dispatchEvent(new CustomEvent(name)); }
+  // told once more a moment later: a part that was just fetching itself did not hear the first time
+  function news() { tell("news"); clearTimeout(again); again = setTimeout(tell, 1500, "news"); }
   function listen() {
     if (stream || document.hidden || !document.querySelector("[hx-trigger*='news']")) return;
     stream = new EventSource("/live");
-    stream.addEventListener("open", function () { tell("news"); }); // what happened before anybody listened
-    stream.addEventListener("news", function () { tell("news"); });
+    stream.addEventListener("open", news); // what happened before anybody listened
+    stream.addEventListener("news", news);
     stream.addEventListener("progress", function () { tell("progress"); });
   }
   function pause() { if (stream) { stream.close(); stream = null; } }
