@@ -106,7 +106,7 @@ def test_a_flipped_bit_is_found_and_named_and_the_rest_restores(site: Site) -> N
 def test_an_interrupted_backup_commits_nothing_and_the_next_one_works(site: Site, number: signal.Signals) -> None:
     """Status 130, no snapshot, a clean repository."""
     with (site.media / "big.bin").open("wb") as file:
-        for _ in range(1200):  # enough to be at it still when the signal comes
+        for _ in range(600):  # enough to be at it still when the signal comes
             file.write(os.urandom(1 << 20))
     child = subprocess.Popen(
         [PROGRAM, "backup", "media"], cwd=site.folder, env=site.environ, stdout=subprocess.PIPE,
