@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +18,6 @@ from holdfast.model.ids import new_id
 from holdfast.model.report import SystemReport
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
-from holdfast.sources.base import RestoreRequest
 from holdfast.system import clock
 from holdfast.usecases.backup import BackupRequest, BackupResult, backup
 from holdfast.usecases.diff import DiffOrder, DiffResult, diff
@@ -29,7 +27,7 @@ from holdfast.usecases.guard import ShipOrder, Shipped, ship
 from holdfast.usecases.history import HistoryOrder, HistoryResult, history
 from holdfast.usecases.listing import ListRequest, list_snapshots
 from holdfast.usecases.noting import without_values
-from holdfast.usecases.restore import RestoreOrder, RestoreResult, restore
+from holdfast.usecases.restore import RestoreResult, restore
 from holdfast.usecases.retention import Doing, apply, plan
 from holdfast.usecases.sql import SqlOrder, SqlResult, sql
 from holdfast.usecases.trash import Discarded, TrashOrder, one, trash
@@ -40,6 +38,7 @@ from holdfast.wiring.build import App as Wired
 from holdfast.wiring.journals import open_journal
 from holdfast.wiring.pool import Pool
 from holdfast.wiring.reporting import system_report
+from holdfast.wiring.restoring import RestoreWish, restore_order, undo_source
 from holdfast.wiring.retaining import retention_request
 from holdfast.wiring.surroundings import of_process
 
@@ -146,17 +145,11 @@ class App:
         with self._pool.lend() as wired:
             entries = {entry.info.id: entry for entry in wired.repository.snapshots()}
             info = names.one(snapshot, [entry.info for entry in entries.values()], across_sources=False)
-            configured = wired.settings.sources.get(info.source)
-            place = wired.place(info.kind, to) if to is not None else None
-            request = RestoreRequest(
-                label=_label(info), to=place, in_place=in_place, overwrite=overwrite or exact, exact=exact, only=only,
-                verify=verify, owner=configured is None or configured.owner, acl=configured is None or configured.acl,
-                width=wired.width, report=self._report,
-            )  # fmt: skip
-            order = RestoreOrder(
-                entry=entries[info.id], source=wired.source_of(info, place), request=request, dry_run=dry_run,
-                created_by=clock.user(), report=self._report,
-            )  # fmt: skip
+            wish = RestoreWish(
+                snapshot=info.id, to=to, only=only, in_place=in_place, overwrite=overwrite, exact=exact, verify=verify
+            )
+            order = restore_order(wired, entries[info.id], wish, by=clock.user(), report=self._report)
+            order = replace(order, dry_run=dry_run)
             deed, told = "restore:in-place" if in_place else "restore:new-place", f"restore: {', '.join(only)}"
             with (
                 run_of(wired, self._report, "restore", order.run, [info.source], dry_run=dry_run),
@@ -170,8 +163,8 @@ class App:
         """Take back what a restore changed. ``run``: the ``run`` of its result, or the start of it."""
         with self._pool.lend() as wired:
             order = UndoOrder(
-                run=run, source=lambda info: wired.source_of(info, (info.undo or {}).get("to")), dry_run=dry_run,
-                force=force, created_by=clock.user(), report=self._report,
+                run=run, source=lambda info: undo_source(wired, info), dry_run=dry_run, force=force,
+                created_by=clock.user(), report=self._report,
             )  # fmt: skip
             with (
                 run_of(wired, self._report, "undo", order.new_run, (), dry_run=dry_run),
@@ -259,8 +252,3 @@ class App:
             order = ShipOrder(sources=wired.sources(sources), created_by=clock.user(), report=self._report)
             with run_of(wired, self._report, "ship", order.run, sources):
                 return ship(wired.repository, order)
-
-
-def _label(info: SnapshotInfo) -> str:
-    """What a new place is named after: when the snapshot was taken, ``20261120_0420``."""
-    return datetime.fromisoformat(info.created_at).astimezone(UTC).strftime("%Y%m%d_%H%M")

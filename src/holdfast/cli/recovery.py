@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from holdfast.cli import words
@@ -12,56 +12,20 @@ from holdfast.model.errors import Exit
 from holdfast.model.events import Reporter
 from holdfast.model.ids import short
 from holdfast.model.plans import ItemResult
-from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
-from holdfast.sources.base import RestoreRequest
 from holdfast.system import clock
 from holdfast.usecases.restore import RestoreOrder, RestoreResult, gaps, refuse, restore
 from holdfast.wiring.build import App
+from holdfast.wiring.restoring import RestoreWish, restore_order
 
 _SHOWN_ITEMS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreWishes:
-    """The options of ``restore``."""
-
-    snapshot: str
-    to: str | None = None
-    only: tuple[str, ...] = ()
-    in_place: bool = False
-    overwrite: bool = False
-    exact: bool = False
-    verify: str = "counts"
-    no_owner: bool = False
-    no_acl: bool = False
-    keys: tuple[str, ...] = ()
-    where: str | None = None
-    skip_blocked: bool = False
-    drop_columns: bool = False
-
-
-def order_of(app: App, wishes: RestoreWishes) -> RestoreOrder:
-    """Which snapshot, which source, where to and how. Reads the log, writes nothing."""
+def order_of(app: App, wish: RestoreWish) -> RestoreOrder:
+    """The order for a wish, its snapshot found. Reads the log, writes nothing."""
     entries = {entry.info.id: entry for entry in app.repository.snapshots()}
-    info = names.one(wishes.snapshot, [entry.info for entry in entries.values()], across_sources=False)
-    to = app.place(info.kind, wishes.to) if wishes.to is not None else None
-    configured = app.settings.sources.get(info.source)
-    request = RestoreRequest(
-        label=label_of(info),
-        to=to,
-        in_place=wishes.in_place,
-        overwrite=wishes.overwrite or wishes.exact,
-        exact=wishes.exact,
-        only=wishes.only,
-        verify=wishes.verify,
-        owner=not wishes.no_owner and (configured is None or configured.owner),
-        acl=not wishes.no_acl and (configured is None or configured.acl),
-        width=app.width,
-    )
-    return RestoreOrder(
-        entry=entries[info.id], source=app.source_of(info, to), request=request, created_by=clock.user()
-    )
+    info = names.one(wish.snapshot, [entry.info for entry in entries.values()], across_sources=False)
+    return restore_order(app, entries[info.id], wish, by=clock.user())
 
 
 def tell_gaps(face: Face, order: RestoreOrder) -> None:
@@ -72,11 +36,6 @@ def tell_gaps(face: Face, order: RestoreOrder) -> None:
             face.loud_note(f"warning: {text}", "yellow")
         else:
             face.note(text, "yellow")
-
-
-def label_of(info: SnapshotInfo) -> str:
-    """What a new place is named after: when the snapshot was taken, ``20261120_0420``."""
-    return words.instant(info.created_at).replace("-", "").replace(":", "").replace(" ", "_")[:13]
 
 
 def carry_out(app: App, order: RestoreOrder, report: Reporter, *, dry_run: bool) -> RestoreResult:

@@ -8,22 +8,20 @@ from holdfast.cli import ask, words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.progress import shown
-from holdfast.cli.recovery import RestoreWishes
 from holdfast.cli.rows import shown_value
 from holdfast.model.errors import Exit, UsageError
 from holdfast.model.ids import short
-from holdfast.model.snapshot import SnapshotInfo
 from holdfast.records.preview import Fate
-from holdfast.sources.base import Source
 from holdfast.system import clock
 from holdfast.usecases.restore_rows import RowsOrder, RowsResult, restore_rows
 from holdfast.wiring.build import App
+from holdfast.wiring.restoring import RestoreWish, rows_target
 
 _SHOWN = 60
 _STYLES = {Fate.CONFLICT: "yellow", Fate.BLOCKED: "red"}
 
 
-def carry_out(face: Face, wishes: RestoreWishes) -> int:
+def carry_out(face: Face, wishes: RestoreWish) -> int:
     """Restore rows: look, ask, do, tell."""
     if len(wishes.only) != 1 or wishes.exact or wishes.verify != "counts":
         raise UsageError(
@@ -53,12 +51,7 @@ def carry_out(face: Face, wishes: RestoreWishes) -> int:
     return int(Exit.OK)
 
 
-def _order(face: Face, app: App, wishes: RestoreWishes, report: Any, *, dry_run: bool = True) -> RowsOrder:
-    def target(info: SnapshotInfo) -> Source:
-        if wishes.to is None:
-            return app.source_of(info, None)
-        return app.stand_in(info.kind, app.place(info.kind, wishes.to))
-
+def _order(face: Face, app: App, wishes: RestoreWish, report: Any, *, dry_run: bool = True) -> RowsOrder:
     return RowsOrder(
         snapshot=wishes.snapshot,
         item=wishes.only[0],
@@ -68,7 +61,7 @@ def _order(face: Face, app: App, wishes: RestoreWishes, report: Any, *, dry_run:
         skip_blocked=wishes.skip_blocked,
         drop_columns=wishes.drop_columns,
         source=app.reader_of,
-        target=target,
+        target=rows_target(app, wishes.to),
         to=wishes.to,
         dry_run=dry_run,
         created_by=clock.user(),

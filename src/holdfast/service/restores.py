@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast.model.errors import UsageError
@@ -14,33 +13,13 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.records.preview import Fate
 from holdfast.service.deeds import Deed, Going, Told, plain
-from holdfast.sources.base import RestoreRequest, Source
-from holdfast.usecases.restore import RestoreOrder, RestoreResult, restore
+from holdfast.usecases.restore import RestoreResult, restore
 from holdfast.usecases.restore_rows import RowsOrder, restore_rows
-from holdfast.usecases.row_protection import is_row_undo
 from holdfast.usecases.undo import UndoOrder, undo
 from holdfast.wiring.build import App
+from holdfast.wiring.restoring import RestoreWish, restore_order, rows_target, undo_source
 
 _ITEMS = 2000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreWish:
-    """What is wanted, as ``holdfast restore`` takes it. ``keys`` or ``where``: rows of the one item in ``only``."""
-
-    snapshot: str
-    to: str | None = None
-    only: tuple[str, ...] = ()
-    in_place: bool = False
-    overwrite: bool = False
-    exact: bool = False
-    verify: str = "counts"
-    owner: bool = True
-    acl: bool = True
-    keys: tuple[str, ...] = ()
-    where: str | None = None
-    skip_blocked: bool = False
-    drop_columns: bool = False
 
 
 def restore_deed(app: App, wish: RestoreWish) -> Deed:
@@ -93,21 +72,11 @@ class Restore:
     def do(self, going: Going) -> Told:
         """See Deed."""
         app, wish, info = going.app, self.wish, self.info
-        configured = app.settings.sources.get(info.source)
-        place = app.place(info.kind, wish.to) if wish.to is not None else None
         entry = next((each for each in app.repository.snapshots() if each.info.id == info.id), None)
         if entry is None:
             raise UsageError(f"snapshot {short(info.id)} is not there any more", hint="choose another: holdfast list")
-        request = RestoreRequest(
-            label=_label(info), to=place, in_place=wish.in_place, overwrite=wish.overwrite or wish.exact,
-            exact=wish.exact, only=wish.only, verify=wish.verify,
-            owner=wish.owner and (configured is None or configured.owner),
-            acl=wish.acl and (configured is None or configured.acl), width=app.width, report=going.report,
-        )  # fmt: skip
-        order = RestoreOrder(
-            entry=entry, source=app.source_of(info, place), request=request, dry_run=going.dry_run,
-            created_by=going.who, run=going.run, report=going.report,
-        )  # fmt: skip
+        order = restore_order(app, entry, wish, by=going.who, report=going.report)
+        order = replace(order, dry_run=going.dry_run, run=going.run)
         return told_restore(restore(app.repository, order))
 
 
@@ -142,16 +111,11 @@ class RestoreRows:
     def do(self, going: Going) -> Told:
         """See Deed."""
         app, wish = going.app, self.wish
-
-        def target(info: SnapshotInfo) -> Source:
-            if wish.to is None:
-                return app.source_of(info, None)
-            return app.stand_in(info.kind, app.place(info.kind, wish.to))
-
         order = RowsOrder(
             snapshot=self.info.id, item=wish.only[0], keys=wish.keys, where=wish.where, overwrite=wish.overwrite,
-            skip_blocked=wish.skip_blocked, drop_columns=wish.drop_columns, source=app.reader_of, target=target,
-            to=wish.to, dry_run=going.dry_run, created_by=going.who, run=going.run, report=going.report,
+            skip_blocked=wish.skip_blocked, drop_columns=wish.drop_columns, source=app.reader_of,
+            target=rows_target(app, wish.to), to=wish.to, dry_run=going.dry_run, created_by=going.who,
+            run=going.run, report=going.report,
         )  # fmt: skip
         done = restore_rows(app.repository, order)
         blocked = done.counts[Fate.BLOCKED.value]
@@ -191,14 +155,9 @@ class Undo:
     def do(self, going: Going) -> Told:
         """See Deed."""
         app = going.app
-
-        def source(info: SnapshotInfo) -> Source:
-            to = (info.undo or {}).get("to")
-            return app.stand_in(info.kind, to) if to and is_row_undo(info) else app.source_of(info, to)
-
         order = UndoOrder(
-            run=self.run, source=source, dry_run=going.dry_run, force=self.force, created_by=going.who,
-            report=going.report, new_run=going.run,
+            run=self.run, source=lambda info: undo_source(app, info), dry_run=going.dry_run, force=self.force,
+            created_by=going.who, report=going.report, new_run=going.run,
         )  # fmt: skip
         return told_restore(undo(app.repository, order))
 
@@ -237,10 +196,6 @@ def told_restore(done: RestoreResult) -> Told:
         document=plain(document), refusals=done.plan.refusals, complete=done.dry_run or done.verified,
         snapshots=(done.undo,) if done.undo else (),
     )  # fmt: skip
-
-
-def _label(info: SnapshotInfo) -> str:
-    return datetime.fromisoformat(info.created_at).astimezone(UTC).strftime("%Y%m%d_%H%M")
 
 
 def _to(wish: RestoreWish) -> list[str]:

@@ -15,6 +15,7 @@ from holdfast.cli.options import verb
 from holdfast.cli.progress import shown
 from holdfast.model.errors import UsageError
 from holdfast.model.secret import split_password
+from holdfast.wiring.restoring import RestoreWish
 
 _EXAMPLES = """
 holdfast restore latest:shop                       (into a new database beside the old one)
@@ -65,7 +66,8 @@ def restore(face: Face, snapshot: str, only: Sequence[str], keys: Sequence[str],
             raise UsageError("--as copies the whole entity within its source: nothing else can be chosen")
         with opened(face) as app:
             return entity_copy.copy(face, app, entity_copy.of_snapshot(app, snapshot, as_))
-    wishes = recovery.RestoreWishes(snapshot=snapshot, only=tuple(only), keys=tuple(keys), **wanted)
+    wanted["owner"], wanted["acl"] = not wanted.pop("no_owner"), not wanted.pop("no_acl")
+    wishes = RestoreWish(snapshot=snapshot, only=tuple(only), keys=tuple(keys), **wanted)
     if wishes.keys or wishes.where is not None:
         return restoring_rows.carry_out(face, wishes)
     if wishes.skip_blocked or wishes.drop_columns:

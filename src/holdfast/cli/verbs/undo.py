@@ -10,14 +10,12 @@ from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
 from holdfast.cli.progress import shown
 from holdfast.model.events import Reporter
-from holdfast.model.snapshot import SnapshotInfo
-from holdfast.sources.base import Source
 from holdfast.system import clock
 from holdfast.usecases.restore import RestoreResult
-from holdfast.usecases.row_protection import is_row_undo
 from holdfast.usecases.undo import UndoOrder
 from holdfast.usecases.undo import undo as take_back
 from holdfast.wiring.build import App
+from holdfast.wiring.restoring import undo_source
 
 _EXAMPLES = """
 holdfast undo 9d41c07e --dry-run
@@ -46,16 +44,10 @@ def _undo(face: Face, app: App, run: str, report: Reporter, *, force: bool, dry_
     order = UndoOrder(
         run=run,
         new_run=face.run_id,
-        source=lambda info: _source(app, info),
+        source=lambda info: undo_source(app, info),
         dry_run=dry_run,
         force=force,
         created_by=clock.user(),
         report=report,
     )
     return take_back(app.repository, order)
-
-
-def _source(app: App, info: SnapshotInfo) -> Source:
-    """Rows are taken back where they were put; a whole restore is told its place and finds it itself."""
-    to = (info.undo or {}).get("to")
-    return app.stand_in(info.kind, to) if to and is_row_undo(info) else app.source_of(info, to)

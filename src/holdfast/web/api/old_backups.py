@@ -20,7 +20,7 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.service.deeds import Deed, Told
 from holdfast.service.entity_deeds import EntityClone, EntityRestore
 from holdfast.service.plans import Plans, deed_order
-from holdfast.service.restores import RestoreWish, restore_deed
+from holdfast.service.restores import restore_deed
 from holdfast.service.service import Service
 from holdfast.usecases import doctor
 from holdfast.usecases.doctor import Line
@@ -46,6 +46,7 @@ from holdfast.web.api.routes import (
 from holdfast.web.api.taking import BackupBody, start_backups, started
 from holdfast.web.security.identity import Identity
 from holdfast.wiring.build import App
+from holdfast.wiring.restoring import RestoreWish
 
 taking = APIRouter(prefix="/api/backups", tags=["backups"], route_class=Once)
 router = APIRouter(prefix="/api/backups", tags=["old contracts"], route_class=Success)

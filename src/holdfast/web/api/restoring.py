@@ -13,7 +13,7 @@ from holdfast.model.errors import UsageError
 from holdfast.model.run import RunStatus
 from holdfast.service.deeds import Deed, PlanChanged
 from holdfast.service.plans import Plan, deed_order
-from holdfast.service.restores import RestoreWish, restore_deed, undo_deed
+from holdfast.service.restores import restore_deed, undo_deed
 from holdfast.service.service import Service
 from holdfast.web.api import wishes
 from holdfast.web.api.complete import NotComplete
@@ -40,6 +40,7 @@ from holdfast.web.api.routes import (
 from holdfast.web.api.runs import may_see, run_named
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import Forbidden, NotFound
+from holdfast.wiring.restoring import RestoreWish
 
 router = APIRouter(prefix="/api", tags=["restores"], route_class=Once)
 planning = APIRouter(prefix="/api", tags=["restores"], route_class=OnceInMemory)

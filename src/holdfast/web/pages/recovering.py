@@ -9,12 +9,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from holdfast.model.errors import UsageError
 from holdfast.service.entity_deeds import EntityRestore
-from holdfast.service.restores import RestoreWish, restore_deed, undo_deed
+from holdfast.service.restores import restore_deed, undo_deed
 from holdfast.usecases.entity_finding import entity_named
 from holdfast.usecases.listing import ListRequest, list_snapshots
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity, require
+from holdfast.wiring.restoring import RestoreWish
 
 router = desk.pages()
 _CHOICES = 60
