@@ -13,7 +13,8 @@ from typing import Any, Self
 from holdfast.api.acts import Acts
 from holdfast.api.entity import Entity, Named
 from holdfast.api.runs import backup_outcome, run_of
-from holdfast.model.events import Reporter, silent
+from holdfast.model.errors import HoldfastError
+from holdfast.model.events import Reporter, Warned, silent
 from holdfast.model.ids import new_id
 from holdfast.model.report import SystemReport
 from holdfast.model.snapshot import SnapshotInfo
@@ -35,7 +36,7 @@ from holdfast.usecases.trash_restore import TrashRestoreOrder, TrashRestoreResul
 from holdfast.usecases.undo import UndoOrder, undo
 from holdfast.wiring import load
 from holdfast.wiring.build import App as Wired
-from holdfast.wiring.journals import open_journal
+from holdfast.wiring.journals import reading
 from holdfast.wiring.pool import Pool
 from holdfast.wiring.reporting import system_report
 from holdfast.wiring.restoring import RestoreWish, restore_order, undo_source
@@ -124,8 +125,11 @@ class App:
 
     def status(self) -> SystemReport:
         """What would be lost if it died now, worst source first, from evidence and the clock."""
-        with self._pool.lend() as wired, contextlib.closing(open_journal(wired.configuration)) as journal:
+        with self._pool.lend() as wired, reading(wired.configuration, self._lost) as journal:
             return system_report(wired, journal)
+
+    def _lost(self, error: HoldfastError) -> None:
+        self._report(Warned(source="", text=f"{error.what}: {error.why}; what only the journal knows is not told"))
 
     def restore_latest(
         self, source: str, *, to: str | None = None, only: tuple[str, ...] = (), in_place: bool = False,

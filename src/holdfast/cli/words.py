@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+from holdfast.planning import saying
+
 _OUTSIDE_QUOTES = re.compile(r'\n(?=(?:[^"]*"[^"]*")*[^"]*\Z)')
 
 # One very long path must not push every other line's columns off the screen.
@@ -36,12 +37,7 @@ def statements(text: str) -> list[str]:
 
 def size(count: int | None) -> str:
     """``1.4 GiB``; ``-`` when unknown."""
-    if count is None:
-        return "-"
-    amount, unit = float(count), 0
-    while abs(amount) >= 1024 and unit < len(_UNITS) - 1:
-        amount, unit = amount / 1024, unit + 1
-    return f"{count} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+    return "-" if count is None else saying.size(count, "B")
 
 
 def count(number: int | None) -> str:

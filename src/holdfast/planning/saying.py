@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_SIZES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+_SIZES = ("", "KiB", "MiB", "GiB", "TiB", "PiB")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -18,12 +18,12 @@ def span(seconds: float) -> str:
     return _two(whole // _DAY, "d", whole % _DAY // _HOUR, "h")
 
 
-def size(count: float) -> str:
-    """``1.4 GiB``."""
+def size(count: float, single: str = "bytes") -> str:
+    """``1.4 GiB``; below one KiB in units called ``single``."""
     amount, unit = float(count), 0
     while abs(amount) >= 1024 and unit < len(_SIZES) - 1:
         amount, unit = amount / 1024, unit + 1
-    return f"{amount:.0f} {_SIZES[unit]}" if unit == 0 else f"{amount:.1f} {_SIZES[unit]}"
+    return f"{amount:.0f} {single}" if unit == 0 else f"{amount:.1f} {_SIZES[unit]}"
 
 
 def percent(share: float) -> str:

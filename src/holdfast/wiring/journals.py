@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from holdfast.journal.base import Journal, JournalBroken
@@ -61,6 +61,19 @@ def open_forgiving(configuration: Configuration, warn: Callable[[str], None]) ->
         reason = "; ".join(filter(None, (error.why, error.hint)))
         warn(f"this run is not in the journal: {error.what} ({reason})" if reason else error.what)
         return Forgiving(None, warn)
+
+
+@contextlib.contextmanager
+def reading(configuration: Configuration, lost: Callable[[HoldfastError], None]) -> Iterator[Journal | None]:
+    """The same for a look, which is worth having without: None where it cannot be opened, after ``lost`` heard why."""
+    try:
+        journal = open_journal(configuration)
+    except HoldfastError as error:
+        lost(error)
+        yield None
+        return
+    with contextlib.closing(journal):
+        yield journal
 
 
 def tidy_daily(configuration: Configuration, journal: Journal) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,9 +18,8 @@ from holdfast.system import clock
 from holdfast.usecases import secret_ages
 from holdfast.usecases.audit import note
 from holdfast.usecases.secret_ages import Rotated
-from holdfast.wiring import reporting
+from holdfast.wiring import journals, reporting
 from holdfast.wiring.build import App
-from holdfast.wiring.journals import open_journal
 from holdfast.wiring.units import duration_text
 
 
@@ -36,7 +34,7 @@ def secrets() -> None:
 @verb("list", examples="holdfast secrets list\nholdfast secrets list --json")
 def list_secrets(face: Face) -> None:
     """List secrets with the day they were made, without any secret."""
-    with opened(face) as app, _journal(face, app) as journal:
+    with opened(face) as app, journals.reading(app.configuration, lambda error: _lost(face, error)) as journal:
         found = sorted(reporting.secret_ages_of(app, journal), key=lambda each: each.made_at)
         limit = app.settings.secrets.rotate_after
     now = clock.now()
@@ -75,7 +73,7 @@ def rotate(face: Face, name: str, end: bool) -> None:
     Where [serve] cron_secret = "file:PATH" it is written there; elsewhere the value to set is shown. A server that
     runs reads it at its next start.
     """
-    with opened(face) as app, _journal(face, app) as journal:
+    with opened(face) as app, journals.reading(app.configuration, lambda error: _lost(face, error)) as journal:
         reference = app.settings.serve.cron_secret or ""
         path = reporting.secret_file_of(app, reference)
         if end:
@@ -123,13 +121,5 @@ def _act(what: str) -> Act:
     return Act(at=clock.stamp(), deed="keys:cron", who=clock.user(), via="cli", what=what)
 
 
-@contextlib.contextmanager
-def _journal(face: Face, app: App) -> Iterator[Journal | None]:
-    try:
-        journal = open_journal(app.configuration)
-    except HoldfastError as error:
-        face.warning(f"{error.what}: {error.why}")
-        yield None
-        return
-    with contextlib.closing(journal):
-        yield journal
+def _lost(face: Face, error: HoldfastError) -> None:
+    face.warning(f"{error.what}: {error.why}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -25,9 +23,8 @@ from holdfast.usecases.audit import note
 from holdfast.usecases.listing import infos
 from holdfast.usecases.report import has_problems
 from holdfast.usecases.sizes import Sizes, sizes_of
-from holdfast.wiring import reporting
+from holdfast.wiring import journals, reporting
 from holdfast.wiring.build import App
-from holdfast.wiring.journals import open_journal
 
 _EXAMPLES = """
 holdfast status
@@ -47,7 +44,7 @@ def status(face: Face, week: bool, explain: bool, sizes: bool, accept: str | Non
 
     Exit status 4 when something is critical or a warning, for monitors.
     """
-    with opened(face) as app, _journal(face, app) as journal:
+    with opened(face) as app, journals.reading(app.configuration, lambda error: _lost(face, error)) as journal:
         if accept is not None:
             _accept(face, app, journal, accept)
         environ = app.configuration.around.environ
@@ -66,17 +63,8 @@ def status(face: Face, week: bool, explain: bool, sizes: bool, accept: str | Non
     return int(Exit.PROBLEMS_FOUND if has_problems(report) and not exit_zero else Exit.OK)
 
 
-@contextlib.contextmanager
-def _journal(face: Face, app: App) -> Iterator[Journal | None]:
-    """The journal, or None with a warning where it cannot be opened."""
-    try:
-        journal = open_journal(app.configuration)
-    except HoldfastError as error:
-        face.warning(f"{error.what}: {error.why}; what only it knows is not told")
-        yield None
-        return
-    with contextlib.closing(journal):
-        yield journal
+def _lost(face: Face, error: HoldfastError) -> None:
+    face.warning(f"{error.what}: {error.why}; what only it knows is not told")
 
 
 def _accept(face: Face, app: App, journal: Journal | None, wanted: str) -> None:

@@ -9,21 +9,16 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from holdfast.planning import saying
 from holdfast.system import clock
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _LONGEST = 300
 
 
 def size(count: int | None) -> str:
     """``1.4 GiB``; a dash when unknown."""
-    if count is None:
-        return "–"
-    amount, unit = float(count), 0
-    while abs(amount) >= 1024 and unit < len(_UNITS) - 1:
-        amount, unit = amount / 1024, unit + 1
-    return f"{count} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+    return "–" if count is None else saying.size(count, "B")
 
 
 def count(number: int | None) -> str:

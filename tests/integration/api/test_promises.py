@@ -1,4 +1,4 @@
-"""What the Python face takes back, it takes back where it was put."""
+"""What programs rely on: an undo goes where the rows were put, and a report comes without a journal."""
 
 from __future__ import annotations
 
@@ -33,3 +33,13 @@ def test_rows_put_into_another_place_are_taken_back_there(app: App, tmp_path: Pa
     app.undo(before.run)
     assert _titles("copy.db") == []
     assert _titles("shop.db") == ["event 3", "event 5"]
+
+
+def test_a_journal_that_cannot_be_opened_hides_no_status(app: App, tmp_path: Path) -> None:
+    """It is a convenience: the report comes without what only it knows."""
+    app.backup()
+    (journal,) = (tmp_path / "state").rglob("journal.db")
+    for part in journal.parent.glob("journal.db*"):
+        part.unlink()
+    journal.write_text("no database, whatever it says on the door" * 100)
+    assert app.status()["shop"].snapshots == 1
