@@ -91,8 +91,9 @@ def _postgres(order: Order) -> Source:
 
 def _sqlite(order: Order) -> Source:
     from holdfast.sources.sqlite import SqliteSource
+    from holdfast.sources.sqlite.settings import Settings
 
-    return SqliteSource(_path(order))
+    return SqliteSource(_path(order), Settings(encrypted=order.settings.encrypted))
 
 
 def _mongodb(order: Order) -> Source:

@@ -45,7 +45,8 @@ class SourceSettings:
     ``exclude`` patterns of tables or collections, or gitignore lines. ``allow_write_token``: one row may be written
     into a table of holdfast's own, so that unchanged data can be skipped safely across restarts of the server.
     ``exclude_caches`` leaves folders marked with CACHEDIR.TAG out, ``one_file_system`` stays on the file system
-    the folder is on. From ``tier`` on: None takes what the tier and [defaults] say.
+    the folder is on. ``encrypted``: only its application can read this SQLite database. From ``tier`` on: None takes
+    what the tier and [defaults] say.
     """
 
     url: str = checked(checks.text)
@@ -58,6 +59,7 @@ class SourceSettings:
     allow_write_token: bool = checked(checks.flag, True)  # noqa: FBT003
     exclude_caches: bool = checked(checks.flag, False)  # noqa: FBT003
     one_file_system: bool = checked(checks.flag, False)  # noqa: FBT003
+    encrypted: bool = checked(checks.flag, False)  # noqa: FBT003
     tier: str | None = checked(checks.one_of(*sections.TIERS), None)
     environment: str | None = checked(checks.text, None)
     timezone: str | None = checked(checks.zone, None)
@@ -92,6 +94,7 @@ ONLY_FOR = {
     "exclude": ("postgresql", "mongodb", "files"),
     "exclude_caches": ("files",),
     "one_file_system": ("files",),
+    "encrypted": ("sqlite",),
 }
 
 

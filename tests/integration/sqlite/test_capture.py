@@ -186,13 +186,15 @@ def test_a_damaged_schema_is_reported(tmp_path: Path) -> None:
 
 
 def test_what_sqlite_cannot_read_is_kept_as_bytes_and_said(tmp_path: Path) -> None:
-    """An encrypted database: complete the first time, incomplete when it was readable before."""
+    """No good snapshot, the second time neither, unless it is said to be encrypted; not when it was readable before."""
     path = tmp_path / "secret.db"
     path.write_bytes(os.urandom(100_000))
     taken = take(path)
     assert taken.image == path.read_bytes()
-    assert "not a readable SQLite database" in taken.learned.warnings[0]
-    assert taken.learned.incomplete == []
+    assert "not a readable SQLite database" in taken.learned.unsound[0]
+    assert "encrypted = true" in take(path, taken).learned.unsound[0], "a stamp that is as before makes nothing good"
+    encrypted = take(path, settings=Settings(encrypted=True)).learned
+    assert (encrypted.incomplete, encrypted.unsound, len(encrypted.warnings)) == ([], [], 1)
     bring_back(path, taken, to=str(tmp_path / "back.db"))
     assert (tmp_path / "back.db").read_bytes() == path.read_bytes()
 

@@ -19,6 +19,7 @@ from holdfast.sources.sqlite.segments import Digest, segment_key, segment_range,
 from holdfast.sources.sqlite.settings import Settings
 
 _UNREADABLE = "not a readable SQLite database (encrypted, or something else): kept as bytes"
+_SAY_SO = "if it is encrypted, say so: encrypted = true in holdfast.toml"
 _NOT_OPENED = ("bytes", "corrupt")
 _JOURNAL_MODES = {"wal": "wal", "rollback": "rollback"}
 
@@ -178,11 +179,17 @@ class SqliteCapture:
         if facts["mode"] not in _NOT_OPENED:
             return
         if facts["mode"] == "bytes":
-            self.warn(f"{label}: {_UNREADABLE}")
-        if facts["mode"] == "bytes" and self._known.get("readable"):
-            self._unsound.append(f"{label}: it was a readable SQLite database in the previous snapshot")
+            self._judge_unreadable(label)
         if _size_of(os.path.realpath(self._reader.path) + b"-wal"):
             self._incomplete.append(f"{label}: its -wal file holds changes that cannot be read; not included")
+
+    def _judge_unreadable(self, label: str) -> None:
+        if self._known.get("readable"):
+            self._unsound.append(f"{label}: it was a readable SQLite database in the previous snapshot")
+        if self._settings.encrypted:
+            self.warn(f"{label}: {_UNREADABLE}")
+        else:
+            self._unsound.append(f"{label}: {_UNREADABLE}; {_SAY_SO}")
 
     def _tables_before(self) -> int:
         """Tables the last snapshot had; as long as the database stays empty, those it had before that."""
@@ -197,7 +204,8 @@ class SqliteCapture:
         before, known = self._before, self._known
         if not self._stamp or before is None or known.get("stamp") != self._stamp:
             return False
-        if known.get("integrity") not in ("ok", "unknown", "unreadable") or before.size != self._reader.size:
+        sound = ("ok", "unknown", "unreadable") if self._settings.encrypted else ("ok", "unknown")
+        if known.get("integrity") not in sound or before.size != self._reader.size:
             return False
         if [segment_range(each.key) for each in before.segments] != segment_ranges(before.size):
             return False

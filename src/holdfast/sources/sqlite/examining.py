@@ -31,9 +31,9 @@ def _findings(reader: Reader, path: bytes, settings: Settings) -> Iterator[Findi
     size = f"{reader.size / (1 << 20):.1f} MiB"
     if mode == "bytes":
         yield Finding(
-            level="warn",
+            level="warn" if settings.encrypted else "fail",
             what=f"{where} is not a readable SQLite database ({size}): it would be kept as bytes",
-            mend="Correct the path, or leave it so for an encrypted database",
+            mend="Correct the path, or for an encrypted database say so: encrypted = true in holdfast.toml",
         )
     elif mode == "corrupt":
         yield Finding(

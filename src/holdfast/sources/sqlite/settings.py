@@ -15,10 +15,12 @@ class Settings:
 
     ``wait`` seconds at most for writers that hold the database. ``scratch`` the folder for temporary copies.
     ``full_check_limit`` databases up to so many bytes get integrity_check, larger ones quick_check.
-    ``count_limit`` databases up to so many bytes have their rows counted.
+    ``count_limit`` databases up to so many bytes have their rows counted. ``encrypted``: that nothing here can read the
+    file is as it should be.
     """
 
     wait: float = 60.0
     scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     full_check_limit: int = 1 << 30
     count_limit: int = 512 << 20
+    encrypted: bool = False
