@@ -37,12 +37,16 @@ class Rounds:
         if letter:
             _require_times(letter)
         textfile = settings.alerts.textfile
+        self._blind = False
         self._textfile: Path | None = service.configuration.base / textfile if textfile else None
         service.on_round(self.round)
 
     def round(self, now: datetime) -> None:
         """One of them."""
         report = self.watch.round(now)
+        if report is not None and self._blind:
+            self._service.scheduler.store_is_back()
+        self._blind = report is None
         if report is not None:
             self._write_letter(report, now)
         if self._textfile is not None:

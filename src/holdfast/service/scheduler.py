@@ -28,6 +28,9 @@ LOOK = 30.0
 """Seconds after which it looks again, whatever the clock says: clocks jump, laptops sleep."""
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
+"""Before the retries that the configuration asks for."""
+LATER, LATEST = timedelta(minutes=15), timedelta(hours=1)
+"""Before those that follow until the next appointment: a store that is back at noon is not left alone until midnight."""
 _ELSEWHERE = timedelta(minutes=5)
 """How often an appointment that another daemon keeps is looked after."""
 
@@ -45,10 +48,12 @@ class Means:
     on_error: Callable[[BaseException], None] = lambda _error: None
 
 
-def pause_before(attempt: int) -> timedelta:
-    """How long to wait before attempt 2, 3 …: twice as long each time, within a quarter hour, never quite the same."""
-    pause = min(FIRST_PAUSE * float(1 << min(attempt - 2, 16)), LONGEST_PAUSE)
-    return pause * random.uniform(0.75, 1.0)
+def pause_before(attempt: int, retries: int) -> timedelta:
+    """How long to wait before attempt 2, 3 …: twice as long each time, up to a quarter hour for ``retries`` of them
+    and up to an hour from then on, never quite the same."""
+    later = attempt - 2 - retries
+    first, longest, doubled = (FIRST_PAUSE, LONGEST_PAUSE, attempt - 2) if later < 0 else (LATER, LATEST, later)
+    return min(first * float(1 << min(doubled, 16)), longest) * random.uniform(0.75, 1.0)
 
 
 class Scheduler:
@@ -56,7 +61,7 @@ class Scheduler:
 
     def __init__(self, means: Means) -> None:
         self._means, self._agenda = means, means.agenda
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self._wake, self._stop, self._back = threading.Event(), threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
         self._recalled = False
         means.work.on_over.append(lambda _run: self.wake())
@@ -79,6 +84,11 @@ class Scheduler:
         """Look now."""
         self._wake.set()
 
+    def store_is_back(self) -> None:
+        """Try again now what failed: the store answers after a time in which it did not."""
+        self._back.set()
+        self.wake()
+
     def round(self, now: datetime) -> datetime | None:
         """One look at everything; returns when the next appointment is, None when there is none."""
         journal = self._means.journal
@@ -86,6 +96,9 @@ class Scheduler:
             journal.remember(SCHEDULER_ALIVE, clock.stamp(now))
             mark_interrupted(journal, now, knows=self._means.work.knows)
         self._recall()
+        if self._back.is_set():
+            self._back.clear()
+            self._hasten(now)
         paused = self._agenda.paused()
         for job in self._agenda.jobs:
             if "" not in paused and job.schedule.source not in paused:
@@ -107,6 +120,12 @@ class Scheduler:
             if kept.state == "elsewhere" and not self._abandoned(job, kept, now):
                 return
             self._begin(job, replace(kept, attempt=kept.attempt + 1))
+
+    def _hasten(self, now: datetime) -> None:
+        for job in self._agenda.jobs:
+            kept = self._agenda.kept(job.schedule)
+            if kept is not None and kept.state == "again":
+                self._agenda.keep(job.schedule, replace(kept, again_at=clock.stamp(now)))
 
     def _begin(self, job: Job, keeping: Keeping) -> None:
         """Start an attempt. While the same is being done already, the appointment stays due."""
@@ -140,8 +159,10 @@ class Scheduler:
             return replace(kept, state="elsewhere", again_at=clock.stamp(now + _ELSEWHERE))
         gone = run is None or run.status is RunStatus.INTERRUPTED
         failed = run is not None and run.status is RunStatus.FAILED and run.error is not None and run.error.retryable
-        if (gone or failed) and kept.attempt <= self._means.retries:
-            wait = timedelta(0) if gone else pause_before(kept.attempt + 1)
+        if (gone or failed) and (retries := self._means.retries):
+            wait = pause_before(kept.attempt + 1, retries)
+            if gone and kept.attempt <= retries:
+                wait = timedelta(0)
             return replace(kept, state="again", again_at=clock.stamp(now + wait))
         return replace(kept, state="over")
 

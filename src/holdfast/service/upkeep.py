@@ -110,7 +110,7 @@ def claimed(slot: Slot, do: Do, retries: int) -> Do:
             status, again = STOPPED if isinstance(error, Interrupted) else "failed", may_help(error)
             raise
         finally:
-            claims.end(job, slot.due, verdict.attempt, Ending(status=status, again=again and slot.attempt <= retries))
+            claims.end(job, slot.due, verdict.attempt, Ending(status=status, again=again and retries > 0))
         return outcome
 
     return work

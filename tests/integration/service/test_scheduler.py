@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from tests.integration.service.desk import HEAD, QUIET, at, cheap, desk  # noqa: F401
+from tests.integration.service.desk import HEAD, QUIET, Desk, at, cheap, desk  # noqa: F401
 
 from holdfast.journal.base import SCHEDULER_ALIVE, JournalFailed, RunQuery
 from holdfast.journal.unfinished import SILENCE, mark_interrupted
 from holdfast.model.errors import RepositoryBusy
 from holdfast.model.run import Run, RunStatus
 from holdfast.service.orders import BackupWish
+from holdfast.service.rounds import Rounds
 from holdfast.system import clock
 from holdfast.usecases.guard import install
 
@@ -101,15 +102,59 @@ def test_a_failure_that_may_pass_is_tried_again_with_growing_pauses(tmp_path: Pa
         assert mine.kept().state == "over"
 
 
-def test_attempts_come_to_an_end(tmp_path: Path) -> None:
-    """As many as the configuration says; then the next appointment is the next chance."""
-    text = HOURLY.replace("concurrency = 2", "retries = 2")
+def _attempts(mine: Desk, when: time_machine.Coordinates, until: str) -> list[timedelta]:
+    """Let each attempt come when it is planned; the pauses between them."""
+    pauses = []
+    while (kept := mine.kept()).state == "again" and (again := at(kept.again_at[:-1])) < at(until):
+        pauses.append(again - clock.now())
+        when.move_to(again + timedelta(seconds=1))
+        mine.look()
+    return pauses
+
+
+def test_after_the_retries_it_goes_on_at_longer_intervals_until_the_next_appointment(tmp_path: Path) -> None:
+    """A nightly backup whose store comes back at noon is made at noon, not the next night."""
+    text = NIGHTLY.replace("concurrency = 2", "retries = 2")
+    with time_machine.travel(at("2026-11-21T01:30:10"), tick=True) as when, desk(tmp_path, text) as mine:
+        (tmp_path / "repository").rename(tmp_path / "away")
+        mine.look()
+        quick, later = (pauses := _attempts(mine, when, "2026-11-21T11:00"))[:2], pauses[2:]
+        assert all(pause <= timedelta(minutes=1) for pause in quick)
+        assert later[0] >= timedelta(minutes=11)
+        assert all(timedelta(minutes=45) <= pause <= timedelta(hours=1) for pause in later[2:])
+        (tmp_path / "away").rename(tmp_path / "repository")
+        when.move_to(at("2026-11-21T12:10"))
+        mine.look()
+        assert mine.told()[-1][:2] == ("11-21T01:30", "succeeded")
+        assert mine.kept().state == "over"
+
+
+def test_what_failed_is_tried_again_as_soon_as_the_store_is_seen_again(tmp_path: Path) -> None:
+    """The watch looks every minute: when it can see again, nobody waits for the end of an hour."""
+    text = NIGHTLY.replace("concurrency = 2", "retries = 1")
+    with time_machine.travel(at("2026-11-21T01:30:10"), tick=True) as when, desk(tmp_path, text) as mine:
+        rounds = Rounds(mine.service)
+        (tmp_path / "repository").rename(tmp_path / "away")
+        mine.look()
+        _attempts(mine, when, "2026-11-21T05:00")
+        rounds.round(clock.now())
+        (tmp_path / "away").rename(tmp_path / "repository")
+        mine.look()
+        assert mine.told()[-1][1] == "failed"
+        rounds.round(clock.now())
+        mine.look()
+        assert mine.told()[-1][:2] == ("11-21T01:30", "succeeded")
+
+
+def test_without_retries_the_next_appointment_is_the_next_chance(tmp_path: Path) -> None:
+    """retries = 0 turns them all off."""
+    text = HOURLY.replace("concurrency = 2", "retries = 0")
     with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, text) as mine:
         (tmp_path / "repository").rename(tmp_path / "away")
-        for minute in range(10, 50, 5):
+        for minute in (10, 25, 59):
             when.move_to(at(f"2026-11-21T09:{minute}"))
             mine.look()
-        assert [told[1:] for told in mine.told()] == [("failed", 1), ("failed", 2), ("failed", 3)]
+        assert [told[1:] for told in mine.told()] == [("failed", 1)]
         when.move_to(at("2026-11-21T10:00:30"))
         mine.look()
         assert mine.told()[-1] == ("11-21T10:00", "failed", 1)
