@@ -170,9 +170,11 @@ def _inferred(
         waiting += [each for each in dict.fromkeys(found) if each not in owned]
         owned.update(found)
     edges += [edge for each in left if (edge := _loose(tables, each, owned, users, references)) is not None]
-    return [edge for edge in edges if edge.down != "owned" or edge.reference.to in owned] + _parents_of_parents(
-        left, edges, owned, users
-    )
+    edges = [edge for edge in edges if edge.down != "owned" or edge.reference.to in owned]
+    edges += _parents_of_parents(left, edges, owned, users)
+    above = {edge.reference.to for edge in edges if edge.up in ("parent", "shared")} - owned
+    # a row outside that is made again because one of the entity needs it needs what it names itself
+    return [edge if edge.up or edge.reference.table not in above else replace(edge, up="parent") for edge in edges]
 
 
 def _loose(

@@ -44,7 +44,7 @@ def remapped(closure: Closure, member: Member, matches: Matches) -> Row:
         return row
     for edge in closure.graph.above(member.table):
         reference = edge.reference
-        if edge.up != "shared":
+        if edge.up not in ("parent", "shared"):
             continue
         moved = {
             tuple(map(str, closure.members[identity].row.key(reference.to_columns))): keys[reference.to_columns]

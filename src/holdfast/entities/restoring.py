@@ -9,7 +9,8 @@ from functools import partial
 from holdfast.entities.asking import Find, rows_by_key
 from holdfast.entities.clashes import clashes
 from holdfast.entities.closure import Closure, Identity, Member
-from holdfast.entities.graph import Edge
+from holdfast.entities.dangling import dangling
+from holdfast.entities.graph import Edge, Structure
 from holdfast.entities.matching import Matches, match_shared, named_by, remapped
 from holdfast.entities.relinking import pointing, relinked
 from holdfast.entities.strangers import another_row
@@ -55,14 +56,15 @@ class Decision:
     warnings: list[str] = field(default_factory=list)
 
 
-def decide(closure: Closure, tables: Mapping[str, Table], find: Find, wishes: Wishes) -> Decision:
-    """Compare the entity as it was (``closure``) with what ``find`` gives now in ``tables``."""
-    return _Planner(closure, tables, find, wishes).run()
+def decide(closure: Closure, book: Structure, find: Find, wishes: Wishes) -> Decision:
+    """Compare the entity as it was (``closure``) with what ``find`` gives now in the tables of ``book``."""
+    return _Planner(closure, book, find, wishes).run()
 
 
 class _Planner:
-    def __init__(self, closure: Closure, tables: Mapping[str, Table], find: Find, wishes: Wishes) -> None:
-        self._closure, self._tables, self._find, self._wishes = closure, tables, find, wishes
+    def __init__(self, closure: Closure, book: Structure, find: Find, wishes: Wishes) -> None:
+        self._closure, self._book, self._find, self._wishes = closure, book, find, wishes
+        self._tables = book.tables
         self._done = Decision()
         self._now: dict[Identity, Row] = {}
         self._written: dict[Identity, Member] = {}
@@ -77,16 +79,23 @@ class _Planner:
         self._load()
         self._matches = match_shared(self._closure, self._tables, self._find, self._now)
         chosen = self._chosen()
-        users = users_now(self._closure, chosen, self._tables, self._find, self._wishes.users)
-        self._done.warnings += users.warnings
-        self._done.refusals += users.refusals
-        nulled = users.columns
+        nulled = self._users(chosen)
         for member in chosen:
             self._one(member, nulled.get(member.identity, {}))
         self._parents()
         self._done.refusals += clashes(self._done.changes, self._tables, self._find)
         self._linked()
+        if not self._done.refusals:
+            there = ((table, row) for (table, *_), row in self._now.items())
+            self._done.refusals += dangling(self._book, self._find, self._done.changes, there)
         return self._done
+
+    def _users(self, members: Sequence[Member]) -> Mapping[Identity, Mapping[str, Value]]:
+        """Columns of ``members`` that name people otherwise than they did."""
+        users = users_now(self._closure, members, self._tables, self._find, self._wishes.users)
+        self._done.warnings += users.warnings
+        self._done.refusals += users.refusals
+        return users.columns
 
     def _chosen(self) -> list[Member]:
         only = self._wishes.only
@@ -204,9 +213,9 @@ class _Planner:
             for member, edge, other in found:
                 if other.identity in asked or other.identity in self._written:
                     continue
-                asked.add(other.identity)
                 if edge.reference.to_columns in self._matches.get(other.identity, {}):
                     continue
+                asked.add(other.identity)
                 if (now := self._now.get(other.identity)) is not None:
                     if other.role != "owned" and (told := another_row(self._tables[other.table], other.row, now)):
                         self._done.warnings.append(f"{member.table} {_key(member)}: {told}")
@@ -218,10 +227,17 @@ class _Planner:
                     self._block(other, f"{member.table} {_key(member)} needs it and it is gone",
                                 "make it again with --create-parents")  # fmt: skip
                 else:
-                    if self._lost(other.table):
-                        self._tell_gone(other.table)
-                    self._change(other, None, self._wanted(other, self._tables[other.table], {}), "needed")
                     waiting.append(other)
+            self._again(waiting)
+
+    def _again(self, parents: Sequence[Member]) -> None:
+        """Rows that do not belong to the entity, written again as they were."""
+        nulled = self._users(parents) if parents else {}
+        for other in parents:
+            if self._lost(other.table):
+                self._tell_gone(other.table)
+            wanted = self._wanted(other, self._tables[other.table], nulled.get(other.identity, {}))
+            self._change(other, None, wanted, "needed")
 
     # -- rows outside that pointed at the entity
 

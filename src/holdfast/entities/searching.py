@@ -81,11 +81,11 @@ class _Search:
         for member in group:
             for key in self._named(edge, member.row):
                 origins.setdefault(typed(key), (key, member))
-        own = reference.to_columns == table.key
+        own, known = reference.to_columns == table.key, self._found.members
         wanted = [
             key for key, _ in origins.values()
-            if not own or identity_for(table.name, key) not in self._found.members
-        ]  # fmt: skip
+            if not own or (one := known.get(identity_for(table.name, key))) is None or _RANK[one.role] < _RANK[edge.up]
+        ]
         found = self._rows.find(table, reference.to_columns, wanted) if wanted else ()
         yield from self._take(edge, table, found, lambda row: [row.key(reference.to_columns)], origins, edge.up)
 

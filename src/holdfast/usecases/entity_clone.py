@@ -154,7 +154,7 @@ def _clone(
     _require_free(live, transaction, closure.graph.root, wishes.as_)
     copies = cloning.copies_of(closure, live.tables, wishes, transaction.next_id, find)
     made = proving.closure_of_copies(copies, live.tables)
-    decision = decide(made, live.tables, find, Wishes(users=order.users, create_parents=order.create_parents))
+    decision = decide(made, live, find, Wishes(users=order.users, create_parents=order.create_parents))
     refuse(decision, subject, "clone")
     result = EntityCloneResult(
         run=order.run, target=subject.source.url, dry_run=order.dry_run,

@@ -99,7 +99,7 @@ def _carry_out(
         dry_run=order.dry_run,
     )  # fmt: skip
     if order.dry_run:
-        result.decision = decide(closure, live.tables, live.find, wishes)
+        result.decision = decide(closure, live, live.find, wishes)
         try:
             require_order(live, result.decision.changes)
             if result.decision.changes and not result.decision.refusals and not exposes(live):
@@ -108,7 +108,7 @@ def _carry_out(
             result.decision.refusals.append("; ".join(filter(None, (error.what, error.why or error.hint))))
         return result
     with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
-        result.decision = decide(closure, live.tables, locking(transaction), wishes)
+        result.decision = decide(closure, live, locking(transaction), wishes)
         refuse(result.decision, order.subject)
         if result.decision.changes:
             result.applied = apply(live, transaction, result.decision.changes)

@@ -147,7 +147,7 @@ def check_restore(book: Any, key: int) -> None:
         return
     event(f"rows: {owned}")
     with book.transaction() as transaction:
-        decision = decide(found, book.tables, transaction.find, Wishes())
+        decision = decide(found, book, transaction.find, Wishes())
         assert not decision.refusals, decision.refusals
         assert sum(1 for step in decision.steps if step.action == "create") == owned
         apply(book, transaction, decision.changes)
@@ -163,7 +163,7 @@ def check_clone(book: Any, key: int) -> None:
     with book.transaction() as transaction:
         copies = copies_of(found, book.tables, CloneWishes(), transaction.next_id, transaction.find)
         made = closure_of_copies(copies, book.tables)
-        decision = decide(made, book.tables, transaction.find, Wishes())
+        decision = decide(made, book, transaction.find, Wishes())
         assert not decision.refusals, decision.refusals
         applied = apply(book, transaction, decision.changes)
         rows = [(change.table, change.after) for change in applied.changes if change.after is not None]

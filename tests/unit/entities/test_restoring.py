@@ -58,7 +58,7 @@ def forget(book: MemoryLiveBook) -> None:
 
 def restored(book: MemoryLiveBook, found: Closure, **wishes: Any) -> Decision:
     with book.transaction() as transaction:
-        decision = decide(found, book.tables, transaction.find, Wishes(**wishes))
+        decision = decide(found, book, transaction.find, Wishes(**wishes))
         if not decision.refusals:
             apply(book, transaction, decision.changes)
     return decision
@@ -117,11 +117,11 @@ def test_a_table_or_column_that_is_gone_is_told() -> None:
     book = application()
     found = event(book)
     changed = MemoryLiveBook([table_of("events", "id int key", "name text"), book.tables["members"]], {}, [])
-    assert "events.title" in decide(found, changed.tables, changed.find, Wishes()).refusals[0]
+    assert "events.title" in decide(found, changed, changed.find, Wishes()).refusals[0]
     decision = restored(changed, found, drop_columns=True)
     assert changed.data["events"] == [{"id": 1, "name": None}] and decision.warnings
     without = MemoryLiveBook([book.tables["members"]], {}, [])
-    assert "does not exist" in decide(found, without.tables, without.find, Wishes()).refusals[0]
+    assert "does not exist" in decide(found, without, without.find, Wishes()).refusals[0]
 
 
 def meeting() -> MemoryLiveBook:
