@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
-from tests.integration.web.api_world import Api, api, over
+from tests.integration.web.world import World, over, world_of
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with api(tmp_path_factory.mktemp("api")) as made:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_of(tmp_path_factory.mktemp("api")) as made:
         for _ in range(4):
             made.scene.back_up("tickets")
         made.scene.back_up("media")
@@ -19,12 +19,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 
 @pytest.fixture
-def client(world: Api) -> Iterator[httpx2.Client]:
-    with world.client() as client:
+def client(world: World) -> Iterator[httpx2.Client]:
+    with world.program() as client:
         yield client
 
 
-def test_a_backup_answers_at_once_with_a_run_for_each_source(world: Api, client: httpx2.Client) -> None:
+def test_a_backup_answers_at_once_with_a_run_for_each_source(world: World, client: httpx2.Client) -> None:
     """202, Location of the run, and a snapshot when it is over."""
     answer = client.post("/api/backups", json={"sources": ["tickets", "media"], "name": "before-the-fair"})
     assert answer.status_code == 202
@@ -38,7 +38,7 @@ def test_a_backup_answers_at_once_with_a_run_for_each_source(world: Api, client:
     assert {table["name"]: table["rows"] for table in made["tables"]}["events"] == 120
 
 
-def test_pages_of_backups_hold_each_once_while_others_are_made(world: Api, client: httpx2.Client) -> None:
+def test_pages_of_backups_hold_each_once_while_others_are_made(world: World, client: httpx2.Client) -> None:
     """A cursor stays where it was although newer snapshots come in front of it."""
     expected = [each["id"] for each in client.get("/api/backups", params={"source": "tickets"}).json()["backups"]]
     first = client.get("/api/backups", params={"source": "tickets", "limit": 2}).json()
@@ -85,7 +85,7 @@ def test_items_are_paged(client: httpx2.Client) -> None:
     assert len(seen) == len(set(seen))
 
 
-def test_a_deleted_backup_can_be_brought_back(world: Api, client: httpx2.Client) -> None:
+def test_a_deleted_backup_can_be_brought_back(world: World, client: httpx2.Client) -> None:
     """DELETE forgets softly; it is listed as forgotten and unforget brings it back."""
     (snapshot,) = world.scene.back_up("tickets").snapshots
     gone = client.delete(f"/api/backups/{snapshot}")
@@ -96,7 +96,7 @@ def test_a_deleted_backup_can_be_brought_back(world: Api, client: httpx2.Client)
     assert client.get(f"/api/backups/{snapshot}").status_code == 200
 
 
-def test_a_pinned_backup_is_not_deleted(world: Api, client: httpx2.Client) -> None:
+def test_a_pinned_backup_is_not_deleted(world: World, client: httpx2.Client) -> None:
     """A pin holds until it is taken away."""
     (snapshot,) = world.scene.back_up("tickets").snapshots
     assert client.post(f"/api/backups/{snapshot}/pin").status_code == 200
@@ -107,9 +107,9 @@ def test_a_pinned_backup_is_not_deleted(world: Api, client: httpx2.Client) -> No
     assert client.delete(f"/api/backups/{snapshot}").status_code == 200
 
 
-def test_a_token_of_one_source_sees_and_touches_no_other(world: Api) -> None:
+def test_a_token_of_one_source_sees_and_touches_no_other(world: World) -> None:
     """Lists are filtered, single things are refused, nothing is begun."""
-    with world.client(sources=("media",)) as client:
+    with world.program(sources=("media",)) as client:
         assert {each["source"] for each in client.get("/api/backups").json()["backups"]} == {"media"}
         assert client.get("/api/backups/latest:tickets").status_code == 403
         assert client.get("/api/backups/latest:tickets/rows?item=events").status_code == 403
@@ -120,7 +120,7 @@ def test_a_token_of_one_source_sees_and_touches_no_other(world: Api) -> None:
         assert client.get("/api/sources/tickets/versions?item=events&key=1").status_code == 403
 
 
-def test_rows_are_found_by_key_by_condition_and_browsed(world: Api, client: httpx2.Client) -> None:
+def test_rows_are_found_by_key_by_condition_and_browsed(world: World, client: httpx2.Client) -> None:
     """A look inside needs no restore, and is in the audit trail."""
     one = client.get("/api/backups/latest:tickets/rows", params={"item": "events", "key": "42"}).json()
     assert [row["id"] for row in one["rows"]] == [42]
@@ -133,7 +133,7 @@ def test_rows_are_found_by_key_by_condition_and_browsed(world: Api, client: http
     assert acts[0]["who"].startswith("token:")
 
 
-def test_versions_of_a_row_are_told(world: Api, client: httpx2.Client) -> None:
+def test_versions_of_a_row_are_told(world: World, client: httpx2.Client) -> None:
     """Each state with its snapshots, and the living one."""
     world.scene.execute("update events set status = 'cancelled' where id = 7")
     found = client.get("/api/sources/tickets/versions", params={"item": "events", "key": "7", "live": True}).json()
@@ -142,7 +142,7 @@ def test_versions_of_a_row_are_told(world: Api, client: httpx2.Client) -> None:
     assert found["versions"][1]["changed"]["status"] == ["published", "cancelled"]
 
 
-def test_a_busy_source_is_told(world: Api, client: httpx2.Client) -> None:
+def test_a_busy_source_is_told(world: World, client: httpx2.Client) -> None:
     """A second backup of a source that is at it is 409, not a second run."""
     answers = [client.post("/api/backups", json={"sources": ["tickets"]}) for _ in range(6)]
     assert {each.status_code for each in answers} <= {202, 409}

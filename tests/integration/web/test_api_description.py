@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.web.api_world import CONFIG, Api, api
+from tests.integration.web.world import CONFIG, World, world_of
 
 from holdfast.web.describing import described
 from holdfast.wiring.sections import SCOPES
@@ -24,17 +24,17 @@ SEED = os.environ.get("API_SEED", "1")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     plain = CONFIG.partition("[[serve.aliases]]")[0]
-    with api(tmp_path_factory.mktemp("api"), plain) as made:
+    with world_of(tmp_path_factory.mktemp("api"), plain) as made:
         made.scene.back_up("tickets")
         made.scene.back_up("media")
         yield made
 
 
 @pytest.fixture(scope="module")
-def description(world: Api) -> dict[str, Any]:
-    with world.client() as client:
+def description(world: World) -> dict[str, Any]:
+    with world.program() as client:
         found: dict[str, Any] = client.get("/api/openapi.json").json()
         return found
 
@@ -64,7 +64,7 @@ def test_every_route_says_what_it_does(description: dict[str, Any]) -> None:
     assert not silent
 
 
-def test_no_answer_is_outside_the_description(world: Api, tmp_path: Path) -> None:
+def test_no_answer_is_outside_the_description(world: World, tmp_path: Path) -> None:
     """schemathesis finds no 5xx, no undescribed status, type, header or field, and nothing open without a token.
 
     In the suite a few examples of each route; make fuzz takes all its phases and many.

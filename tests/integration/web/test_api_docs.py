@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.web.api_world import CRON_SECRET, Api, api
+from tests.integration.web.world import CRON_SECRET, World, world_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[1:]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     if not shutil.which("curl") or not shutil.which("jq"):
         pytest.skip("not proven: the commands of docs/api.md need curl and jq")
-    with api(tmp_path_factory.mktemp("api")) as made:
+    with world_of(tmp_path_factory.mktemp("api")) as made:
         made.scene.back_up("tickets")
         made.scene.back_up("media")
         yield made
 
 
-def test_every_command_of_the_page_does_what_it_says(world: Api) -> None:
+def test_every_command_of_the_page_does_what_it_says(world: World) -> None:
     """In the order of the page, each answer below 400."""
     restoring = next(number for number, block in enumerate(BLOCKS) if "PLAN=" in block)
     _run(world, BLOCKS[:restoring])
@@ -39,7 +39,7 @@ def test_every_command_of_the_page_does_what_it_says(world: Api) -> None:
     assert world.scene.execute("select count(*) from events where id = 41") == [(1,)]
 
 
-def _run(world: Api, blocks: list[str]) -> str:
+def _run(world: World, blocks: list[str]) -> str:
     # a command that is refused ends the script, and shows what it was told
     script = 'curl() { command curl --fail-with-body "$@"; }\n' + "\n".join(blocks)
     environ = {**os.environ, "URL": world.scene.url, "TOKEN": world.token(), "CRON_SECRET": CRON_SECRET}

@@ -7,25 +7,25 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
-from tests.integration.web.api_world import CRON_SECRET, Api, api
 from tests.integration.web.scene import LOST
+from tests.integration.web.world import CRON_SECRET, World, world_of
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with api(tmp_path_factory.mktemp("api")) as made:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_of(tmp_path_factory.mktemp("api")) as made:
         yield made
 
 
 @pytest.fixture
-def client(world: Api) -> Iterator[httpx2.Client]:
-    with world.client() as client:
+def client(world: World) -> Iterator[httpx2.Client]:
+    with world.program() as client:
         yield client
 
 
 @pytest.fixture
-def cron(world: Api) -> Iterator[httpx2.Client]:
-    with world.client(token=CRON_SECRET) as client:
+def cron(world: World) -> Iterator[httpx2.Client]:
+    with world.program(token=CRON_SECRET) as client:
         yield client
 
 
@@ -58,10 +58,10 @@ def test_cron_prunes_what_the_rules_no_longer_keep(cron: httpx2.Client, client: 
     assert client.get("/api/backups?source=tickets").json()["total"] == 3
 
 
-def test_cron_refuses_whoever_does_not_know_the_secret(world: Api) -> None:
+def test_cron_refuses_whoever_does_not_know_the_secret(world: World) -> None:
     """401 in the old words, for nothing and for anything else."""
     for token in ("", "wrong", CRON_SECRET[:-1]):
-        with world.client(token=token) as stranger:
+        with world.program(token=token) as stranger:
             answer = stranger.get("/api/cron/backup")
         assert answer.status_code == 401
         assert answer.json()["ok"] is False
@@ -74,7 +74,7 @@ def test_the_cron_secret_opens_nothing_else(cron: httpx2.Client) -> None:
     assert cron.post("/api/backups", json={}).status_code == 401
 
 
-def test_cron_tells_a_failure(world: Api, cron: httpx2.Client) -> None:
+def test_cron_tells_a_failure(world: World, cron: httpx2.Client) -> None:
     """500 with ok false, what happened and why; nothing counts as a backup."""
     hidden = world.scene.folder / "hidden.db"
     world.scene.database.rename(hidden)
@@ -87,13 +87,13 @@ def test_cron_tells_a_failure(world: Api, cron: httpx2.Client) -> None:
     assert (told["ok"], bool(told["message"]), bool(told["error"])) == (False, True, True)
 
 
-def test_the_manual_alias_answers_with_size_and_duration(client: httpx2.Client, world: Api) -> None:
+def test_the_manual_alias_answers_with_size_and_duration(client: httpx2.Client, world: World) -> None:
     """C5: success, message, backup with id, timestamp, size, duration; a token is required."""
     told = client.post("/api/backup/manual").json()
     assert told["success"] is True
     assert told["backup"].keys() == {"id", "timestamp", "size", "duration"}
     assert told["backup"]["size"] == world.scene.database.stat().st_size
-    with world.client(token="") as stranger:
+    with world.program(token="") as stranger:
         refused = stranger.post("/api/backup/manual")
     assert (refused.status_code, refused.json()["success"]) == (401, False)
 
@@ -111,10 +111,10 @@ def test_a_backup_waits_when_it_is_asked_to(client: httpx2.Client) -> None:
     assert client.get(f"/api/backups/{told.json()['backup']['id']}").status_code == 200
 
 
-def test_a_client_that_goes_away_does_not_stop_the_backup(world: Api, client: httpx2.Client) -> None:
+def test_a_client_that_goes_away_does_not_stop_the_backup(world: World, client: httpx2.Client) -> None:
     """The run goes on and ends well."""
     before = {each["id"] for each in client.get("/api/runs?kind=backup").json()["runs"]}
-    with world.client(token=CRON_SECRET) as hasty, pytest.raises(httpx2.TimeoutException):
+    with world.program(token=CRON_SECRET) as hasty, pytest.raises(httpx2.TimeoutException):
         hasty.get("/api/backup/scheduled", timeout=httpx2.Timeout(5, read=0.001))
     end = time.monotonic() + 30
     while True:
@@ -125,7 +125,7 @@ def test_a_client_that_goes_away_does_not_stop_the_backup(world: Api, client: ht
         time.sleep(0.1)
 
 
-def test_the_test_route_looks_whether_a_backup_could_be_made(world: Api, client: httpx2.Client) -> None:
+def test_the_test_route_looks_whether_a_backup_could_be_made(world: World, client: httpx2.Client) -> None:
     """E4: success, and each thing looked at; a source that is gone is named."""
     told = client.post("/api/backups/test").json()
     assert told["success"] is True, told
@@ -139,7 +139,7 @@ def test_the_test_route_looks_whether_a_backup_could_be_made(world: Api, client:
     assert "tickets" in told["message"]
 
 
-def test_an_event_is_restored_the_old_way(world: Api, client: httpx2.Client) -> None:
+def test_an_event_is_restored_the_old_way(world: World, client: httpx2.Client) -> None:
     """E4: dryRun changes nothing, then it is back with everything that belongs to it, and can be taken back."""
     run = client.post(f"/api/entities/event/{LOST}/backup").json()
     backup = _snapshot(client, run)
@@ -157,7 +157,7 @@ def test_an_event_is_restored_the_old_way(world: Api, client: httpx2.Client) -> 
     client.post(f"/api/backups/{backup}/restore", json={})
 
 
-def test_an_event_is_restored_under_a_new_id(world: Api, client: httpx2.Client) -> None:
+def test_an_event_is_restored_under_a_new_id(world: World, client: httpx2.Client) -> None:
     """E6: newEventId makes a second one whose rows refer to it."""
     backup = _snapshot(client, client.post("/api/entities/event/7/backup").json())
     told = client.post(f"/api/backups/{backup}/restore", json={"newEventId": 1042}).json()
@@ -165,7 +165,7 @@ def test_an_event_is_restored_under_a_new_id(world: Api, client: httpx2.Client) 
     assert world.scene.execute("select count(*) from attendees where event_id = 1042") == [(20,)]
 
 
-def test_existing_records_are_skipped_or_refused(world: Api, client: httpx2.Client) -> None:
+def test_existing_records_are_skipped_or_refused(world: World, client: httpx2.Client) -> None:
     """Rows that differ stand against a restore, unless they are to be skipped."""
     backup = _snapshot(client, client.post("/api/entities/event/9/backup").json())
     world.scene.execute("update events set status = 'changed' where id = 9")
@@ -176,7 +176,7 @@ def test_existing_records_are_skipped_or_refused(world: Api, client: httpx2.Clie
     assert world.scene.execute("select status from events where id = 9") == [("changed",)]
 
 
-def test_only_some_collections_are_restored(world: Api, client: httpx2.Client) -> None:
+def test_only_some_collections_are_restored(world: World, client: httpx2.Client) -> None:
     """specificCollections leaves the others alone."""
     backup = _snapshot(client, client.post("/api/entities/event/11/backup").json())
     world.scene.execute("delete from attendees where event_id = 11")

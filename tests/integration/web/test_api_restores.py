@@ -10,21 +10,21 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 import time_machine
-from tests.integration.web.api_world import Api, api, over
 from tests.integration.web.scene import LOST
+from tests.integration.web.world import World, over, world_of
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with api(tmp_path_factory.mktemp("api")) as made:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_of(tmp_path_factory.mktemp("api")) as made:
         made.scene.back_up("tickets")
         made.scene.back_up("media")
         yield made
 
 
 @pytest.fixture
-def client(world: Api) -> Iterator[httpx2.Client]:
-    with world.client() as client:
+def client(world: World) -> Iterator[httpx2.Client]:
+    with world.program() as client:
         yield client
 
 
@@ -36,11 +36,11 @@ def _plan(client: httpx2.Client, **wanted: object) -> dict[str, object]:
     return found
 
 
-def _events(world: Api) -> int:
+def _events(world: World) -> int:
     return int(world.scene.execute("select count(*) from events")[0][0])
 
 
-def test_a_restore_does_what_its_plan_showed_and_can_be_taken_back(world: Api, client: httpx2.Client) -> None:
+def test_a_restore_does_what_its_plan_showed_and_can_be_taken_back(world: World, client: httpx2.Client) -> None:
     """Plan, restore, undo: rows of one table."""
     world.scene.execute("delete from attendees where event_id = ?", LOST)
     wanted = {"snapshot": "latest:tickets", "only": ["attendees"], "where": f"event_id = {LOST}"}
@@ -63,7 +63,7 @@ def test_a_restore_does_what_its_plan_showed_and_can_be_taken_back(world: Api, c
     assert {("restore:in-place", "begun"), ("restore:in-place", "ok"), ("restore:undo", "ok")} <= deeds
 
 
-def test_a_plan_is_refused_when_the_world_changed(world: Api, client: httpx2.Client) -> None:
+def test_a_plan_is_refused_when_the_world_changed(world: World, client: httpx2.Client) -> None:
     """What would happen now is not what was shown: 409, and nothing is changed."""
     world.scene.execute("delete from attendees where event_id = 3")
     plan = _plan(client, what="snapshot", snapshot="latest:tickets", only=["attendees"], where="event_id = 3")
@@ -90,9 +90,9 @@ def test_a_digest_of_another_plan_is_refused(client: httpx2.Client) -> None:
     assert client.post("/api/restores", json={"plan": "0" * 32}).status_code == 404
 
 
-def test_a_restore_into_a_new_place_needs_no_right_in_place(world: Api) -> None:
+def test_a_restore_into_a_new_place_needs_no_right_in_place(world: World) -> None:
     """restore:new-place is enough for a copy beside, and not for more."""
-    with world.client("restore:new-place", "snapshot:read", "status:read") as client:
+    with world.program("restore:new-place", "snapshot:read", "status:read") as client:
         plan = _plan(client, what="snapshot", snapshot="latest:tickets")
         done = over(client, client.post("/api/restores", json={"plan": plan["id"]}).json())
         assert (done["status"], done["result"]["verified"]) == ("succeeded", True)
@@ -101,17 +101,17 @@ def test_a_restore_into_a_new_place_needs_no_right_in_place(world: Api) -> None:
         assert client.post(f"/api/restores/{done['id']}/undo").status_code == 403
 
 
-def test_row_values_are_shown_to_readers_of_data_only(world: Api) -> None:
+def test_row_values_are_shown_to_readers_of_data_only(world: World) -> None:
     """A plan keeps them from everybody else."""
     world.scene.execute("delete from attendees where event_id = 5")
     wanted = {"what": "snapshot", "snapshot": "latest:tickets", "only": ["attendees"], "where": "event_id = 5"}
-    with world.client("restore:new-place", "restore:in-place", "snapshot:read") as blind, world.client() as reader:
+    with world.program("restore:new-place", "restore:in-place", "snapshot:read") as blind, world.program() as reader:
         hidden, shown = _plan(blind, **wanted), _plan(reader, **wanted)
     assert "@example.org" not in json.dumps(hidden)
     assert "@example.org" in json.dumps(shown)
 
 
-def test_no_row_value_is_kept_in_the_journal(world: Api, client: httpx2.Client) -> None:
+def test_no_row_value_is_kept_in_the_journal(world: World, client: httpx2.Client) -> None:
     """Plans lie in memory only, also when their request has a key."""
     world.scene.execute("delete from attendees where event_id = 6")
     wanted = {"what": "snapshot", "snapshot": "latest:tickets", "only": ["attendees"], "where": "event_id = 6"}
@@ -124,7 +124,7 @@ def test_no_row_value_is_kept_in_the_journal(world: Api, client: httpx2.Client) 
     assert all(b"guest" not in each for each in kept)
 
 
-def test_an_entity_is_planned_deleted_and_brought_back_from_the_trash(world: Api, client: httpx2.Client) -> None:
+def test_an_entity_is_planned_deleted_and_brought_back_from_the_trash(world: World, client: httpx2.Client) -> None:
     """Delete is captured first; the trash has it; it comes back whole."""
     plan = _plan(client, what="entity-delete", entity="event", key="20")
     assert plan["preview"]["deleted"] == {"events": 1, "attendees": 20}  # type: ignore[index]
@@ -138,7 +138,7 @@ def test_an_entity_is_planned_deleted_and_brought_back_from_the_trash(world: Api
     assert client.get("/api/entities/event/20/versions").json()["versions"][0]["of"] == "entity"
 
 
-def test_an_entity_is_cloned(world: Api, client: httpx2.Client) -> None:
+def test_an_entity_is_cloned(world: World, client: httpx2.Client) -> None:
     """A second one, with a column of its own."""
     before = _events(world)
     run = client.post("/api/entities/event/30/clone", json={"values": {"name": "Copy of it"}}).json()
@@ -153,7 +153,7 @@ def test_an_unknown_entity_and_an_unknown_trash_are_not_found(client: httpx2.Cli
         assert client.post(path).status_code == 404
 
 
-def test_the_same_request_with_the_same_key_is_done_once(world: Api, client: httpx2.Client) -> None:
+def test_the_same_request_with_the_same_key_is_done_once(world: World, client: httpx2.Client) -> None:
     """Sent again it is answered again; with another body it is refused; for another token it is another key."""
     headers = {"Idempotency-Key": "nightly-2026-11-21"}
     first = client.post("/api/backups", json={"sources": ["tickets"]}, headers=headers)
@@ -164,7 +164,7 @@ def test_the_same_request_with_the_same_key_is_done_once(world: Api, client: htt
     assert again.headers["idempotency-replayed"] == "true"
     other = client.post("/api/backups", json={"sources": ["media"]}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "key-reused")
-    with world.client() as stranger:
+    with world.program() as stranger:
         theirs = stranger.post("/api/backups", json={"sources": ["tickets"]}, headers=headers)
         assert theirs.json() != first.json()
         over(stranger, theirs.json()["runs"][0])
@@ -193,7 +193,7 @@ def test_a_run_is_told_while_it_goes_on(client: httpx2.Client) -> None:
     assert [line["number"] for line in lines["lines"]] == list(range(1, len(lines["lines"]) + 1))
 
 
-def test_listeners_hold_no_thread_each(world: Api, client: httpx2.Client) -> None:
+def test_listeners_hold_no_thread_each(world: World, client: httpx2.Client) -> None:
     """A hundred open streams cost no hundred threads, and all of them hear of a run."""
     before = threading.active_count()
     heard = threading.Semaphore(0)
@@ -225,9 +225,9 @@ def test_listeners_hold_no_thread_each(world: Api, client: httpx2.Client) -> Non
     assert most - before < 60, (before, most)
 
 
-def _listen(world: Api, heard: threading.Semaphore) -> threading.Thread:
+def _listen(world: World, heard: threading.Semaphore) -> threading.Thread:
     def work() -> None:
-        with world.client("status:read") as client, client.stream("GET", "/api/events") as answer:
+        with world.program("status:read") as client, client.stream("GET", "/api/events") as answer:
             for line in answer.iter_lines():
                 if line.startswith("event: run"):
                     heard.release()
@@ -238,7 +238,7 @@ def _listen(world: Api, heard: threading.Semaphore) -> threading.Thread:
     return thread
 
 
-def test_a_run_that_is_over_cannot_be_stopped(world: Api, client: httpx2.Client) -> None:
+def test_a_run_that_is_over_cannot_be_stopped(world: World, client: httpx2.Client) -> None:
     """409, and the run stays as it ended."""
     run = world.scene.back_up("media")
     answer = client.post(f"/api/runs/{run.id}/cancel")

@@ -8,14 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from tests.integration.web.security_world import RIGHT, Guarded, guarded
+from tests.integration.web.world import GUARDED, RIGHT, World, world_of
 
 from holdfast.web.security.attempts import FREE
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[Guarded]:
-    with guarded(tmp_path / "world") as found:
+def world(tmp_path: Path) -> Iterator[World]:
+    with world_of(tmp_path / "world", GUARDED) as found:
         yield found
 
 
@@ -25,27 +25,27 @@ def error_of(response: httpx2.Response) -> str:
     return parse_qs(urlsplit(response.headers["location"]).query).get("error", [""])[0]
 
 
-def test_the_first_person_comes_in_by_the_token_of_the_log(world: Guarded) -> None:
+def test_the_first_person_comes_in_by_the_token_of_the_log(world: World) -> None:
     """With it an admin's account and session are made; without it, or twice, nothing."""
     (said,) = world.gate.greeting()
     token = said.rpartition(" ")[2]
     form = {"name": "ada", "password": RIGHT}
-    with world.client() as client:
+    with world.browser() as client:
         assert error_of(client.post("/setup", data={**form, "token": "guess"})) == "wrong-login"
         done = client.post("/setup", data={**form, "token": token})
         assert (done.status_code, done.headers["location"]) == (303, "/")
         assert client.get("/api/tokens").status_code == 200
-    with world.client() as other:
+    with world.browser() as other:
         assert error_of(other.post("/setup", data={"name": "eve", "password": RIGHT, "token": token})) == "wrong-login"
         assert other.get("/api/tokens").status_code == 401
     assert world.gate.greeting() == []
 
 
-def test_a_cookie_is_out_of_reach_of_scripts_and_other_sites(world: Guarded) -> None:
+def test_a_cookie_is_out_of_reach_of_scripts_and_other_sites(world: World) -> None:
     """HttpOnly, SameSite, for this host and path only; over HTTPS with the __Host- prefix and Secure."""
     world.person("ada")
     form = {"name": "ada", "password": RIGHT, "next": "/runs"}
-    with world.client() as client:
+    with world.browser() as client:
         plain = client.post("/login", data=form)
         assert plain.headers["location"] == "/runs"
         cookie = plain.headers["set-cookie"].lower()
@@ -59,33 +59,31 @@ def test_a_cookie_is_out_of_reach_of_scripts_and_other_sites(world: Guarded) -> 
 def test_over_https_the_cookie_has_the_host_prefix(tmp_path: Path) -> None:
     """Behind a proxy that speaks TLS for the public URL; HSTS tells browsers to stay there."""
     text = guarded_text('public_url = "https://backup.example.com"')
-    with guarded(tmp_path / "world", text) as world:
+    with world_of(tmp_path / "world", text) as world:
         world.person("ada")
         headers = {"host": "backup.example.com", "origin": "https://backup.example.com"}
-        with world.client(None, **headers) as client:
+        with world.browser(None, **headers) as client:
             done = client.post("/login", data={"name": "ada", "password": RIGHT})
         cookie = done.headers["set-cookie"]
         assert cookie.startswith("__Host-holdfast=")
         assert "Secure" in cookie
         assert "strict-transport-security" in done.headers
         secret = cookie.partition("=")[2].partition(";")[0]
-        with world.client(None, host="backup.example.com", cookie=f"__Host-holdfast={secret}") as client:
+        with world.browser(None, host="backup.example.com", cookie=f"__Host-holdfast={secret}") as client:
             assert client.get("/api/sessions").status_code == 200
-        with world.client(None, host="backup.example.com", cookie=f"holdfast={secret}") as client:
+        with world.browser(None, host="backup.example.com", cookie=f"holdfast={secret}") as client:
             assert client.get("/api/sessions").status_code == 401
 
 
 def guarded_text(more: str) -> str:
-    from tests.integration.web.security_world import CONFIG
-
-    return CONFIG.replace("[serve]\n", f"[serve]\n{more}\n")
+    return GUARDED.replace("[serve]\n", f"[serve]\n{more}\n")
 
 
 def test_no_password_crosses_a_network_in_plain(tmp_path: Path) -> None:
     """Over plain HTTP from elsewhere the form is refused before it is looked at."""
-    with guarded(tmp_path / "world", guarded_text('listen = "0.0.0.0:8470"')) as world:
+    with world_of(tmp_path / "world", guarded_text('listen = "0.0.0.0:8470"')) as world:
         world.person("ada")
-        with world.client(None, host="192.0.2.1:8470") as client:
+        with world.browser(None, host="192.0.2.1:8470") as client:
             assert error_of(client.post("/login", data={"name": "ada", "password": RIGHT})) == "plain-http"
         assert len(world.gate.sessions.all("ada")) == 1
 
@@ -93,20 +91,20 @@ def test_no_password_crosses_a_network_in_plain(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wish", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", "\n/x", ""]
 )
-def test_nobody_is_sent_to_another_site(world: Guarded, wish: str) -> None:
+def test_nobody_is_sent_to_another_site(world: World, wish: str) -> None:
     """``next`` is a path of this server or nothing."""
     world.person("ada")
-    with world.client() as client:
+    with world.browser() as client:
         done = client.post("/login", data={"name": "ada", "password": RIGHT, "next": wish})
     assert done.headers["location"] == "/"
 
 
-def test_guessing_is_slowed_and_noted(world: Guarded) -> None:
+def test_guessing_is_slowed_and_noted(world: World) -> None:
     """After a few wrong passwords the answer is to wait, also for the right one; the trail has it, without the name
     typed where nobody is called so.
     """
     world.person("ada")
-    with world.client() as client:
+    with world.browser() as client:
         for _ in range(FREE):
             assert (
                 error_of(client.post("/login", data={"name": "ada", "password": "wrong wrong wrong"})) == "wrong-login"
@@ -121,38 +119,38 @@ def test_guessing_is_slowed_and_noted(world: Guarded) -> None:
     assert "my secret password" not in repr(told)
 
 
-def test_logging_out_ends_the_session_on_the_server(world: Guarded) -> None:
+def test_logging_out_ends_the_session_on_the_server(world: World) -> None:
     """A cookie that somebody kept opens nothing afterwards."""
     session = world.person("ada")
-    with world.client(session) as client:
+    with world.browser(session) as client:
         assert client.get("/api/sessions").status_code == 200
         assert client.post("/logout").status_code == 303
-    with world.client(session) as client:
+    with world.browser(session) as client:
         assert client.get("/api/sessions").status_code == 401
     assert "logout" in {each["deed"] for each in world.acts()}
 
 
-def test_a_session_can_be_revoked_by_its_person_and_by_an_admin(world: Guarded) -> None:
+def test_a_session_can_be_revoked_by_its_person_and_by_an_admin(world: World) -> None:
     """A lost laptop is out at once; a viewer ends their own only."""
     admin, lost, mine = world.person("ada"), world.person("bo", "viewer"), None
     mine = world.gate.sessions.open("bo", "", "")
-    with world.client(mine) as client:
+    with world.browser(mine) as client:
         assert {each["person"] for each in client.get("/api/sessions").json()["sessions"]} == {"bo"}
         assert client.delete(f"/api/sessions/{admin.session.id}").status_code == 404
         assert client.delete(f"/api/sessions/{lost.session.id}").status_code == 200
-    with world.client(admin) as client:
+    with world.browser(admin) as client:
         assert client.delete(f"/api/sessions/{mine.session.id}").status_code == 200
     for gone in (lost, mine):
-        with world.client(gone) as client:
+        with world.browser(gone) as client:
             assert client.get("/api/sessions").status_code == 401
 
 
-def test_the_password_again_opens_danger_for_five_minutes(world: Guarded) -> None:
+def test_the_password_again_opens_danger_for_five_minutes(world: World) -> None:
     """What was refused as dangerous is done after /confirm, and a wrong password does not confirm."""
     session = world.person("ada")
     world.gate.register.change("update sessions set confirmed_at = ''")
     body = {"name": "ci", "scopes": ["status:read"]}
-    with world.client(session) as client:
+    with world.browser(session) as client:
         assert client.post("/api/tokens", json=body).json()["code"] == "reauthenticate"
         assert error_of(client.post("/confirm", data={"password": "wrong", "next": "/settings"})) == "wrong-login"
         assert client.post("/api/tokens", json=body).status_code == 403
@@ -160,30 +158,30 @@ def test_the_password_again_opens_danger_for_five_minutes(world: Guarded) -> Non
         assert done.headers["location"] == "/settings"
         made = client.post("/api/tokens", json=body)
         assert made.status_code == 201
-    with world.client(None, authorization=f"Bearer {made.json()['secret']}") as program:
+    with world.browser(None, authorization=f"Bearer {made.json()['secret']}") as program:
         assert program.get("/api/runs").status_code == 200
         assert program.get("/api/backups").status_code == 403
     deeds = {each["deed"] for each in world.acts()}
     assert {"login:confirm", "login:failed", "config:token-add"} <= deeds
 
 
-def test_a_form_carries_its_csrf_field(world: Guarded) -> None:
+def test_a_form_carries_its_csrf_field(world: World) -> None:
     """A plain form without JavaScript: the hidden field does what the header does."""
     session = world.person("ada")
-    with world.client() as client:
+    with world.browser() as client:
         client.cookies.set("holdfast", session.secret)
         assert client.post("/password", data={"old": RIGHT, "new": "x"}).status_code == 403
         weak = client.post("/password", data={"old": RIGHT, "new": "x", "csrf": session.csrf})
         assert error_of(weak) == "weak-password"
         form = {"old": RIGHT, "new": "another horse entirely", "csrf": session.csrf}
         assert client.post("/password", data=form).status_code == 303
-    with world.client(session) as client:
+    with world.browser(session) as client:
         assert client.get("/api/sessions").status_code == 401
 
 
-def test_a_request_has_a_size(world: Guarded) -> None:
+def test_a_request_has_a_size(world: World) -> None:
     """A body of more than a megabyte is refused, also when its length is not told."""
-    with world.client() as client:
+    with world.browser() as client:
         assert client.post("/login", content=b"x" * (1 << 20 | 1)).status_code == 413
 
         def endless() -> Iterator[bytes]:
@@ -194,11 +192,11 @@ def test_a_request_has_a_size(world: Guarded) -> None:
         assert client.post("/login", content=endless(), headers=headers).status_code == 413
 
 
-def test_nobody_hands_on_more_rights_than_they_have(world: Guarded) -> None:
+def test_nobody_hands_on_more_rights_than_they_have(world: World) -> None:
     """Tokens and accounts made through the API stay within the maker's scopes and sources; rotating is making."""
     secret = world.token("keys", "status:read", sources=("media",))
     world.token("keys", "delete")
-    with world.client(None, authorization=f"Bearer {secret}") as client:
+    with world.browser(None, authorization=f"Bearer {secret}") as client:
         for body in (
             {"name": "a", "scopes": ["delete"], "sources": ["media"]},
             {"name": "a", "scopes": ["status:read"]},
@@ -212,12 +210,12 @@ def test_nobody_hands_on_more_rights_than_they_have(world: Guarded) -> None:
         assert client.post("/api/tokens", json=inside).status_code == 201
 
 
-def test_a_token_loses_what_its_person_loses(world: Guarded) -> None:
+def test_a_token_loses_what_its_person_loses(world: World) -> None:
     """Whoever becomes a viewer has viewer's tokens; whoever leaves has none."""
     world.person("ada")
     world.person("bo", "operator")
     secret = world.token("backup:run", "status:read", "data:read", owner="bo")
-    with world.client(None, authorization=f"Bearer {secret}") as client:
+    with world.browser(None, authorization=f"Bearer {secret}") as client:
         assert client.post("/api/backups", json={"sources": ["media"]}).status_code == 202
         world.gate.people.change("bo", "viewer", ("tickets",))
         assert client.get("/api/runs").status_code == 200
@@ -227,10 +225,10 @@ def test_a_token_loses_what_its_person_loses(world: Guarded) -> None:
         assert client.get("/api/runs").status_code == 401
 
 
-def test_what_somebody_known_is_refused_is_noted(world: Guarded) -> None:
+def test_what_somebody_known_is_refused_is_noted(world: World) -> None:
     """A token that reaches for what is not its own is in the trail, once a minute, without the keys of rows."""
     secret = world.token("status:read")
-    with world.client(None, authorization=f"Bearer {secret}") as client:
+    with world.browser(None, authorization=f"Bearer {secret}") as client:
         for _ in range(3):
             assert client.delete("/api/entities/event/guest42@example.org").status_code == 403
     told = [each for each in world.acts() if each["deed"] == "forbidden"]

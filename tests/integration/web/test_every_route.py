@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 from fastapi.routing import APIRoute
-from tests.integration.web.security_world import CRON, Guarded, app_of, asked_of, guarded, routes
+from tests.integration.web.world import CRON_SECRET, GUARDED, World, app_of, asked_of, routes, world_of
 
 from holdfast.journal.base import RunQuery
 from holdfast.web.security.identity import DANGER
@@ -26,8 +26,8 @@ CRON_ROUTES = {("GET", "/api/cron/backup"), ("POST", "/api/cron/backup"), ("GET"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with guarded(tmp_path_factory.mktemp("routes")) as found:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_of(tmp_path_factory.mktemp("routes"), GUARDED) as found:
         for source in ("tickets", "media"):
             found.scene.back_up(source)
         found.person("somebody")
@@ -35,7 +35,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 
 @pytest.fixture(scope="module")
-def every(world: Guarded) -> list[tuple[str, str, APIRoute]]:
+def every(world: World) -> list[tuple[str, str, APIRoute]]:
     """Method, path with parameters filled in, and the route."""
     fill = _fillings(world)
     found = []
@@ -46,7 +46,7 @@ def every(world: Guarded) -> list[tuple[str, str, APIRoute]]:
     return found
 
 
-def _fillings(world: Guarded) -> dict[str, str]:
+def _fillings(world: World) -> dict[str, str]:
     with world.scene.service.reading() as app:
         tickets = next(each for each in app.repository.snapshots() if each.info.source == "tickets")
     run = next(each for each in world.scene.service.journal.runs(RunQuery()).runs if each.sources == ["tickets"])
@@ -89,7 +89,7 @@ def test_every_route_asks_for_exactly_one_scope(every: list[tuple[str, str, APIR
 
 
 def test_nobody_gets_anything_without_a_valid_credential(
-    world: Guarded, every: list[tuple[str, str, APIRoute]]
+    world: World, every: list[tuple[str, str, APIRoute]]
 ) -> None:
     """None, nonsense, expired, revoked, a password, a token as a cookie: all turned away, nothing changed."""
     expired = world.token(*SCOPES, lifetime=timedelta(seconds=-1))
@@ -112,7 +112,7 @@ def test_nobody_gets_anything_without_a_valid_credential(
         {"cookie": f"holdfast={session.session.id}"},
     ]
     before, wrong = world.state(), []
-    with world.client() as client:
+    with world.browser() as client:
         for method, path, route in every:
             if (method, route.path) in OPEN:
                 continue
@@ -125,15 +125,15 @@ def test_nobody_gets_anything_without_a_valid_credential(
     assert world.state() == before
 
 
-def _newest(world: Guarded) -> str:
+def _newest(world: World) -> str:
     return max(world.gate.tokens.all(), key=lambda each: int(each.name.removeprefix("t"))).name
 
 
-def test_every_wrong_scope_is_refused(world: Guarded, every: list[tuple[str, str, APIRoute]]) -> None:
+def test_every_wrong_scope_is_refused(world: World, every: list[tuple[str, str, APIRoute]]) -> None:
     """A token of any one scope gets 403 from every route that asks for another, and changes nothing."""
     tokens = {scope: world.token(scope) for scope in SCOPES}
     before, wrong = world.state(), []
-    with world.client() as client:
+    with world.browser() as client:
         for method, path, route in every:
             needed = [each.scope for each in asked_of(route.dependant) if hasattr(each, "scope")]
             for scope, secret in tokens.items():
@@ -145,13 +145,13 @@ def test_every_wrong_scope_is_refused(world: Guarded, every: list[tuple[str, str
     assert world.state() == before
 
 
-def test_cron_secret_opens_its_paths_only(world: Guarded, every: list[tuple[str, str, APIRoute]]) -> None:
+def test_cron_secret_opens_its_paths_only(world: World, every: list[tuple[str, str, APIRoute]]) -> None:
     """Elsewhere it is nobody's."""
     before, wrong = world.state(), []
-    with world.client() as client:
+    with world.browser() as client:
         for method, path, route in every:
             if (method, route.path) not in OPEN | CRON_ROUTES:
-                response = asked(client, method, path, **bearer(CRON))
+                response = asked(client, method, path, **bearer(CRON_SECRET))
                 if not turned_away(response, page=not path.startswith("/api")):
                     wrong.append(f"{method} {route.path}: {response.status_code}")
     assert not wrong
@@ -159,12 +159,12 @@ def test_cron_secret_opens_its_paths_only(world: Guarded, every: list[tuple[str,
 
 
 def test_a_token_of_another_source_sees_and_changes_nothing(
-    world: Guarded, every: list[tuple[str, str, APIRoute]]
+    world: World, every: list[tuple[str, str, APIRoute]]
 ) -> None:
     """All scopes, for media only: what is asked of tickets is refused or not found, and lists do not tell of it."""
     secret = world.token(*SCOPES, sources=("media",))
     before, wrong, fill = world.state(), [], _fillings(world)
-    with world.client() as client:
+    with world.browser() as client:
         for method, path, route in every:
             if (method, route.path) in OPEN | CRON_ROUTES:
                 continue
@@ -186,16 +186,16 @@ def test_a_token_of_another_source_sees_and_changes_nothing(
     assert world.state() == before
 
 
-def test_the_way_in_by_cookie_is_closed_to_old_contracts(world: Guarded) -> None:
+def test_the_way_in_by_cookie_is_closed_to_old_contracts(world: World) -> None:
     """A link on another site cannot back up by GET with somebody's cookie."""
     session = world.gate.sessions.open("somebody", "", "")
-    with world.client(session) as client:
+    with world.browser(session) as client:
         assert client.get("/api/runs").status_code == 200
         for path in ("/api/cron/backup", "/api/backup/manual"):
             assert client.get(path).status_code == 401
 
 
-def test_every_answer_has_its_headers(world: Guarded, every: list[tuple[str, str, APIRoute]]) -> None:
+def test_every_answer_has_its_headers(world: World, every: list[tuple[str, str, APIRoute]]) -> None:
     """Refusals, pages, errors, static files and what does not exist: a strict CSP and its companions on all."""
     secret = world.token("status:read")
     extra = [
@@ -206,7 +206,7 @@ def test_every_answer_has_its_headers(world: Guarded, every: list[tuple[str, str
         ("GET", "/static/../x"),
     ]
     wrong = []
-    with world.client() as client:
+    with world.browser() as client:
         for method, path in [(method, path) for method, path, _ in every] + extra:
             for comer in ({}, bearer(secret)):
                 if (method, path) in CRON_ROUTES:
@@ -222,7 +222,7 @@ def test_every_answer_has_its_headers(world: Guarded, every: list[tuple[str, str
     assert not wrong
 
 
-def test_no_form_of_another_site_is_taken(world: Guarded, every: list[tuple[str, str, APIRoute]]) -> None:
+def test_no_form_of_another_site_is_taken(world: World, every: list[tuple[str, str, APIRoute]]) -> None:
     """An admin's cookie alone changes nothing: not without what our forms carry, nor from another origin."""
     session = world.gate.sessions.open("somebody", "", "")
     cookie, right = {"cookie": f"holdfast={session.secret}"}, {"x-csrf-token": session.csrf}
@@ -237,7 +237,7 @@ def test_no_form_of_another_site_is_taken(world: Guarded, every: list[tuple[str,
         {**cookie, **right, "host": "evil.example"},
     ]
     before, wrong = world.state(), []
-    with world.client() as client:
+    with world.browser() as client:
         for method, path, route in every:
             if method in ("GET", "HEAD") or (method, route.path) in OPEN:
                 continue
@@ -250,13 +250,13 @@ def test_no_form_of_another_site_is_taken(world: Guarded, every: list[tuple[str,
     assert world.gate.sessions.of(session.secret, acting=True) is not None
 
 
-def test_danger_asks_for_the_password_again(world: Guarded, every: list[tuple[str, str, APIRoute]]) -> None:
+def test_danger_asks_for_the_password_again(world: World, every: list[tuple[str, str, APIRoute]]) -> None:
     """Restoring in place, deleting, keys and tokens: not from a session that was opened more than 5 minutes ago."""
     session = world.gate.sessions.open("somebody", "", "")
     old = "update sessions set confirmed_at = '2026-01-01T00:00:00.000Z' where id = ?"
     world.gate.register.change(old, session.session.id)
     before, wrong, seen = world.state(), [], 0
-    with world.client(session) as client:
+    with world.browser(session) as client:
         for method, path, route in every:
             needed = {each.scope for each in asked_of(route.dependant) if hasattr(each, "scope")}
             if method == "GET" or not needed & DANGER:
@@ -274,13 +274,13 @@ def test_danger_asks_for_the_password_again(world: Guarded, every: list[tuple[st
     assert world.state() == before
 
 
-def test_nothing_that_tells_how_things_stand_names_another_source(world: Guarded) -> None:
+def test_nothing_that_tells_how_things_stand_names_another_source(world: World) -> None:
     """A token or a person of media does not even learn that there are tickets."""
     secret = world.token("status:read", "snapshot:read", sources=("media",))
     paths = ("/metrics", "/api/status", "/api/sources", "/api/schedules", "/api/alerts", "/api/runs", "/api/backups",
              "/api/trash", "/api/entities", "/", "/sources", "/alerts", "/runs", "/backups", "/trash", "/restore",
              "/settings")  # fmt: skip
-    with world.client(None, **bearer(secret)) as client:
+    with world.browser(None, **bearer(secret)) as client:
         answers = {path: client.get(path) for path in paths}
     assert {path: answer.status_code for path, answer in answers.items() if answer.status_code >= 400} == {}
     told = {path: each.text.partition("tickets")[0][-160:] for path, each in answers.items() if "tickets" in each.text}

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
-from tests.integration.web.security_world import Guarded, guarded
+from tests.integration.web.world import GUARDED, World, world_of
 
 
-def _scraped(world: Guarded, token: str) -> dict[tuple[str, ...], float]:
-    with world.client(None, authorization=f"Bearer {token}") as client:
+def _scraped(world: World, token: str) -> dict[tuple[str, ...], float]:
+    with world.browser(None, authorization=f"Bearer {token}") as client:
         answer = client.get("/metrics")
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -24,11 +24,11 @@ def _scraped(world: Guarded, token: str) -> dict[tuple[str, ...], float]:
 
 def test_a_scrape_with_a_token_counts_runs_and_tells_ages(tmp_path: Path) -> None:
     """What Prometheus is told after a good run and a failed one; without the token, or with another scope, nothing."""
-    with guarded(tmp_path / "world") as world:
-        with world.client() as client:
+    with world_of(tmp_path / "world", GUARDED) as world:
+        with world.browser() as client:
             assert client.get("/metrics").status_code == 401
         other = world.token("backup:run")
-        with world.client(None, authorization=f"Bearer {other}") as client:
+        with world.browser(None, authorization=f"Bearer {other}") as client:
             assert client.get("/metrics").status_code == 403
         token = world.token("status:read")
         before = _scraped(world, token)

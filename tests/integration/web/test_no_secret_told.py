@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.integration.web.scene import PASSPHRASE
-from tests.integration.web.security_world import CONFIG, CRON, RIGHT, app_of, guarded, routes
 from tests.integration.web.test_every_route import asked
+from tests.integration.web.world import CRON_SECRET, GUARDED, RIGHT, app_of, routes, world_of
 
 from holdfast.usecases.audit import ActQuery, acts
 from holdfast.wiring.sections import SCOPES
@@ -35,13 +35,13 @@ def test_no_marked_secret_comes_out(
     folder.mkdir()
     (folder / "shop-password").write_text(SHOP)
     (folder / "alert-url").write_text(f"json://user:{ALERT}@127.0.0.1:1/")
-    with caplog.at_level(logging.DEBUG, "holdfast"), guarded(folder, CONFIG + MORE) as world:
+    with caplog.at_level(logging.DEBUG, "holdfast"), world_of(folder, GUARDED + MORE) as world:
         for source in ("tickets", "shop"):
             world.scene.back_up(source)
         session, token = world.person("ada"), world.token(*SCOPES)
-        markers = [PASSPHRASE, SHOP, ALERT, CRON, RIGHT, session.secret, token]
+        markers = [PASSPHRASE, SHOP, ALERT, CRON_SECRET, RIGHT, session.secret, token]
         said = [repr(world.gate.greeting())]
-        with world.client(session) as person, world.client(None, authorization=f"Bearer {token}") as program:
+        with world.browser(session) as person, world.browser(None, authorization=f"Bearer {token}") as program:
             for name, password in (("ada", RIGHT + "x"), (RIGHT, "x"), (token, token)):
                 said.append(_told(person.post("/login", data={"name": name, "password": password})))
             for route in routes(app_of(world)):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ import msgspec
 from holdfast.model.run import Run
 from holdfast.service.service import Service
 from holdfast.web.api.documents import run_fields
+from holdfast.web.security.identity import Identity
+from holdfast.web.security.standing import LOOK, Standing
 
 BEAT = 15.0
 """Seconds between two signs of life to a listener."""
@@ -96,21 +99,39 @@ class News:
         """The run as the journal has it."""
         return await asyncio.to_thread(self._service.journal.get, run)
 
-    async def of(self, wanted: Callable[[Run], bool]) -> AsyncIterator[Run | None]:
-        """Every news of runs that are ``wanted``; None where there was none for a while. Without end."""
-        with self.listening(wanted) as listener:
-            while True:
-                told = await listener.take(BEAT)
-                for each in told:
-                    yield each.run
-                if not told:
-                    yield None
+    async def of(
+        self, standing: Standing, wanted: Callable[[Identity, Run], bool]
+    ) -> AsyncIterator[Run | None]:
+        """Every news of runs that are ``wanted`` by whoever hears; None where there was none for a while.
 
-    async def events_of(self, wanted: Callable[[Run], bool]) -> AsyncIterator[bytes]:
-        """Events of runs that are ``wanted``; a comment where there was none for a while. Without end."""
-        with self.listening(wanted) as listener:
-            while True:
-                yield b"".join(told.event for told in await listener.take(BEAT)) or b": beat\n\n"
+        It ends with the rights of whoever hears.
+        """
+        async for told in self._heard(standing, wanted):
+            for each in told:
+                yield each.run
+            if not told:
+                yield None
+
+    async def events_of(
+        self, standing: Standing, wanted: Callable[[Identity, Run], bool]
+    ) -> AsyncIterator[bytes]:
+        """Events as ``of``; a comment where there was none for a while."""
+        async for told in self._heard(standing, wanted):
+            yield b"".join(each.event for each in told) or b": beat\n\n"
+
+    async def _heard(
+        self, standing: Standing, wanted: Callable[[Identity, Run], bool]
+    ) -> AsyncIterator[list[Heard]]:
+        with self.listening(lambda _run: True) as listener:
+            beat = time.monotonic()
+            while (who := await standing.now()) is not None:
+                told = await listener.take(LOOK)
+                if told and (who := await standing.now()) is None:
+                    return
+                mine = [each for each in told if wanted(who, each.run)]
+                if mine or time.monotonic() - beat >= BEAT:
+                    beat = time.monotonic()
+                    yield mine
 
     def close(self) -> None:
         """Hear nothing more."""

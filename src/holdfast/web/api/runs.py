@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from holdfast.journal.base import RunQuery
@@ -19,6 +19,7 @@ from holdfast.web.api.once import Once
 from holdfast.web.api.routes import BackupRunner, Cursor, Limit, Name, NewsOf, ServiceOf, StatusReader, Text, answer
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.standing import LOOK, Standing
 
 router = APIRouter(prefix="/api/runs", tags=["runs"], route_class=Once)
 live = APIRouter(prefix="/api", tags=["runs"], route_class=Once)
@@ -103,34 +104,34 @@ def cancel(run: Name, who: BackupRunner, service: ServiceOf) -> Response:
 
 
 @router.get("/{run}/events", response_class=StreamingResponse, responses=EVENTS)
-def events(run: Name, who: StatusReader, service: ServiceOf, news: NewsOf) -> StreamingResponse:
-    """How the run stands, at once and whenever that changes, until it is over."""
+def events(run: Name, who: StatusReader, service: ServiceOf, news: NewsOf, request: Request) -> StreamingResponse:
+    """How the run stands, at once and whenever that changes, until it is over, or the rights of who hears are."""
     found = run_named(service, who, run)
-    return _stream(_told(news, found))
+    return _stream(_told(news, Standing(request, who), found))
 
 
 @live.get("/events", response_class=StreamingResponse, responses=EVENTS)
-def all_events(who: StatusReader, news: NewsOf) -> StreamingResponse:
-    """Every change of every run one may see, from now on, without end."""
-    return _stream(_all(news, lambda run: may_see(who, run)))
+def all_events(who: StatusReader, news: NewsOf, request: Request) -> StreamingResponse:
+    """Every change of every run one may see, from now on, until the rights of who hears end."""
+    return _stream(_all(news, Standing(request, who)))
 
 
 def _stream(events: AsyncIterator[bytes]) -> StreamingResponse:
     return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-async def _told(news: News, run: Run) -> AsyncIterator[bytes]:
+async def _told(news: News, standing: Standing, run: Run) -> AsyncIterator[bytes]:
     with news.listening(lambda told: told.id == run.id) as listener:
         now = heard(run)
-        while True:
+        while (who := await standing.now()) is not None and may_see(who, now.run):
             yield now.event
             if now.run.status.over:
                 return
-            told = await listener.take(5.0)
+            told = await listener.take(LOOK)
             now = told[-1] if told else heard(await news.looked_up(run.id) or now.run)
 
 
-async def _all(news: News, wanted: Callable[[Run], bool]) -> AsyncIterator[bytes]:
+async def _all(news: News, standing: Standing) -> AsyncIterator[bytes]:
     yield b": listening\n\n"
-    async for event in news.events_of(wanted):
+    async for event in news.events_of(standing, may_see):
         yield event

@@ -12,6 +12,7 @@ from holdfast.model.run import Run
 from holdfast.web.api.news import News
 from holdfast.web.pages import desk
 from holdfast.web.security.identity import Identity, require
+from holdfast.web.security.standing import Standing
 
 router = desk.pages()
 
@@ -20,14 +21,14 @@ router = desk.pages()
 def live(request: Request, who: Annotated[Identity, Depends(require("status:read"))]) -> StreamingResponse:
     """``news`` when a run begins or ends, ``progress`` while one goes on; what is new the page asks itself."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(request.app.state.news, who), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_stream(request.app.state.news, Standing(request, who)), media_type="text/event-stream", headers=headers)
 
 
-async def _stream(news: News, who: Identity) -> AsyncIterator[bytes]:
+async def _stream(news: News, standing: Standing) -> AsyncIterator[bytes]:
     """Nothing of a run is in it but that it moved."""
     states: dict[str, str] = {}
     yield b": here\n\n"
-    async for run in news.of(lambda told: desk.visible(who, told)):
+    async for run in news.of(standing, desk.visible):
         yield f"event: {_event(run, states)}\ndata: 1\n\n".encode() if run else b": still here\n\n"
 
 

@@ -78,8 +78,15 @@ class Gate:
         if request.method in SAFE and self._acts_when_read(request.url.path):
             return None
         if secret := request.cookies.get(self.cookie(request)):
-            return self._by_session(request, secret)
+            return self._by_session(request, secret, acting=_acting(request))
         return None
+
+    def again(self, request: Request) -> Identity | None:
+        """Who sent a request that is still being answered, with the rights of now: nobody acts by that."""
+        if "authorization" in request.headers:
+            return self._by_bearer(request)
+        secret = request.cookies.get(self.cookie(request))
+        return self._by_session(request, secret, acting=False) if secret else None
 
     def _acts_when_read(self, path: str) -> bool:
         """Old contracts back up by GET: a link on another site must not do that with somebody's cookie."""
@@ -142,8 +149,7 @@ class Gate:
             return None
         return Identity(name="cron", kind="secret", scopes=frozenset({"backup:run"}), principal="cron")
 
-    def _by_session(self, request: Request, secret: str) -> Identity | None:
-        acting = request.headers.get("sec-fetch-mode", "navigate") == "navigate" or request.method not in SAFE
+    def _by_session(self, request: Request, secret: str, *, acting: bool) -> Identity | None:
         session = self.sessions.of(secret, acting=acting)
         person = self.people.get(session.person) if session is not None else None
         if session is None or person is None:
@@ -151,6 +157,11 @@ class Gate:
         if request.method not in SAFE and not csrf_fits(secret, getattr(request.state, "csrf", "")):
             raise CrossSite("it does not carry what the forms of this session carry")
         return session_identity(session, person, secret, unsafe=request.method not in SAFE)
+
+
+def _acting(request: Request) -> bool:
+    """Somebody is there, not a page that looks again."""
+    return request.headers.get("sec-fetch-mode", "navigate") == "navigate" or request.method not in SAFE
 
 
 def visitor_of(request: Request) -> Visitor:

@@ -1,10 +1,11 @@
-"""A served application with a gate, and ways to come as anybody."""
+"""The small application served behind its gate on a port of loopback, and ways to come as anybody."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +24,18 @@ from holdfast.web.security.doorkeeper import Gate
 from holdfast.web.security.people import Newcomer
 from holdfast.web.security.sessions import OpenedSession
 from holdfast.web.security.tokens import MACHINE, TokenWish
+from holdfast.wiring.sections import SCOPES
 
 RIGHT = "correct horse battery"
-CRON = "a-cron-secret-of-sixteen-and-more"
-CONFIG = """
+CRON_SECRET = "a-cron-secret-of-sixteen-and-more"
+
+_APPLICATION = """
 [repository]
 url = "{folder}/repository"
 
 [sources.tickets]
 url = "sqlite:{folder}/tickets.db"
+schedules = [{{ name = "nightly", cron = "20 4 * * *" }}]
 
 [sources.media]
 url = "files:{folder}/media"
@@ -43,26 +47,48 @@ title = "name"
 
 [serve]
 cron_secret = "file:{folder}/cron-secret"
-second_person = ["restore:in-place", "retention"]
+"""
+_OLD_PATHS = """
+[[serve.aliases]]
+path = "/api/cron/backup-event-store"
+answer = "cron"
+sources = ["tickets"]
+counts = {{ rowCount = "events", featuredEntryCount = "venues" }}
+
+[[serve.aliases]]
+path = "/api/backup/scheduled"
+answer = "cron"
+sources = ["media"]
 
 [[serve.aliases]]
 path = "/api/backup/manual"
 answer = "manual"
 sources = ["tickets"]
 """
+CONFIG = f"{_APPLICATION}\n[defaults]\nkeep = {{{{ last = 3 }}}}\n{_OLD_PATHS}"
+"""With every old path, and few snapshots kept."""
+
+GUARDED = f"""{_APPLICATION}second_person = ["restore:in-place", "retention"]
+
+[[serve.aliases]]
+path = "/api/backup/manual"
+answer = "manual"
+sources = ["tickets"]
+"""
+"""With a second person for what is dangerous."""
 
 
 @dataclass
-class Guarded:
+class World:
     """A scene behind its gate."""
 
     scene: Scene
     gate: Gate
 
     def token(self, *scopes: str, sources: Iterable[str] = (), owner: str = f"{MACHINE}test", **more: Any) -> str:
-        """The secret of a fresh token."""
+        """The secret of a fresh token of these scopes; none: of all."""
         name = f"t{len(self.gate.tokens.all())}"
-        wish = TokenWish(name=name, scopes=scopes, sources=sources, owner=owner, **more)
+        wish = TokenWish(name=name, scopes=scopes or SCOPES, sources=sources, owner=owner, **more)
         return self.gate.tokens.add(wish).secret
 
     def person(self, name: str, role: str = "admin", by: str = f"{MACHINE}test") -> OpenedSession:
@@ -70,12 +96,22 @@ class Guarded:
         self.gate.people.add(Newcomer(name=name, password=RIGHT, role=role, vouched_by=by))
         return self.gate.sessions.open(name, "127.0.0.1", "a test")
 
-    def client(self, session: OpenedSession | None = None, **headers: str) -> httpx2.Client:
+    def program(
+        self, *scopes: str, sources: Iterable[str] = (), token: str | None = None, owner: str = f"{MACHINE}test"
+    ) -> httpx2.Client:
+        """A program with a token of these scopes (none: of all), or with ``token``; "": with none."""
+        secret = token if token is not None else self.token(*scopes, sources=sources, owner=owner)
+        return self._client(headers={"Authorization": f"Bearer {secret}"} if secret else {})
+
+    def browser(self, session: OpenedSession | None = None, **headers: str) -> httpx2.Client:
         """A browser, with a session if given, which sends its forms as our pages would."""
         cookies = {"holdfast": session.secret} if session else {}
         if session:
             headers.setdefault("x-csrf-token", session.csrf)
-        return httpx2.Client(base_url=self.scene.url, cookies=cookies, headers=headers, timeout=20)
+        return self._client(headers=headers, cookies=cookies)
+
+    def _client(self, **more: Any) -> httpx2.Client:
+        return httpx2.Client(base_url=self.scene.url, timeout=60, trust_env=False, **more)
 
     def acts(self) -> list[dict[str, Any]]:
         """What was noted of the doors, in the trail or on its way there."""
@@ -103,10 +139,12 @@ class Guarded:
 
 
 @contextlib.contextmanager
-def guarded(folder: Path, text: str = CONFIG) -> Iterator[Guarded]:
-    """The scene, served behind a gate; passwords cost nothing here."""
+def world_of(folder: Path, text: str = CONFIG) -> Iterator[World]:
+    """The application without any backup yet, served behind a gate; passwords cost nothing here."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cron-secret").write_text(CRON)
+    secret = folder / "cron-secret"
+    secret.touch(0o600)
+    secret.write_text(CRON_SECRET)
     cost, passwords._LOG_N = passwords._LOG_N, 4
     try:
         with (
@@ -114,9 +152,20 @@ def guarded(folder: Path, text: str = CONFIG) -> Iterator[Guarded]:
             contextlib.closing(Gate(found.service.configuration)) as gate,
             served(found, gate),
         ):
-            yield Guarded(found, gate)
+            yield World(found, gate)
     finally:
         passwords._LOG_N = cost
+
+
+def over(client: httpx2.Client, run: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
+    """The run when it is over."""
+    end = time.monotonic() + seconds
+    while True:
+        now: dict[str, Any] = client.get(f"/api/runs/{run['id']}").json()
+        if now["status"] not in ("queued", "running"):
+            return now
+        assert time.monotonic() < end, now
+        time.sleep(0.05)
 
 
 def routes(app: FastAPI) -> list[APIRoute]:
@@ -142,7 +191,7 @@ def asked_of(dependant: Any) -> list[Any]:
     return found
 
 
-def app_of(found: Guarded) -> FastAPI:
+def app_of(found: World) -> FastAPI:
     """The same application once more, to look at."""
     return create_app(found.scene.service, lambda _request: None)
 
