@@ -17,6 +17,7 @@ from holdfast.repository.rebuild import packs_present
 from holdfast.repository.repository import Repository
 from holdfast.repository.sweep import Sweeper
 from holdfast.system import clock
+from holdfast.usecases.doubting import time_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,8 @@ def prune(repository: Repository, request: PruneRequest) -> PruneResult:
     guards.require(guards.may_append(vault.log.state, rec.Sweep))  # what it may protect is not known here
     vault.index.load()
     present = packs_present(vault)
-    needs = Needs(vault, repository.reader(), present=present, spare=_spare(request.grace))
+    until = _until(repository, request.grace)
+    needs = Needs(vault, repository.reader(), present=present, spare=_spare(until))
     policy = request.policy or PrunePolicy(target_size=vault.storage.traits.pack_size)
     facts = pack_facts(vault, present, needs.live)
     plan = plan_prune(facts, policy, vault.log.state.open)
@@ -68,11 +70,18 @@ def prune(repository: Repository, request: PruneRequest) -> PruneResult:
     return result
 
 
-def _spare(grace: timedelta | None) -> Spare:
-    """Whether a forgotten snapshot has its time still; one whose time cannot be read has."""
+def _until(repository: Repository, grace: timedelta | None) -> datetime | None:
+    """What was forgotten later stays. The clock here and that of the store have both to say that its time is over."""
     if grace is None:
+        return None
+    now, there = clock.now(), time_there(repository)
+    return (now if there is None else min(now, there)) - grace
+
+
+def _spare(until: datetime | None) -> Spare:
+    """Whether a forgotten snapshot has its time still; one whose time cannot be read has."""
+    if until is None:
         return spare_none
-    until = clock.now() - grace
 
     def spare(snapshot: LoggedSnapshot) -> bool:
         at = _forgotten_at(snapshot)
@@ -96,4 +105,6 @@ def _forgotten_at(snapshot: LoggedSnapshot) -> datetime | None:
         at = datetime.fromisoformat(snapshot.forgotten_at or "")
     except ValueError:
         return None
-    return at if at.tzinfo else None
+    if not at.tzinfo:
+        return None
+    return max(at, datetime.fromisoformat(snapshot.info.created_at))  # before that it was not there to be forgotten

@@ -14,6 +14,7 @@ from holdfast.model.errors import UsageError
 from holdfast.model.health import Finding, Severity
 from holdfast.model.keeping import (
     Candidate,
+    Decision,
     HoldLimits,
     KeepRules,
     KeepTerms,
@@ -26,6 +27,8 @@ from holdfast.planning.holding import why_held
 from holdfast.repository.confirmed import Confirmed, read_confirmed, remember_confirmed
 from holdfast.repository.repository import Repository
 from holdfast.system import clock
+from holdfast.usecases import anomaly
+from holdfast.usecases.doubting import why_doubted
 from holdfast.usecases.forget import drop
 from holdfast.usecases.noting import noted
 
@@ -37,7 +40,7 @@ class RetentionRequest:
     """``terms`` of the sources to decide on; ``sources`` limits them by name. ``needed_by``: id to what needs it.
 
     ``configured``: names that are no surprise in the repository. ``adhoc``: rules a person just typed instead of those
-    of the terms: nothing is held then, and they are not remembered.
+    of the terms: they are held for the clock only, and not remembered.
     """
 
     terms: Sequence[KeepTerms]
@@ -51,19 +54,28 @@ class RetentionRequest:
 def plan(repository: Repository, request: RetentionRequest) -> RetentionPlan:
     """What would go and what stays, with reasons. Nothing is changed. UsageError for a source nobody knows."""
     chosen = _chosen(request)
+    needed_by = {**anomaly.undecided(repository), **request.needed_by}
     candidates = [
-        Candidate(info=entry.info, pinned=entry.pinned, needed_by=request.needed_by.get(entry.info.id, ""))
+        Candidate(info=entry.info, pinned=entry.pinned, needed_by=needed_by.get(entry.info.id, ""))
         for entry in repository.snapshots()
     ]
-    confirmed = cache(partial(read_confirmed, repository))
+    confirmed, doubt = cache(partial(read_confirmed, repository)), cache(partial(why_doubted, repository, request.now))
     known = {terms.source for terms in request.terms}
     unknown = Counter(each.info.source for each in candidates if each.info.source not in known)
     return RetentionPlan(
         at=request.now,
-        sources=tuple(_of_source(candidates, terms, confirmed, request) for terms in chosen),
+        sources=tuple(_of_source(candidates, terms, _Known(confirmed, doubt), request) for terms in chosen),
         unknown=dict(sorted(unknown.items())),
         adhoc=request.adhoc is not None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is looked up only where something would go: the rules followed last, and why the clock is doubted."""
+
+    confirmed: Callable[[], Confirmed]
+    doubt: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +131,8 @@ def findings(plan: RetentionPlan) -> list[Finding]:
             severity=Severity.WARNING,
             source=each.terms.source,
             what=f"retention of {each.terms.source} is held: {each.held}",
-            why="a change of the rules that drops much waits until a person confirms it; nothing is dropped meanwhile",
+            why="what drops much more than before, or by a clock that may be wrong, waits until a person confirms it;"
+            " nothing is dropped meanwhile",
             hint=f"holdfast forget --policy --dry-run {each.terms.source}, then:"
             f" holdfast forget --policy --confirm {each.terms.source}",
         )
@@ -141,13 +154,16 @@ def _chosen(request: RetentionRequest) -> list[KeepTerms]:
 
 
 def _of_source(
-    candidates: Sequence[Candidate], terms: KeepTerms, confirmed: Callable[[], Confirmed], request: RetentionRequest
+    candidates: Sequence[Candidate], terms: KeepTerms, known: _Known, request: RetentionRequest
 ) -> SourceRetention:
     decisions = keeping.decide(candidates, terms, request.now)
     of_source = sum(each.info.source == terms.source for each in candidates)
     held = why_held(decisions, None, request.limits) if request.adhoc is None else ""
-    if held and (told := confirmed().rules.get(_key(terms))) is not None:  # what drops little needs no comparison
+    if held and (told := known.confirmed().rules.get(_key(terms))) is not None:  # what drops little needs no comparison
         held = why_held(decisions, keeping.decide(candidates, _told(terms, told), request.now), request.limits)
+    if not held and any(_by_time(each, terms) for each in decisions) and (doubt := known.doubt()):
+        going = sum(not each.keep for each in decisions)
+        held = f"{going} of {len(decisions)} snapshots would go by their age, and {doubt}"
     return SourceRetention(
         terms=terms,
         decisions=tuple(decisions),
@@ -155,6 +171,11 @@ def _of_source(
         newest=tuple(keeping.newest_good(decisions)),
         elsewhere=of_source - len(decisions),
     )
+
+
+def _by_time(decision: Decision, terms: KeepTerms) -> bool:
+    """Whether it would go because time passed, rather than because others came."""
+    return not decision.keep and (decision.info.partial or terms.rules.within is not None)
 
 
 def _key(terms: KeepTerms) -> str:

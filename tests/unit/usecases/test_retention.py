@@ -16,7 +16,8 @@ from holdfast.model.errors import RepositoryBusy
 from holdfast.model.keeping import HoldLimits, KeepRules, KeepTerms
 from holdfast.repository.confirmed import RETENTION, read_confirmed
 from holdfast.repository.repository import Repository
-from holdfast.storage.base import Stat
+from holdfast.storage.base import Stat, Traits
+from holdfast.storage.memory import MemoryStorage
 from holdfast.system import clock
 from holdfast.usecases import retention
 from holdfast.usecases.audit import ActQuery, acts
@@ -374,3 +375,100 @@ def test_looking_at_a_plan_that_drops_little_asks_nothing_of_the_store(
     assert asked == []
     assert retention.plan(repository, request(replace(TERMS, rules=KeepRules(last=1)))).held
     assert asked == [RETENTION]
+
+
+WITHIN = replace(TERMS, rules=KeepRules(within=timedelta(days=10)))
+
+
+def test_what_goes_by_age_is_held_after_a_leap_of_the_clock(
+    repository: Repository, travel: time_machine.Coordinates
+) -> None:
+    """One night the clock is 60 days ahead: nothing goes, and a finding tells why; a person may agree."""
+    for _ in range(8):
+        take(repository, travel, 1)
+        follow(repository, WITHIN)
+    right = clock.now()
+    travel.shift(timedelta(days=60))
+    take(repository, travel, 1)
+    assert follow(repository, WITHIN) == 0
+    (told,) = retention.findings(retention.plan(repository, request(WITHIN)))
+    assert told.what == (
+        "retention of app is held: 8 of 9 snapshots would go by their age, and nothing was stored for 61 d before"
+        " 2026-11-08 04:00 UTC: a long pause, or a clock that jumped ahead"
+    )
+    travel.move_to(right)
+    take(repository, travel, 1)
+    assert follow(repository, WITHIN) == 0, "the clock is right again: nothing is as old as it seemed"
+    assert alive(repository) == 10
+    travel.shift(timedelta(days=60))
+    assert follow(repository, WITHIN, confirm=True) == 8
+
+
+def test_typed_rules_do_not_go_by_a_clock_that_leaped(
+    repository: Repository, travel: time_machine.Coordinates
+) -> None:
+    """Whoever types them knows the rules, not the clock; rules that only count go on."""
+    take(repository, travel, 5)
+    travel.shift(timedelta(days=60))
+    take(repository, travel, 1)
+    typed = replace(request(), adhoc=KeepRules(within=timedelta(days=3)))
+    assert retention.plan(repository, typed).held
+    assert not retention.plan(repository, replace(request(), adhoc=KeepRules(last=2))).held
+
+
+class _OwnClock(MemoryStorage):
+    """A store elsewhere, whose clock is right."""
+
+    ahead = timedelta(0)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(pack_size=64 << 10)
+
+    def stat(self, name: str) -> Stat:
+        found = super().stat(name)
+        return replace(found, modified=found.modified - self.ahead.total_seconds())
+
+
+@pytest.fixture
+def remote(world: World, travel: time_machine.Coordinates) -> Iterator[tuple[Repository, _OwnClock]]:
+    """A repository on such a store."""
+    store = _OwnClock("remote")
+    world.store = lambda: store  # type: ignore[method-assign]
+    world.create()
+    with world.opened("remote") as repository:
+        yield repository, store
+
+
+def test_the_store_s_clock_is_asked_before_anything_goes_by_age(
+    remote: tuple[Repository, _OwnClock], travel: time_machine.Coordinates
+) -> None:
+    """A clock that is two days ahead shows in no gap; the store knows."""
+    repository, store = remote
+    for _ in range(12):
+        take(repository, travel, 1)
+    travel.shift(timedelta(days=1))
+    store.ahead = timedelta(days=2)
+    plan = retention.plan(repository, replace(request(WITHIN), limits=HoldLimits(count=99, percent=99)))
+    assert "the clock here says 2026-09-14 04:00 UTC, that of the store 2026-09-12 04:00 UTC" in plan.sources[0].held
+    store.ahead = timedelta(0)
+    plan = retention.plan(repository, replace(request(WITHIN), limits=HoldLimits(count=99, percent=99)))
+    assert plan.sources[0].held == ""
+
+
+def test_the_two_weeks_of_grace_have_to_be_over_by_the_store_s_clock_too(
+    remote: tuple[Repository, _OwnClock], travel: time_machine.Coordinates
+) -> None:
+    """A prune by a clock that is three weeks ahead leaves what was forgotten today."""
+    repository, store = remote
+    take(repository, travel, 2)
+    first = repository.snapshots()[0].info.id
+    repository.forget([first])
+    store.ahead = timedelta(days=21)
+    travel.shift(store.ahead)
+    assert prune(repository, PruneRequest(policy=EAGER, grace=timedelta(days=14))).reprieve is not None
+    repository.unforget([first])
+    repository.forget([first])
+    store.ahead = timedelta(0)
+    travel.shift(timedelta(days=21))
+    assert prune(repository, PruneRequest(policy=EAGER, grace=timedelta(days=14))).reprieve is None
