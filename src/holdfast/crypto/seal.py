@@ -22,7 +22,7 @@ PAD = 256
 _HEADER = struct.Struct(">4sBBxx32s")
 _TYPES = {
     "log": 1, "index": 2, "checkpoint": 3, "heartbeat": 4, "claim": 5, "audit": 6, "proof": 7, "shelf": 8,
-    "retention": 9,
+    "retention": 9, "accepted": 10,
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import saying
 from holdfast.planning.baseline import baseline
 from holdfast.planning.standing import TOLERANCE, Standing, instant
-from holdfast.planning.suspicion import origin_before, past, suspects
+from holdfast.planning.suspicion import origin_before
 
 DOUBTS = frozenset(
     {"clock", "empty", "small", "few-rows", "rows-fell", "size-changed", "suspicious", "other-source", "unprotected"}
@@ -102,7 +102,7 @@ def _empty(standing: Standing) -> Iterator[Finding]:
     newest = standing.newest
     if newest is None or newest.id in standing.accepted:
         return
-    rows = baseline([info.rows for info in past(standing) if info.rows is not None])
+    rows = baseline([info.rows for info in standing.past if info.rows is not None])
     if not newest.item_count or not newest.bytes_source:
         what = "the newest snapshot holds nothing at all"
         why = f"{newest.item_count} items, {newest.bytes_source} bytes"
@@ -118,7 +118,7 @@ def _rows_fell(standing: Standing) -> Iterator[Finding]:
     newest = standing.newest
     if newest is None or not newest.rows or newest.id in standing.accepted:
         return
-    rows = baseline([info.rows for info in past(standing) if info.rows is not None])
+    rows = baseline([info.rows for info in standing.past if info.rows is not None])
     most = standing.policy.health.max_row_drop
     fell = 1 - newest.rows / rows.usual if rows.usual else 0.0
     usual = f"usual are {saying.number(rows.usual)}, the median of {rows.count} snapshots before"
@@ -136,7 +136,7 @@ def _size_changed(standing: Standing) -> Iterator[Finding]:
     newest = standing.newest
     if newest is None or not newest.bytes_source or newest.id in standing.accepted:
         return
-    sizes = baseline([info.bytes_source for info in past(standing)])
+    sizes = baseline([info.bytes_source for info in standing.past])
     most = standing.policy.health.max_size_change
     change = newest.bytes_source / sizes.usual - 1 if sizes.usual else 0.0
     usual = f"usual is {saying.size(sizes.usual)}, the median of {sizes.count} snapshots before"
@@ -152,7 +152,7 @@ def _size_changed(standing: Standing) -> Iterator[Finding]:
 
 
 def _suspicious(standing: Standing) -> Iterator[Finding]:
-    for each in suspects(standing)[-1:]:
+    for each in standing.suspects[-1:]:
         clean = f"the last one that looks right is {short(each.clean.id)}" if each.clean else "none before looks right"
         look = f"holdfast diff {short(each.clean.id) if each.clean else 'ID'} {short(each.info.id)}"
         hint = f"look: {look}; right as it is: holdfast status --accept {short(each.info.id)}"
@@ -161,7 +161,7 @@ def _suspicious(standing: Standing) -> Iterator[Finding]:
 
 
 def _other_source(standing: Standing) -> Iterator[Finding]:
-    told = origin_before(standing)
+    told = origin_before(standing.comparable)
     if told is not None:
         yield _finding(standing, "other-source", Severity.CRITICAL, "the newest snapshot is of another database",
                        f"now {told[0]}, before {told[1]}",

@@ -10,7 +10,8 @@ from functools import cached_property
 from holdfast.model.policy import SourcePolicy
 from holdfast.model.run import RunError
 from holdfast.model.snapshot import SnapshotInfo
-from holdfast.planning import names
+from holdfast.planning import names, suspicion
+from holdfast.planning.suspicion import Suspect
 
 USUAL_LIMIT = timedelta(hours=26)
 """How old the newest snapshot may be where nobody says anything: a daily one that is two hours late."""
@@ -106,10 +107,17 @@ class Standing:
     @cached_property
     def comparable(self) -> list[SnapshotInfo]:
         """Good ones, newest first, back to the newest that a person accepted (with it)."""
-        for number, info in enumerate(self.good):
-            if info.id in self.accepted:
-                return self.good[: number + 1]
-        return self.good
+        return suspicion.comparable(self.good, self.accepted)
+
+    @cached_property
+    def suspects(self) -> list[Suspect]:
+        """Those that look encrypted or rewritten and that nobody decided on, newest first."""
+        return suspicion.suspects(self.comparable, self.accepted)
+
+    @cached_property
+    def past(self) -> list[SnapshotInfo]:
+        """What the newest good one is compared with, newest first."""
+        return suspicion.past(self.comparable, self.suspects)
 
 
 def instant(iso: str) -> datetime:

@@ -5,17 +5,15 @@ Each is compared with those of its own source that looked right, back to the las
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
-from holdfast.planning import saying
+from holdfast.planning import names, saying
 from holdfast.planning.baseline import baseline
-from holdfast.planning.standing import Standing
 
 WINDOW = 20
-_JUDGED = 30
 _LEAST_NEW = 1 << 20
 _NEARLY_ALL, _USUALLY_LESS = 0.8, 0.4
 _HARDER = 0.35
@@ -24,46 +22,74 @@ _MUCH = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A snapshot, and in words what is unlike it. ``clean``: the newest before all suspicious ones, if there is."""
+    """A snapshot, and in words what is unlike it. ``clean``: the newest before all suspicious ones, if there is.
+
+    ``against``: those it was compared with.
+    """
 
     info: SnapshotInfo
     why: str
     clean: SnapshotInfo | None
+    against: tuple[SnapshotInfo, ...] = ()
 
 
-def suspects(standing: Standing) -> list[Suspect]:
-    """Suspicious snapshots of the last thirty, newest first."""
+def comparable(snapshots: Iterable[SnapshotInfo], accepted: Collection[str]) -> list[SnapshotInfo]:
+    """Good ones of ``snapshots`` (newest first), back to the newest that a person accepted (with it)."""
+    found = []
+    for info in snapshots:
+        if names.is_good(info):
+            found.append(info)
+            if info.id in accepted:
+                break
+    return found
+
+
+def suspects(infos: Sequence[SnapshotInfo], accepted: Collection[str]) -> list[Suspect]:
+    """The suspicious ones of comparable snapshots, however old, newest first: until somebody decides, they stay so."""
     found: list[Suspect] = []
     before: list[SnapshotInfo] = []
     clean: SnapshotInfo | None = None
-    for info in reversed(standing.comparable[:_JUDGED]):
-        why = "" if info.id in standing.accepted else _rewritten(info, before[-WINDOW:])
+    for info in reversed(infos):
+        against = before[-WINDOW:]
+        why = "" if info.bytes_new < _LEAST_NEW or info.id in accepted else _rewritten(info, against)
         if why:
-            found.append(Suspect(info, why, clean))
+            found.append(Suspect(info, why, clean, tuple(against)))
         else:
             before.append(info)
             clean = clean if found else info  # what follows a suspicious one holds what that one brought
     return found[::-1]
 
 
-def past(standing: Standing) -> list[SnapshotInfo]:
-    """What the newest good snapshot is compared with: those before it that look right, newest first."""
-    doubtful = {each.info.id for each in suspects(standing)}
-    return [info for info in standing.comparable[1 : WINDOW + 1] if info.id not in doubtful]
+def undecided(snapshots: Iterable[SnapshotInfo], accepted: Collection[str]) -> dict[str, str]:
+    """By id, what has to stay until a person decided on suspicious ones of a source, with the reason.
+
+    Those are the suspicious ones and what they were compared with: without these nobody could tell any more.
+    """
+    found: dict[str, str] = {}
+    for each in suspects(comparable(snapshots, accepted), accepted):
+        why = f"a decision on the suspicious snapshot {short(each.info.id)} (holdfast status)"
+        found |= {info.id: why for info in (each.info, *each.against, *filter(None, [each.clean]))}
+    return found
 
 
-def origin_before(standing: Standing) -> tuple[str, str] | None:
-    """(now, before) when the newest good snapshot is of another database than the oldest it is compared with."""
-    newest = next((_identity(info) for info in standing.comparable[:1]), "")
+def past(infos: Sequence[SnapshotInfo], found: Iterable[Suspect]) -> list[SnapshotInfo]:
+    """What the newest of comparable snapshots is compared with: those before it that look right, newest first."""
+    doubtful = {each.info.id for each in found}
+    return [info for info in infos[1 : WINDOW + 1] if info.id not in doubtful]
+
+
+def origin_before(infos: Sequence[SnapshotInfo]) -> tuple[str, str] | None:
+    """(now, before) when the newest of comparable snapshots is of another database than the oldest of them."""
+    newest = next((_identity(info) for info in infos[:1]), "")
     if not newest:
         return None
-    oldest = next((told for info in reversed(standing.comparable) if (told := _identity(info))), "")
+    oldest = next((told for info in reversed(infos) if (told := _identity(info))), "")
     return (newest, oldest) if newest != oldest else None
 
 
 def _rewritten(info: SnapshotInfo, before: Sequence[SnapshotInfo]) -> str:
     """Why this looks like data that was encrypted or replaced; "" when it does not."""
-    if info.bytes_new < _LEAST_NEW or not info.bytes_source:
+    if not info.bytes_source:
         return ""
     share, ratio = info.bytes_new / info.bytes_source, info.bytes_stored / info.bytes_new
     if share >= _NEARLY_ALL:

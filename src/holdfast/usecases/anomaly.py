@@ -1,8 +1,4 @@
-"""What is done about suspicious snapshots: the last clean one is pinned, prune waits, a person decides.
-
-No backup is ever stopped by this. What a person accepted is remembered in the journal; when that is lost, the snapshot
-is suspicious again, which costs a question and no data.
-"""
+"""Suspicious snapshots: the last clean one is pinned, prune waits, a person decides. No backup is stopped by it."""
 
 from __future__ import annotations
 
@@ -12,28 +8,22 @@ from holdfast.journal.base import Journal
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.report import SystemReport
 from holdfast.model.snapshot import SnapshotInfo
-from holdfast.planning.suspicion import suspects
+from holdfast.planning import suspicion
+from holdfast.repository.accepted import read_accepted, remember_accepted
 from holdfast.repository.repository import Repository
-from holdfast.system import clock
 from holdfast.usecases.report import ReportRequest, all_findings, standings_of
 
-ACCEPTED = "accepted/"
 _PINNED = "anomaly/pinned/"
 
 
-def accepted(journal: Journal) -> frozenset[str]:
-    """Snapshots a person called right as they are, by id."""
-    return frozenset(key.removeprefix(ACCEPTED) for key in journal.recall(ACCEPTED))
-
-
-def accept(journal: Journal, info: SnapshotInfo, who: str) -> None:
+def accept(repository: Repository, info: SnapshotInfo, who: str) -> None:
     """From now on snapshots of this source are compared with ``info`` and later ones only."""
     if info.status != "complete" or info.partial:
         raise UsageError(
             "only a complete snapshot of everything can be what others are compared with",
             where=info.id, hint="holdfast list",
         )  # fmt: skip
-    journal.remember(f"{ACCEPTED}{info.id}", f"{clock.stamp()} {who}")
+    remember_accepted(repository, info.id, who)
 
 
 def protect_clean(repository: Repository, request: ReportRequest, journal: Journal | None) -> list[str]:
@@ -45,7 +35,7 @@ def protect_clean(repository: Repository, request: ReportRequest, journal: Journ
     done = _done(journal)
     pinned = []
     for standing in standings_of(repository, request):
-        for suspect in suspects(standing):
+        for suspect in standing.suspects:
             entry = known.get(suspect.clean.id) if suspect.clean else None
             if entry is None or suspect.info.id in done:
                 continue
@@ -56,6 +46,16 @@ def protect_clean(repository: Repository, request: ReportRequest, journal: Journ
                 with contextlib.suppress(HoldfastError):
                     journal.remember(f"{_PINNED}{suspect.info.id}", entry.info.id)
     return pinned
+
+
+def undecided(repository: Repository) -> dict[str, str]:
+    """By id, what retention has to keep until a person decided on suspicious snapshots, with the reason."""
+    by_source: dict[str, list[SnapshotInfo]] = {}
+    for entry in reversed(repository.snapshots()):
+        by_source.setdefault(entry.info.source, []).append(entry.info)
+    troubled = [infos for infos in by_source.values() if suspicion.undecided(infos, ())]
+    accepted = read_accepted(repository) if troubled else frozenset()
+    return {key: why for infos in troubled for key, why in suspicion.undecided(infos, accepted).items()}
 
 
 def prune_hold(report: SystemReport) -> str | None:

@@ -19,6 +19,7 @@ from holdfast.model.run import Run
 from holdfast.planning.forecast import LOOKED_BACK, Forecast, brought, forecast
 from holdfast.planning.standing import Reading, Rhythm, Standing, instant
 from holdfast.planning.system_health import SecretAge, Whole, system_findings
+from holdfast.repository.accepted import read_accepted
 from holdfast.repository.layout import log_path
 from holdfast.repository.proofs import proofs
 from holdfast.repository.repository import Repository
@@ -37,7 +38,7 @@ class ReportRequest:
     """``policies`` of the configured sources. ``failures``: last runs of this client that made no snapshot.
 
     ``occupied``: what was counted in the store, None never. ``per_gb_month``: price of 10^9 bytes for a month.
-    ``runs``, ``rhythms``, ``accepted``: see Known. ``beside``: sources on the repository's own server, with how;
+    ``runs``, ``rhythms``: see Known. ``beside``: sources on the repository's own server, with how;
     ``on_disk``: sources on its own disk; ``databases`` by source: those on its server that some source names.
     ``findings``: what was found by whoever gathered this.
     """
@@ -51,7 +52,6 @@ class ReportRequest:
     scheduler_at: str | None = None
     runs: Sequence[Run] = ()
     rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
-    accepted: frozenset[str] = frozenset()
     beside: Mapping[str, str] = field(default_factory=dict)
     on_disk: Sequence[str] = ()
     databases: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -65,9 +65,17 @@ def standings_of(repository: Repository, request: ReportRequest) -> list[Standin
     """What every source is judged by."""
     known = Known(
         policies=request.policies, now=request.now, failures=request.failures, runs=request.runs,
-        rhythms=request.rhythms, accepted=request.accepted, beside=request.databases,
+        rhythms=request.rhythms, accepted=_accepted(repository), beside=request.databases,
     )  # fmt: skip
     return standings(repository, known)
+
+
+def _accepted(repository: Repository) -> frozenset[str]:
+    """What cannot be read was not said."""
+    try:
+        return read_accepted(repository)
+    except HoldfastError:
+        return frozenset()
 
 
 def report_of(repository: Repository, request: ReportRequest) -> SystemReport:

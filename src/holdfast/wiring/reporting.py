@@ -65,7 +65,6 @@ def request_of(app: App, journal: Journal | None) -> ReportRequest:
         scheduler_at=told.scheduler_at,
         runs=told.runs,
         rhythms=_rhythms(given, now),
-        accepted=told.accepted,
         beside=apart.same_server(settings.repository.url, urls),
         on_disk=apart.same_disk(settings.repository.url, urls),
         databases=apart.databases_beside(urls),
@@ -127,7 +126,6 @@ class _Told:
 
     scheduler_at: str | None = None
     runs: list[Run] = field(default_factory=list)
-    accepted: frozenset[str] = frozenset()
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -142,7 +140,6 @@ def _told(journal: Journal | None, now: datetime) -> _Told:
         return _Told(
             scheduler_at=journal.recall(SCHEDULER_ALIVE).get(SCHEDULER_ALIVE),
             runs=list(journal.runs(query).runs),
-            accepted=anomaly.accepted(journal),
         )
     except HoldfastError as error:
         found = Finding(

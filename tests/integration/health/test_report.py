@@ -158,7 +158,7 @@ def test_another_database_under_the_same_name_takes_the_level_away(opening: Open
     (shop.folder / "shop.db").symlink_to(shop.folder / "other.db")
     newest = shop.back_up()
     assert (shop.report().level, "other-source" in shop.codes()) == (Level.UNPROTECTED, True)
-    anomaly.accept(shop.journal, newest, "ada")
+    anomaly.accept(shop.app.repository, newest, "ada")
     assert (shop.report().level, "other-source" in shop.codes()) == (Level.FRESH, False)
 
 
@@ -180,7 +180,7 @@ def test_encrypted_data_is_noticed_and_the_last_clean_snapshot_is_pinned(opening
     shop.app.repository.unpin([clean.id])
     assert not reporting.protect_clean(shop.app, shop.journal), "a person unpinned it"
     assert anomaly.prune_hold(shop.report()), "a snapshot later it stands"
-    anomaly.accept(shop.journal, worst, "ada")
+    anomaly.accept(shop.app.repository, worst, "ada")
     assert anomaly.prune_hold(shop.report()) is None and shop.report().level is Level.FRESH
 
 
@@ -189,7 +189,7 @@ def test_what_is_accepted_must_be_whole(opening: Opening) -> None:  # noqa: F811
     shop = opening("")
     part = shop.back_up(partial=True)
     with pytest.raises(UsageError, match="complete"):
-        anomaly.accept(shop.journal, part, "ada")
+        anomaly.accept(shop.app.repository, part, "ada")
 
 
 def test_a_journal_that_is_lost_makes_nothing_greener(opening: Opening) -> None:  # noqa: F811

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from tests.unit.planning.standings import MIB, history, info, standing
+from datetime import timedelta
+
+from tests.unit.planning.standings import MIB, NOW, history, info, standing
 
 from holdfast.model.health import Severity
+from holdfast.model.keeping import Candidate, KeepRules, KeepTerms
 from holdfast.planning.health import findings_of
-from holdfast.planning.suspicion import suspects
+from holdfast.planning.keeping import decide
+from holdfast.planning.standing import Standing
+from holdfast.planning.suspicion import Suspect, undecided
+
+
+def suspects(stand: Standing) -> list[Suspect]:
+    """What looks rewritten there."""
+    return stand.suspects
 
 
 def test_data_that_is_nearly_all_new_is_suspicious() -> None:
@@ -70,3 +80,23 @@ def test_another_database_under_the_same_name_is_told() -> None:
     assert not findings_of(standing([other, *before], accepted=frozenset({other.id})))
     files = [info(0.5, kind="sqlite", origin="sqlite:/b"), info(1.5, kind="sqlite", origin="sqlite:/a")]
     assert [each.code for each in findings_of(standing(files))] == ["other-source"]
+
+
+def test_a_suspicion_stands_until_somebody_decides_however_many_follow_and_whatever_retention_wants() -> None:
+    """An hourly source of which one a day is kept, or all: the finding outlives a week of ordinary snapshots."""
+    for rules in (KeepRules(daily=7), KeepRules(last=2), KeepRules()):
+        worst = info(0, bytes_new=98 * MIB)
+        living = [worst, *history(12)]
+        for hour in range(1, 7 * 24):
+            living.insert(0, info(-hour))
+            now = NOW + timedelta(hours=hour)
+            why = undecided(living, ())
+            candidates = [Candidate(info=each, needed_by=why.get(each.id, "")) for each in reversed(living)]
+            gone = {
+                each.info.id for each in decide(candidates, KeepTerms(source="shop", rules=rules), now) if not each.keep
+            }
+            living = [each for each in living if each.id not in gone]
+        found = [each for each in findings_of(standing(living, now=now)) if each.code == "suspicious"]
+        assert len(found) == 1 and worst.id[:8] in found[0].what
+        assert not undecided(living, {worst.id}), "once accepted, the rules decide again"
+        assert undecided([each for each in living if each.id != worst.id], ()) == {}, "so they do when it was forgotten"

@@ -11,9 +11,8 @@ from holdfast.cli import report_lines
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import verb
-from holdfast.journal.base import Journal
 from holdfast.model.audit import Act
-from holdfast.model.errors import Exit, HoldfastError, UsageError
+from holdfast.model.errors import Exit, HoldfastError
 from holdfast.model.health import Severity
 from holdfast.model.report import SourceReport, SystemReport
 from holdfast.planning import names
@@ -46,7 +45,7 @@ def status(face: Face, week: bool, explain: bool, sizes: bool, accept: str | Non
     """
     with opened(face) as app, journals.reading(app.configuration, lambda error: _lost(face, error)) as journal:
         if accept is not None:
-            _accept(face, app, journal, accept)
+            _accept(face, app, accept)
         environ = app.configuration.around.environ
         measuring.recent(app.repository, app.places.cache, measuring.COUNTED_FOR, environ)
         report = reporting.system_report(app, journal)
@@ -67,11 +66,9 @@ def _lost(face: Face, error: HoldfastError) -> None:
     face.warning(f"{error.what}: {error.why}; what only it knows is not told")
 
 
-def _accept(face: Face, app: App, journal: Journal | None, wanted: str) -> None:
-    if journal is None:
-        raise UsageError("this is remembered in the journal, which cannot be opened", hint="holdfast doctor")
+def _accept(face: Face, app: App, wanted: str) -> None:
     info = names.one(wanted, infos(app.repository), across_sources=False)
-    anomaly.accept(journal, info, clock.user())
+    anomaly.accept(app.repository, info, clock.user())
     act = Act(
         at=clock.stamp(), deed="config:accept", who=clock.user(), via="cli", source=info.source, subject=info.id,
         what="called right as it is: health compares later snapshots with it",
