@@ -50,7 +50,7 @@ class EntityBackup:
     @property
     def words(self) -> str:
         """See Deed."""
-        return f"snapshot of one {self.name}"
+        return f"snapshot of {self.name} {self.key}"
 
     @property
     def command(self) -> str:
@@ -94,7 +94,7 @@ class EntityRestore:
     @property
     def words(self) -> str:
         """See Deed."""
-        return f"restore of one {self.name} into {self.source}"
+        return f"restore of {self.name} {self.key} into {self.source}"
 
     @property
     def command(self) -> str:
@@ -134,7 +134,7 @@ class EntityClone:
     @property
     def words(self) -> str:
         """See Deed."""
-        return f"copy of one {self.name} within {self.source}"
+        return f"copy of {self.name} {self.key} within {self.source}"
 
     @property
     def command(self) -> str:
@@ -176,7 +176,7 @@ class EntityDelete:
     @property
     def words(self) -> str:
         """See Deed."""
-        return f"delete of one {self.name} from {self.source}"
+        return f"delete of {self.name} {self.key} from {self.source}"
 
     @property
     def command(self) -> str:

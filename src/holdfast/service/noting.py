@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from holdfast.model.audit import Act
 from holdfast.model.events import Reporter, Warned
 from holdfast.service.deeds import Deed
@@ -16,7 +18,7 @@ from holdfast.wiring.build import App
 
 _DEEDS = {
     "undo": "restore:undo", "forget": "delete:forget", "prune": "delete:prune", "entity-delete": "delete:entity",
-    "entity-backup": "entity:backup", "entity-clone": "entity:clone",
+    "entity-backup": "entity:backup", "entity-clone": "entity:clone", "trash-restore": "restore:trash",
 }  # fmt: skip
 
 
@@ -36,7 +38,8 @@ class Asker:
 @contextlib.contextmanager
 def noted(app: App, asker: Asker, deed: Deed, run: str, report: Reporter) -> Iterator[None]:
     """Note that the deed begins, and how it ended; what fails is noted as failed and raised on."""
-    act = _act(asker, _DEEDS.get(deed.kind, deed.scope), deed.words, deed.source, run)
+    act = _act(asker, _DEEDS.get(deed.kind, deed.scope), deed.words, deed.source, _subject(deed) or run)
+    act = msgspec.structs.replace(act, more={"run": run} if run != act.subject else {})
 
     def warn(text: str) -> None:
         report(Warned(source=deed.source, text=text))
@@ -54,6 +57,12 @@ def changed(app: App, asker: Asker, deed: str, what: str, source: str, subject: 
     """Note a small privileged act that is no run: a pin, a look; "" or a warning."""
     act = _act(asker, deed, what, source, subject)
     return note(app.repository, act, required=app.settings.audit.required).warning
+
+
+def _subject(deed: Deed) -> str:
+    """The entity, the deletion, the run or the snapshots that a deed names; "" for none: the journal may be lost."""
+    found = next((each for name in ("key", "id", "run", "snapshots", "info") if (each := getattr(deed, name, ""))), "")
+    return " ".join(found) if isinstance(found, tuple) else str(getattr(found, "id", found))
 
 
 def _act(asker: Asker, deed: str, what: str, source: str, subject: str) -> Act:

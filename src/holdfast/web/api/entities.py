@@ -123,7 +123,7 @@ def versions(entity: Name, key: Name, who: DataReader, service: ServiceOf) -> Re
     with service.reading() as app:
         source = wishes.declared(app, entity).source
         who.require("data:read", source)
-        looked(app, asker_of(who), f"versions of one {entity}", source)
+        looked(app, asker_of(who), f"versions of {entity} {key}", source, key)
         found = list(versions_of(app.repository, subject_of(app, entity, key)))
     told = [
         {"snapshot": each.entry.info.id, "created_at": each.entry.info.created_at,

@@ -57,7 +57,8 @@ def explore(
         question = _question(app, source=source, item=item.strip(), key=key.strip(), entity=entity)
         if question.source and question.item and question.key:
             who.require("data:read", question.source)
-            warning = desk.look(app, who, f"versions of a row of {question.item}", question.source)
+            one = f"{entity} {question.key}" if entity else f"a row of {question.item}"
+            warning = desk.look(app, who, f"versions of {one}", question.source, question.key if entity else "")
             try:
                 result = _versions(app, question)
             except HoldfastError as found:
