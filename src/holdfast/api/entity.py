@@ -130,8 +130,8 @@ class Entity:
         which you delete it.
 
         On entering, its rows are locked, stored and read back: a failure raises, before anything was deleted. On
-        leaving, TargetError when more was deleted than captured: roll back then. Commit after the block; nothing is
-        committed here. Gives the snapshot that holds it.
+        leaving, TargetError when more was deleted than captured, or only a part of it: roll back then. Commit after the
+        block; nothing is committed here. Gives the snapshot that holds it.
         """
         with self._pool.lend() as wired:
             order = self._order(wired)

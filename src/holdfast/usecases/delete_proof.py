@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from holdfast.entities.closure import Closure, Member
 from holdfast.model.errors import TargetError
-from holdfast.model.records import Reference, Row, Table
+from holdfast.model.records import Key, Reference, Row, Table
 from holdfast.sources.guarding import Joined
 from holdfast.sources.records import Book, LiveTransaction
 
@@ -54,12 +54,42 @@ def touched(transaction: LiveTransaction, closure: Closure, unlinked: Mapping[st
 
 
 def require_captured(book: Joined, closure: Closure) -> None:
-    """TargetError when rows were deleted that are not among those captured: compared row by row."""
+    """TargetError unless what was deleted is all that was captured, and nothing else: compared row by row.
+
+    Nothing at all may be deleted.
+    """
     captured = closure.by_table("owned")
     with book.affected() as counts:
+        if not any(deleted for _, _, deleted in counts.values()):
+            return
+        there = {name: _still_there(book, book.tables[name], members) for name, members in captured.items()}
         for name, (_, updated, deleted) in counts.items():
             if deleted:
-                _require_among(book, name, captured.get(name, []), (updated, deleted))
+                missing = len(captured.get(name, ())) - len(there.get(name, ()))
+                _require_among(book, name, captured.get(name, []), (updated, deleted, missing))
+        _require_all({name: len(members) for name, members in captured.items()}, there)
+
+
+def _still_there(book: Joined, table: Table, members: Sequence[Member]) -> list[Key]:
+    columns = _telling(table)
+    return [row.key(columns) for row in book.find(table, columns, [member.row.key(columns) for member in members])]
+
+
+def _require_all(captured: Mapping[str, int], there: Mapping[str, Sequence[Key]]) -> None:
+    left = {name: keys for name, keys in there.items() if keys}
+    if not left or sum(map(len, left.values())) == sum(captured.values()):
+        return
+    told = "; ".join(f"{name}: {len(keys)} of {captured[name]} are there still: {_spoken(keys)}"
+                     for name, keys in sorted(left.items()))  # fmt: skip
+    raise TargetError(
+        "only a part of what was captured was deleted", where=", ".join(sorted(left)), why=told,
+        hint="roll back; delete all of it within the block, or declare the edge to what is to stay as reference"
+        " (SQLite cascades only after PRAGMA foreign_keys = ON)",
+    )  # fmt: skip
+
+
+def _telling(table: Table) -> tuple[str, ...]:
+    return table.key or tuple(column.name for column in table.columns)
 
 
 def image(row: Row) -> tuple[object, ...]:
@@ -84,18 +114,15 @@ def _require_gone(transaction: LiveTransaction, table: Table, members: Sequence[
         )  # fmt: skip
 
 
-def _require_among(book: Joined, name: str, members: Sequence[Member], counts: tuple[int, int]) -> None:
-    updated, deleted = counts
+def _require_among(book: Joined, name: str, members: Sequence[Member], counts: tuple[int, int, int]) -> None:
+    updated, deleted, missing = counts
     table = book.tables.get(name)
-    missing, lost = 0, Counter[tuple[object, ...]]()
+    lost = Counter[Key]()
     if table is not None:
-        columns = table.key or tuple(column.name for column in table.columns)
-        keys = [member.row.key(columns) for member in members]
-        missing = len(keys) - (sum(1 for _ in book.find(table, columns, keys)) if keys else 0)
         # a row that is missing was deleted, unless something gave it another key
         if deleted == missing and not updated:
             return
-        lost = Counter(book.gone(table)) - Counter(keys)
+        lost = Counter(book.gone(table)) - Counter(member.row.key(_telling(table)) for member in members)
         if not lost and (table.key or deleted <= missing):
             return
     number = lost.total() or deleted - missing
@@ -110,6 +137,6 @@ def _require_among(book: Joined, name: str, members: Sequence[Member], counts: t
     )  # fmt: skip
 
 
-def _spoken(keys: Sequence[tuple[object, ...]]) -> str:
+def _spoken(keys: Sequence[Key]) -> str:
     told = ["(" + ", ".join(map(str, key)) + ")" for key in keys[:_NAMED]]
     return ", ".join(told) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")

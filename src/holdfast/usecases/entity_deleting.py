@@ -22,10 +22,10 @@ _CONNECTIONS: set[int] = set()
 def deleting(repository: Repository, order: EntityDeleteOrder, connection: Any) -> Iterator[Captured]:
     """Capture it within the transaction of the application's own ``connection``, which then deletes it.
 
-    On leaving, what the database deleted is compared with what was captured: TargetError when it was more, so that
-    the application rolls back. Nothing is committed or rolled back here. What was captured stays in the trash, also
-    after an error, unless the transaction ended within and every row of it is there. UsageError when one connection
-    is in two of these.
+    On leaving, what the database deleted is compared with what was captured: TargetError when it was more, or only a
+    part of it, so that the application rolls back. A block that deletes nothing may. Nothing is committed or rolled
+    back here. What was captured stays in the trash, also after an error, unless the transaction ended within and every
+    row of it is there. UsageError when one connection is in two of these.
     """
     source = order.subject.source
     if not isinstance(source, Joining):

@@ -81,6 +81,39 @@ def test_what_a_savepoint_brings_back_is_not_held_against_it(world: World, appli
     assert len(application.rows()["regs"]) == 60
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM lines WHERE reg = 0", "DELETE FROM regs WHERE event = 1", "INSERT INTO audit VALUES (1, 1)"],
+)
+def test_a_part_of_what_was_captured_is_refused(world: World, application: Application, statement: str) -> None:
+    """All or nothing: what is there still is named; a block that deletes nothing does no harm."""
+    before = application.rows()
+    order = EntityDeleteOrder(subject=application.subject())
+    with world.opened() as repository, application.connected() as connection:
+        if statement.startswith("INSERT"):
+            _all(deleting(repository, order, connection), connection, [statement])
+        else:
+            with pytest.raises(TargetError, match="only a part") as caught:
+                _all(deleting(repository, order, connection), connection, [statement])
+            assert "events: 1 of 1 are there still: (1)" in (caught.value.why or "")
+        connection.rollback()
+    assert application.rows() == before
+
+
+@pytest.mark.parametrize("application", ["sqlite"], indirect=True)
+def test_a_connection_that_does_not_cascade_is_refused(world: World, application: Application) -> None:
+    """The root goes alone where foreign keys are off: its rows would be left behind, referring to nothing."""
+    before = application.rows()
+    order = EntityDeleteOrder(subject=application.subject())
+    with world.opened() as repository, application.connected() as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        with pytest.raises(TargetError, match="only a part") as caught:
+            _all(deleting(repository, order, connection), connection, ["DELETE FROM events WHERE id = 1"])
+        assert "foreign_keys = ON" in (caught.value.hint or "") and "regs: 20 of 20" in (caught.value.why or "")
+        connection.rollback()
+    assert application.rows() == before
+
+
 @pytest.mark.parametrize("application", ["postgres"], indirect=True)
 def test_a_row_made_and_deleted_within_is_nobodys_loss(world: World, application: Application) -> None:
     """Only this transaction ever saw it."""
@@ -206,8 +239,11 @@ def test_partitions_and_tables_without_key_are_compared_too(world: World, applic
     )
     order = EntityDeleteOrder(subject=application.subject())
     with world.opened() as repository, application.connected() as connection:
-        for wrong in ("DELETE FROM marks WHERE event = 2", "DELETE FROM seats WHERE event = 3",
-                      "UPDATE seats SET no = 99 WHERE event = 1 AND no = 1; DELETE FROM seats_x WHERE no = 1"):
+        for wrong in (
+            "DELETE FROM marks WHERE event = 2",
+            "DELETE FROM seats WHERE event = 3",
+            "UPDATE seats SET no = 99 WHERE event = 1 AND no = 1; DELETE FROM seats_x WHERE no = 1",
+        ):
             with pytest.raises(TargetError, match="had not been captured"), deleting(repository, order, connection):
                 connection.execute(wrong)
             connection.rollback()

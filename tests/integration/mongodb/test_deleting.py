@@ -104,6 +104,20 @@ def test_another_set_than_the_captured_one_is_refused(
     assert state(*database) == before
 
 
+def test_a_part_of_what_was_captured_is_refused(world: World, database: tuple[MongoServer, str]) -> None:
+    """The event alone, its registrations left behind: an error that names them. Nothing deleted is none."""
+    before = state(*database)
+
+    def part(base: Any, session: ClientSession) -> None:
+        base.events.delete_one({"_id": 1}, session=session)
+
+    with pytest.raises(TargetError, match="only a part") as caught:
+        within(world, database, part)
+    assert "regs: " in (caught.value.why or "")
+    within(world, database, lambda base, session: None)
+    assert state(*database) == before
+
+
 def test_a_transaction_that_ended_within_is_an_error(world: World, database: tuple[MongoServer, str]) -> None:
     """Committed too early, or aborted and begun again: nobody can tell any more, and what was captured is kept."""
 
