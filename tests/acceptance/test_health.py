@@ -165,8 +165,8 @@ def test_a_cron_secret_is_made_anew_with_overlap(site: Site) -> None:
     assert all(secret not in each.out + each.err for each in told for secret in (first, second))
 
 
-def test_a_rewrite_of_everything_pins_the_last_clean_snapshot(site: Site) -> None:
-    """Also where backups are made by hand; the backup itself succeeds."""
+def test_a_rewrite_of_everything_pins_the_last_clean_snapshot_and_holds_prune(site: Site) -> None:
+    """Also where both are done by hand; the backup itself succeeds."""
     with sqlite3.connect(site.database) as connection:
         rows = ((f"an ordinary note about thing {number} " * 4,) for number in range(20_000))
         connection.executemany("INSERT INTO notes (text) VALUES (?)", rows)
@@ -183,3 +183,13 @@ def test_a_rewrite_of_everything_pins_the_last_clean_snapshot(site: Site) -> Non
     assert (worst.status, f"snapshot {clean[:8]} was pinned" in worst.err) == (0, True)
     assert [each["id"] for each in site.ok("list") if each["pinned"]] == [clean]
     assert "encrypted or rewritten?" in site.run("status").out
+    site.ok("forget", site.ok("list")[-1]["id"], "--yes")
+    refused = site.run("prune", "--now", "--yes", "--json")
+    assert (refused.status, refused.document["error"]["code"]) == (4, "prune-held")
+    assert "something looks suspicious: notes: " in refused.document["error"]["why"]
+    assert "holdfast prune --despite-hold" in refused.document["error"]["hint"]
+    shown = site.run("prune", "--now", "--dry-run")
+    assert (shown.status, "warning: something looks suspicious" in shown.err) == (0, True)
+    assert site.ok("prune", "--now", "--yes", "--despite-hold")["freed"] >= 0
+    told = site.run("audit", "list", "--deed", "delete:prune").out
+    assert "freeing space, at once: yes, despite a hold: yes" in told

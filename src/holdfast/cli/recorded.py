@@ -60,7 +60,7 @@ VERBS: Mapping[str, Recorded] = {
     "import": _change("backup:import", "import", "backups made elsewhere", source="source"),
     "forget": _change("delete:forget", "forget", "forgetting {names}", subject="names"),
     "unforget": _change("delete:unforget", "unforget", "bringing back {snapshots}", subject="snapshots"),
-    "prune": _change("delete:prune", "prune", "freeing space"),
+    "prune": _change("delete:prune", "prune", "freeing space, at once: {now}, despite a hold: {despite_hold}"),
     "pin": _change("pin:add", "pin", "protecting {snapshots}", subject="snapshots"),
     "unpin": _change("pin:remove", "unpin", "taking the protection from {snapshots}", subject="snapshots"),
     "check": Recorded(kind="check"),
@@ -112,6 +112,8 @@ def _shown(name: str, value: Any) -> str:
         from holdfast.usecases.noting import without_values
 
         return without_values(str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, tuple | list):
         return ", ".join(map(str, value))
     return str(value)

@@ -10,6 +10,8 @@ from holdfast.service.deeds import Going, Told, plain
 from holdfast.usecases.check import CheckRequest, check
 from holdfast.usecases.forget import forget, plan_forget
 from holdfast.usecases.prune import PruneRequest, prune
+from holdfast.wiring.freeing import held, why_held
+from holdfast.wiring.journals import reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +81,19 @@ class Prune:
     command: str = "holdfast prune"
 
     def do(self, going: Going) -> Told:
-        """See Deed."""
-        done = prune(going.app.repository, _request(going))
-        document = {"dry_run": going.dry_run, "freed": done.freed, "warnings": done.warnings, "refusals": []}
-        return Told(document=plain(document), complete=not done.warnings)
+        """See Deed. PruneHeld while a snapshot or the clock looks wrong: only a person at a terminal does it then."""
+        request, app = _request(going), going.app
+        with reading(app.configuration, lambda _error: None) as journal:
+            why = why_held(app, journal, request.grace)
+        if why and not going.dry_run:
+            raise held(why)
+        done = prune(app.repository, request)
+        refusals = (why,) if why else ()
+        document = {
+            "dry_run": going.dry_run, "freed": done.freed, "taken": done.taken, "warnings": done.warnings,
+            "refusals": refusals,
+        }  # fmt: skip
+        return Told(document=plain(document), refusals=refusals, complete=not done.warnings)
 
 
 def _request(going: Going) -> PruneRequest:

@@ -20,7 +20,7 @@ from holdfast.model.run import Run, RunStatus
 from holdfast.planning.timetable import due_now
 from holdfast.repository.claims import Claims
 from holdfast.service.agenda import Agenda, Job, Keeping, Slot
-from holdfast.service.work import Work
+from holdfast.service.work import STOPPED_BY_HAND, Work
 from holdfast.system import clock
 from holdfast.wiring.build import App
 
@@ -30,7 +30,7 @@ LOOK = 30.0
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
 """Before the retries that the configuration asks for."""
 LATER, LATEST = timedelta(minutes=15), timedelta(hours=1)
-"""Before those that follow until the next appointment: a store that is back at noon is not left alone until midnight."""
+"""Before those that follow until the next appointment: a store back at noon is not left alone until midnight."""
 _ELSEWHERE = timedelta(minutes=5)
 """How often an appointment that another daemon keeps is looked after."""
 
@@ -157,7 +157,7 @@ class Scheduler:
             if told.get("over"):
                 return replace(kept, state="over")
             return replace(kept, state="elsewhere", again_at=clock.stamp(now + _ELSEWHERE))
-        gone = run is None or run.status is RunStatus.INTERRUPTED
+        gone = run is None or (run.status is RunStatus.INTERRUPTED and STOPPED_BY_HAND not in run.more)
         failed = run is not None and run.status is RunStatus.FAILED and run.error is not None and run.error.retryable
         if (gone or failed) and (retries := self._means.retries):
             wait = pause_before(kept.attempt + 1, retries)

@@ -16,17 +16,16 @@ from holdfast.repository.claims import STOPPED, Claims, Ending
 from holdfast.service.agenda import APPOINTMENT, Job, Slot
 from holdfast.service.orders import BackupWish, backup_order
 from holdfast.service.recording import Outcome, may_help
-from holdfast.service.work import BACKUP, Order
+from holdfast.service.work import BACKUP, STOPPED_BY_HAND, Order
 from holdfast.sources.guarding import Guarding
 from holdfast.system import clock
 from holdfast.usecases import noting, retention
-from holdfast.usecases.anomaly import prune_hold
 from holdfast.usecases.check import CheckRequest, check, due_share
 from holdfast.usecases.guard import ShipOrder, ship
 from holdfast.usecases.prune import PruneRequest, prune
 from holdfast.wiring.build import App
+from holdfast.wiring.freeing import why_held
 from holdfast.wiring.policies import policies
-from holdfast.wiring.reporting import system_report
 from holdfast.wiring.retaining import retention_request
 from holdfast.wiring.settings import Settings
 
@@ -110,7 +109,8 @@ def claimed(slot: Slot, do: Do, retries: int) -> Do:
             status, again = STOPPED if isinstance(error, Interrupted) else "failed", may_help(error)
             raise
         finally:
-            claims.end(job, slot.due, verdict.attempt, Ending(status=status, again=again and retries > 0))
+            again = again and retries > 0 and STOPPED_BY_HAND not in run.more
+            claims.end(job, slot.due, verdict.attempt, Ending(status=status, again=again))
         return outcome
 
     return work
@@ -143,16 +143,18 @@ def wants_retention(settings: Settings, run: Run) -> bool:
 
 
 def _prune(journal: Journal) -> Do:
-    """Nothing is freed while a snapshot looks suspicious: what is forgotten may be the last that was right."""
+    """Nothing is freed while a snapshot or the clock looks wrong: what is forgotten may be the last that was right."""
 
     def work(app: App, report: Reporter, run: Run) -> Outcome:
-        if held := prune_hold(system_report(app, journal)):
-            run.warnings.append(f"nothing is freed while something looks suspicious: {held}")
+        grace = app.settings.running.undelete
+        if held := why_held(app, journal, grace):
+            run.warnings.append(f"nothing is freed while {held}")
             return Outcome(status=RunStatus.SKIPPED, result={"held": held})
         with _noted(app, report, run, "delete:prune", "freeing space"):
-            done = prune(app.repository, PruneRequest(grace=app.settings.running.undelete, report=report))
+            done = prune(app.repository, PruneRequest(grace=grace, report=report))
         swept = Claims(app.repository.vault).sweep()
-        return Outcome(result={"freed": done.freed, "warnings": done.warnings, "claims_swept": swept})
+        told = {"freed": done.freed, "taken": done.taken, "warnings": done.warnings, "claims_swept": swept}
+        return Outcome(result=told)
 
     return work
 

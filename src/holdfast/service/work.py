@@ -24,6 +24,8 @@ from holdfast.wiring.load import Configuration
 BACKUP, DEED = "backup", "deed"
 """Lanes: backups and upkeep, as many at once as the configuration says; what people wait for."""
 
+STOPPED_BY_HAND = "stopped"
+"""The key of Run.more of a run that somebody stopped: it is not tried again."""
 _DEEDS = 8
 _REMEMBERED = 200
 """Runs that ended here and are known without the journal."""
@@ -136,11 +138,12 @@ class Work:
             return len(self._pieces)
 
     def interrupt(self, run: str) -> bool:
-        """Ask a run to stop as soon as it can do so cleanly; False when it does not run here."""
+        """Ask a run to stop as soon as it can do so cleanly, for good; False when it does not run here."""
         with self._lock:
             piece = self._pieces.get(run)
         if piece is None:
             return False
+        piece.recorder.run.more[STOPPED_BY_HAND] = True
         if piece.future is not None and piece.future.cancel():
             self._never_began(piece)
         else:

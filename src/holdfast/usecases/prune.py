@@ -35,10 +35,14 @@ class PruneRequest:
 
 @dataclass(slots=True, kw_only=True)
 class PruneResult:
-    """``freed`` bytes; ``warnings`` what has to wait for a later prune; ``reprieve`` what stays to be unforgotten."""
+    """``freed`` bytes, copies deducted; where those were more, ``taken`` bytes until a later prune frees the rest.
+
+    ``warnings``: what has to wait for a later prune; ``reprieve``: what stays to be unforgotten.
+    """
 
     plan: PrunePlan
     freed: int = 0
+    taken: int = 0
     reprieve: Reprieve | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -65,7 +69,8 @@ def prune(repository: Repository, request: PruneRequest) -> PruneResult:
         result.warnings.append(text)
         request.report(Warned(source="", text=text))
 
-    result.freed = Sweeper(vault, warn).carry_out(result.plan, needs)
+    freed = Sweeper(vault, warn).carry_out(result.plan, needs)
+    result.freed, result.taken = max(0, freed), max(0, -freed)
     repository.remember_head()
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.faults.world import RowsSource, World, cheap, require_tidy, require_whole, room, rows  # noqa: F401
+from tests.faults.world import EAGER, RowsSource, World, cheap, require_tidy, require_whole, room, rows  # noqa: F401
 
 from holdfast.model.errors import SessionExpired
 from holdfast.model.prune import PrunePolicy
@@ -13,6 +13,7 @@ from holdfast.repository import records as rec
 from holdfast.repository.needs import Needs
 from holdfast.repository.rebuild import packs_present
 from holdfast.usecases.backup import BackupRequest, backup
+from holdfast.usecases.prune import PruneRequest, prune
 
 
 @pytest.fixture
@@ -121,3 +122,19 @@ def test_a_prune_counts_needs_once(world: World, monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     require_whole(world)
     require_tidy(world)
+
+
+def test_copies_that_take_more_than_was_freed_are_told_apart(world: World) -> None:
+    """While a session is open nothing is freed, but half-empty packs are copied: freed is 0, never less."""
+    world.back_up("one", {"t": [rows(number, 200_000) for number in range(6)]}, "client")
+    world.back_up("two", {"t": [rows(number, 200_000) for number in range(3)]}, "client")
+    world.forget("one", client="client")
+    with world.opened("reader") as reader, reader.begin("restore"), world.opened("client") as repository:
+        done = prune(repository, PruneRequest(policy=EAGER))
+        assert done.freed == 0
+        assert done.taken > 0
+        assert done.plan.frees_now < 0
+    with world.opened("client") as repository:
+        later = prune(repository, PruneRequest(policy=EAGER))
+    assert later.freed > done.taken
+    assert later.taken == 0

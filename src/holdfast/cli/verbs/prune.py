@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -17,6 +18,9 @@ from holdfast.model.errors import StorageFull
 from holdfast.model.prune import Fate, PrunePlan, Reprieve
 from holdfast.usecases.prune import PruneRequest, PruneResult
 from holdfast.usecases.prune import prune as tidy_up
+from holdfast.wiring.build import App
+from holdfast.wiring.freeing import held, why_held
+from holdfast.wiring.journals import reading
 
 _EXAMPLES = """
 holdfast prune --dry-run
@@ -27,14 +31,17 @@ holdfast prune --now
 
 @verb("prune", examples=_EXAMPLES, plans=True)
 @click.option("--now", is_flag=True, help="Also what was forgotten a short while ago: it cannot be brought back then.")
-def prune(face: Face, now: bool) -> None:
+@click.option("--despite-hold", is_flag=True, help="Although a snapshot looks suspicious, or the clock wrong.")
+def prune(face: Face, now: bool, despite_hold: bool) -> None:
     """Free the space nothing needs any more.
 
     Only what forget dropped is freed, and only when that is 14 days ago ([running] undelete) or with --now; it may run
-    beside backups and restores, which then hold back what they might need until a later prune.
+    beside backups and restores, which then hold back what they might need until a later prune. While a snapshot looks
+    suspicious, or the clock wrong, nothing is freed without --despite-hold: what was forgotten may be what was right.
     """
     with opened(face) as app, shown(face) as report, _told_when_full():
         grace = None if now else app.settings.running.undelete
+        _look_first(face, app, grace, despite_hold=despite_hold)
         result = tidy_up(app.repository, PruneRequest(dry_run=True, grace=grace, report=report))
         face.lines(result.plan.summary())
         if face.verbosity > 0:
@@ -47,6 +54,8 @@ def prune(face: Face, now: bool) -> None:
         _tell_reprieve(face, result.reprieve)
     if not face.dry_run and not result.plan.idle:
         face.line(f"freed {words.size(result.freed)}", "green")
+    if result.taken:
+        face.line(f"copies take {words.size(result.taken)} more until a later prune frees what they were made from")
 
 
 def _tell_reprieve(face: Face, left: Reprieve) -> None:
@@ -56,6 +65,16 @@ def _tell_reprieve(face: Face, left: Reprieve) -> None:
         f"{count} forgotten snapshot{'' if count == 1 else 's'} ({words.size(left.size)}) can still be brought back:"
         f" holdfast unforget ID; freed from {days} on, or at once by: holdfast prune --now"
     )
+
+
+def _look_first(face: Face, app: App, grace: timedelta | None, *, despite_hold: bool) -> None:
+    """PruneHeld when nothing should be freed now and nobody said that it should be all the same."""
+    with reading(app.configuration, lambda error: face.warning(f"the journal cannot be read: {error.what}")) as journal:
+        why = why_held(app, journal, grace)
+    if why and not despite_hold and not face.dry_run:
+        raise held(why)
+    if why:
+        face.loud_note(f"warning: {why}", "red")
 
 
 @contextlib.contextmanager
@@ -82,9 +101,11 @@ def _document(result: PruneResult, *, dry_run: bool) -> dict[str, Any]:
             name: {"count": len(packs), "bytes": sum(pack.size for pack in packs)} for name, packs in fates.items()
         },
         "bytes_copied": plan.moved,
-        "frees_now": plan.frees_now,
+        "frees_now": max(0, plan.frees_now),
+        "takes_now": max(0, -plan.frees_now),
         "frees_later": plan.frees_later,
         "freed": result.freed,
+        "taken": result.taken,
         "reprieve": _reprieve(result.reprieve),
         "warnings": result.warnings,
     }
