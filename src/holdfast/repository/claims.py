@@ -92,9 +92,14 @@ class Claims:
                 started=clock.process_started(pid) or "", client=clock.user(), run=run,
             )  # fmt: skip
             _going.add(name)  # before it is there: another thread of this process may look at once
-            with contextlib.suppress(ObjectExists):
+            try:
                 self._storage.put_new(name, self._sealer.seal("claim", name, msgspec.msgpack.encode(claim)))
-                return standing
+            except ObjectExists:
+                continue
+            except BaseException:
+                _going.discard(name)  # should it be there all the same, nobody makes this attempt
+                raise
+            return standing
         return Verdict(attempt=0, reason="others were faster")
 
     def end(self, job: str, due: datetime, attempt: int, ending: Ending) -> None:

@@ -12,6 +12,7 @@ import time_machine
 from tests.faults.world import World
 from tests.unit.repository.opened import cheap, memory, repository, room, world  # noqa: F401
 
+from holdfast.model.errors import StorageError
 from holdfast.repository import claims
 from holdfast.repository.claims import Claims, Ending
 from holdfast.repository.repository import Repository
@@ -93,6 +94,24 @@ def test_many_that_come_while_one_ends_find_it_done(world: World) -> None:  # no
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(keep, range(4))) == 20
+
+
+def test_a_claim_whose_answer_was_lost_locks_nobody_out(
+    mine: Claims, monkeypatch: pytest.MonkeyPatch, memory: MemoryStorage  # noqa: F811
+) -> None:  # fmt: skip
+    """The store took it and did not say so: the attempt failed, and the next one is this daemon's own."""
+    put = memory.put_new
+
+    def lost(name: str, data: bytes) -> None:
+        put(name, data)
+        raise StorageError("the answer did not arrive", retryable=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "put_new", lost)
+        with pytest.raises(StorageError):
+            mine.take(JOB, DUE, "first")
+    assert mine.take(JOB, DUE, "second").attempt == 2
+    assert mine.take(JOB, DUE, "third").attempt == 0, "this one goes on"
 
 
 def test_a_claimer_that_fell_silent_is_followed_after_the_lease(
