@@ -114,6 +114,37 @@ def test_a_connection_that_does_not_cascade_is_refused(world: World, application
     assert application.rows() == before
 
 
+_REPLACING = {
+    "REPLACE INTO events (id, title) VALUES (9, 'Three')": "events were deleted",
+    "INSERT OR REPLACE INTO events (title) VALUES ('Three')": "events were deleted",
+    "UPDATE OR REPLACE events SET title = 'Three' WHERE id = 2": "events were deleted",
+    "REPLACE INTO lines VALUES (1, 0)": "",
+    "REPLACE INTO events (id, title) VALUES (2, 'Two again')": "(regs|lines) were deleted",
+    "INSERT OR IGNORE INTO events (title) VALUES ('Two')": "",
+    "INSERT INTO events (id, title) VALUES (2, 'b') ON CONFLICT DO UPDATE SET title = 'c'": "",
+    "UPDATE events SET id = 90 WHERE id = 3": "",
+}
+
+
+@pytest.mark.parametrize("application", ["sqlite"], indirect=True)
+def test_what_replace_takes_the_place_of_is_seen(world: World, application: Application) -> None:
+    """By number, by unique value, on insert and on update; what only conflicted, or changed, is not held against it."""
+    application.run("DELETE FROM regs WHERE event = 3")
+    before = application.rows()
+    order = EntityDeleteOrder(subject=application.subject())
+    with world.opened() as repository, application.connected() as connection:
+        for statement, told in _REPLACING.items():
+            statements = [statement, "DELETE FROM events WHERE id = 1"]
+            if told:
+                with pytest.raises(TargetError, match=told):
+                    _all(deleting(repository, order, connection), connection, statements)
+            else:
+                _all(deleting(repository, order, connection), connection, statements)
+            connection.rollback()
+            assert not connection.execute("SELECT name FROM temp.sqlite_schema").fetchall()
+    assert application.rows() == before
+
+
 @pytest.mark.parametrize("application", ["postgres"], indirect=True)
 def test_a_row_made_and_deleted_within_is_nobodys_loss(world: World, application: Application) -> None:
     """Only this transaction ever saw it."""

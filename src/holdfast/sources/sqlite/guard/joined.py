@@ -10,6 +10,7 @@ from typing import Any
 
 from holdfast.model.errors import SourceError, TargetError, UsageError
 from holdfast.model.records import Key, Table
+from holdfast.sources.sqlite.guard.replaced import noting
 from holdfast.sources.sqlite.names import printable, quoted
 from holdfast.sources.sqlite.records.asking import Statement
 from holdfast.sources.sqlite.records.book import SqliteBook
@@ -32,7 +33,7 @@ class SqliteJoined(SqliteBook):
         self._connection = connection
         self._where = printable(path)
         encoding = next(self.run(Statement("PRAGMA encoding")))[0]
-        super().__init__(read_schema(lambda sql: self.run(Statement(sql))), encoding)
+        super().__init__(read_schema(self._ask), encoding)
         self._counting = Counting(connection, self.schema.shapes)
         self._keys = {
             name: shape.table.key or shape.names for name, shape in self.schema.shapes.items() if not shape.virtual
@@ -59,12 +60,23 @@ class SqliteJoined(SqliteBook):
 
     def gone(self, table: Table) -> Iterator[Key]:
         """See Joined. A trigger noted each; rows the transaction itself had made are among them."""
+        keys = [*self._noted(table.name, replaced=False), *self._replaced(table.name)]
         columns = self._keys[table.name]
-        names = ", ".join(f"k{number}" for number in range(len(columns)))
-        number = list(self._keys).index(table.name)
-        keys: list[Key] = list(self.run(Statement(f"SELECT {names} FROM temp.{_GONE} WHERE number = {number}")))
         there = {row.key(columns) for row in self.find(table, columns, set(keys))}
         yield from (key for key in keys if key not in there)
+
+    def _noted(self, name: str, *, replaced: bool) -> list[Key]:
+        number, columns = list(self._keys).index(name), self._keys[name]
+        names = ", ".join(f"k{place}" for place in range(len(columns)))
+        asked = f"SELECT {names} FROM temp.{_GONE} WHERE number = {number} AND replaced = {int(replaced)}"
+        return list(self.run(Statement(asked)))
+
+    def _replaced(self, name: str) -> list[Key]:
+        """Keys of rows that another one stands in place of, unless that has the same key."""
+        perhaps = set(self._noted(name, replaced=True)) - set(self._noted(name, replaced=False))
+        columns = self._keys[name]
+        there = {row.key(columns) for row in self.find(self.tables[name], columns, perhaps)} if perhaps else set()
+        return [key for key in perhaps if key not in there]
 
     def _counted(self) -> Mapping[str, tuple[int, int, int]]:
         with _plain(self._connection):
@@ -75,7 +87,11 @@ class SqliteJoined(SqliteBook):
                         where=self._where, hint="roll back, and capture again: one transaction for each with block",
                     )  # fmt: skip
                 return {}
-            return self._counting.told()
+            counts = self._counting.told()
+        for name in [name for name, (made, changed, _) in counts.items() if made or changed]:
+            made, changed, gone = counts[name]
+            counts[name] = (made, changed, gone + len(self._replaced(name)))
+        return counts
 
     def idle(self) -> bool:
         """See Joined."""
@@ -93,14 +109,21 @@ class SqliteJoined(SqliteBook):
         width = max((len(columns) for columns in self._keys.values()), default=0)
         names = [f"k{number}" for number in range(width)]
         run = self._connection.execute
-        run(f"CREATE TEMP TABLE {_GONE} ({', '.join(['number INTEGER', *names])})")
+        run(f"CREATE TEMP TABLE {_GONE} ({', '.join(['number INTEGER', 'replaced INTEGER', *names])})")
         for number, (name, columns) in enumerate(self._keys.items()):
-            into = ", ".join(["number", *names[: len(columns)]])
-            old = ", ".join([str(number), *(f"OLD.{quoted(column)}" for column in columns)])
+            place = f"{_GONE} ({', '.join(['number', 'replaced', *names[: len(columns)]])})"
+            old = [f"OLD.{quoted(column)}" for column in columns]
             run(
                 f"CREATE TEMP TRIGGER holdfast_deleted_key_{number} AFTER DELETE ON main.{quoted(name)} BEGIN"
-                f" INSERT INTO {_GONE} ({into}) VALUES ({old}); END"
+                f" INSERT INTO {place} VALUES ({', '.join([str(number), '0', *old])}); END"
             )
+            told = [str(number), "1", *(f"standing.{quoted(column)}" for column in columns)]
+            for turn, (event, note) in enumerate(noting(self._ask, self.schema.shapes[name], place, told)):
+                trigger = f"holdfast_deleted_by_{number}_{turn}"
+                run(f"CREATE TEMP TRIGGER {trigger} BEFORE {event} BEGIN {note}; END")
+
+    def _ask(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        return self.run(Statement(sql))
 
 
 @contextlib.contextmanager
