@@ -12,6 +12,14 @@ from holdfast.model.snapshot import SnapshotInfo
 FOR_EVER = ("critical*", "pre-deploy*")
 """Labels that keep a snapshot for ever where nothing else is said (as in a shell, ``*`` and ``?``)."""
 
+TRIGGERS = (
+    "manual", "cron", "schedule", "api", "pre-restore", "pre-change", "pre-delete", "import", "guard",
+)  # fmt: skip
+"""Why a snapshot is taken: all there are."""
+
+WHOLE = "whole"
+"""The key of SnapshotInfo.more of a snapshot before a restore that holds all there was: ``last`` counts it."""
+
 ENTITIES = timedelta(days=90)
 PARTIALS = timedelta(days=30)
 

@@ -2,7 +2,8 @@
 
 docs/retention.md tells the rules for people. In short: a snapshot is kept when any rule wants it; whole and complete
 ones are counted first, incomplete ones beside them, so that they never take a place; everything that is not a whole
-snapshot goes by its age; and the newest good one always stays.
+snapshot goes by its age (one taken before a restore of everything is one of the last, too); and the newest good one
+always stays.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
-from holdfast.model.keeping import Candidate, Decision, KeepTerms
+from holdfast.model.keeping import WHOLE, Candidate, Decision, KeepTerms
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning.names import is_good
 from holdfast.planning.periods import spoken
@@ -64,7 +65,8 @@ class _Board:
         self.reference = max(map(_moment, good or present), default=now)
         for each in chosen:
             self._for_ever(each)
-        self._by_rules([info for info in series if self._counts(info)])
+        before = [info for info in present if info.partial and (info.more or {}).get(WHOLE)]
+        self._by_rules([info for info in series if self._counts(info)], before)
         self._by_age([info for info in present if info.partial and info.trigger != _IMPORTED])
         self._newer_than_good(good, series)
         words = "the newest good one always stays" if good else "the newest there is, and no complete one"
@@ -96,12 +98,16 @@ class _Board:
     def _counts(self, info: SnapshotInfo) -> bool:
         return any(counts(self.terms.triggers, rule, info.trigger) for rule in self.terms.rules.plain())
 
-    def _by_rules(self, series: Sequence[SnapshotInfo]) -> None:
-        """Newest first, in the source's zone; of two of the same moment the one committed last is newer."""
+    def _by_rules(self, series: Sequence[SnapshotInfo], before: Sequence[SnapshotInfo]) -> None:
+        """Newest first, in the source's zone; of two of the same moment the one committed last is newer.
+
+        ``before``: what was there before restores takes its place in ``last``, and in no period: it is what was wrong.
+        """
         judged = [Judged(info=info, moment=_moment(info).astimezone(self.zone)) for info in reversed(series)]
-        judged.sort(key=lambda each: _moment(each.info), reverse=True)
+        aside = [Judged(info=info, moment=_moment(info).astimezone(self.zone)) for info in reversed(before)]
         for rule, wanted in self.terms.rules.plain().items():
-            counted = [each for each in judged if counts(self.terms.triggers, rule, each.info.trigger)]
+            of_rule = sorted(judged + aside * (rule == "last"), key=lambda each: _moment(each.info), reverse=True)
+            counted = [each for each in of_rule if counts(self.terms.triggers, rule, each.info.trigger)]
             for verdict in judge(rule, wanted, counted, self.reference):
                 board = self.keeps if verdict.keep else self.drops
                 board[verdict.id].append(verdict.reason)

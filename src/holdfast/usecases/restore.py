@@ -12,6 +12,7 @@ from holdfast.flow.content import SnapshotContent
 from holdfast.model.errors import HoldfastError, TargetError
 from holdfast.model.events import Event, Reporter, Warned, silent
 from holdfast.model.ids import new_id, short
+from holdfast.model.keeping import WHOLE
 from holdfast.model.plans import Action, ItemResult, RestorePlan
 from holdfast.model.secret import split_password
 from holdfast.model.snapshot import SnapshotInfo
@@ -186,6 +187,7 @@ def _protect(
         run=order.run,
         report=order.report,
         undo=undo,
+        more={WHOLE: True} if order.request.to is None and _of_everything(order, plan) else None,
         touched=() if few else only,
         created=_created(target, plan, manifest) if creates else (),
     )
@@ -214,6 +216,12 @@ def _created(target: Target, plan: RestorePlan, manifest: ManifestReader) -> Ite
 def _counted(detail: str, counts: dict[str, int]) -> str:
     told = ", ".join(f"{amount:,} {what}" for what, amount in counts.items() if amount)
     return "; ".join(part for part in (told, detail) if part)
+
+
+def _of_everything(order: RestoreOrder, plan: RestorePlan) -> bool:
+    """Whether the restore changes all there is as far as the snapshot knows it, so that all of it is saved first."""
+    held = (step for step in plan.steps if step.rows is not None or step.size)
+    return not order.request.only and all(step.action not in (Action.LEAVE, Action.BLOCKED) for step in held)
 
 
 def _printable(place: str | None) -> str | None:

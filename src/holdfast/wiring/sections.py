@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
-from holdfast.model.keeping import ENTITIES, FOR_EVER, PARTIALS, KeepRules
+from holdfast.model.keeping import ENTITIES, FOR_EVER, PARTIALS, TRIGGERS, KeepRules
 from holdfast.model.timetable import Schedule
 from holdfast.wiring import checks
 from holdfast.wiring.checks import Place, Problem, checked
@@ -34,6 +34,23 @@ def keep(place: Place, value: object, problems: list[Problem]) -> KeepRules:
     before = len(problems)
     values = checks.table(place, value, _Keep, problems)
     return KeepRules(**values) if len(problems) == before else KeepRules()
+
+
+def triggers(place: Place, value: object, problems: list[Problem]) -> tuple[str, ...]:
+    """``["schedule", "last:manual"]``: why snapshots were taken, each alone or behind the rule it counts for."""
+    before = len(problems)
+    found: tuple[str, ...] = checks.texts(place, value, problems)
+    for number, each in enumerate(found if len(problems) == before else ()):
+        rule, colon, trigger = each.rpartition(":")
+        if colon and rule not in _RULES:
+            problems.append(Problem((*place, str(number)), f": there is no rule {rule!r}; known: {', '.join(_RULES)}"))
+        elif trigger not in TRIGGERS:
+            words = f": there is no trigger {trigger!r}; known: {', '.join(TRIGGERS)}"
+            problems.append(Problem((*place, str(number)), words))
+    return found
+
+
+_RULES = tuple(each.name for each in fields(_Keep))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +135,7 @@ class DefaultSettings:
     timezone: str = checked(checks.zone, "UTC")
     tier: str | None = checked(checks.one_of(*TIERS), None)
     keep: KeepRules | None = checked(keep, None)
-    keep_triggers: tuple[str, ...] = checked(checks.texts, ())
+    keep_triggers: tuple[str, ...] = checked(triggers, ())
     keep_labels: tuple[str, ...] = checked(checks.texts, FOR_EVER)
     keep_entities: timedelta = checked(checks.duration, ENTITIES)
     keep_partials: timedelta = checked(checks.duration, PARTIALS)
@@ -183,7 +200,8 @@ class AliasSettings:
 class ServeSettings:
     """``[serve]``. ``second_person``: scopes whose acts need another person's consent. ``public_url`` in alerts.
 
-    ``trusted_proxies``: addresses whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    ``trusted_proxies``: addresses whose X-Forwarded-For and X-Forwarded-Proto are believed. ``restore_to``: folders,
+    and database URLs with ``*``, into which restores may be asked for over HTTP.
     """
 
     listen: str = checked(checks.text, "127.0.0.1:8470")
@@ -191,6 +209,7 @@ class ServeSettings:
     cron_secret: str | None = checked(checks.reference, "env:CRON_SECRET")
     refresh: timedelta = checked(checks.duration, timedelta(minutes=5))
     trusted_proxies: tuple[str, ...] = checked(checks.texts, ())
+    restore_to: tuple[str, ...] = checked(checks.texts, ())
     second_person: tuple[str, ...] = checked(checks.each_of(checks.one_of("restore:in-place", "retention")), ())
     aliases: tuple[AliasSettings, ...] = checked(checks.each_of(checks.of_shape(AliasSettings)), ())
 

@@ -64,7 +64,7 @@ class SourceSettings:
     environment: str | None = checked(checks.text, None)
     timezone: str | None = checked(checks.zone, None)
     keep: KeepRules | None = checked(sections.keep, None)
-    keep_triggers: tuple[str, ...] | None = checked(checks.texts, None)
+    keep_triggers: tuple[str, ...] | None = checked(sections.triggers, None)
     schedules: tuple[sections.ScheduleSettings, ...] | None = checked(sections.schedules, None)
     health: sections.HealthSettings | None = checked(checks.of_shape(sections.HealthSettings), None)
 

@@ -24,6 +24,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "entity": {"partial": True, "more": {"entity": {"name": "event"}}},
     "guard": {"partial": True, "trigger": "guard", "more": {"guard": {}}},
     "undo": {"partial": True, "trigger": "pre-restore", "undo": {"to": "here"}},
+    "before": {"partial": True, "trigger": "pre-restore", "undo": {"to": None}, "more": {"whole": True}},
     "imported": {"partial": True, "trigger": "import"},
 }
 

@@ -60,3 +60,21 @@ def test_a_schedule_that_cannot_hold_its_tier_is_doubted(place: Place) -> None:
     settings = load.load(place.write(text.replace("0 14 * * *", "@weekly")), place.around()).settings
     (doubt,) = load.doubts(settings)
     assert "cannot hold its RPO of 24 hours: 7 days lie between two backups" in doubt
+
+
+@pytest.mark.parametrize(
+    ("triggers", "told"),
+    [
+        ('["shedule"]', "sources.shop.keep_triggers.0: there is no trigger 'shedule'; known: manual, cron, schedule"),
+        ('["manual", "latest:manual"]', "sources.shop.keep_triggers.1: there is no rule 'latest'; known: last, within"),
+        ('["last:"]', "there is no trigger ''"),
+    ],
+)
+def test_a_trigger_that_no_snapshot_has_is_refused(place: Place, triggers: str, told: str) -> None:
+    """A mistyped one would keep everything for ever, and nobody would know why."""
+    with pytest.raises(UsageError) as caught:
+        load.load(place.write(f"{_HEAD}keep_triggers = {triggers}\n"), place.around())
+    assert told in caught.value.what
+    with pytest.raises(UsageError, match="there is no"):
+        load.load(place.write(f"{_HEAD}[defaults]\nkeep_triggers = {triggers}\n"), place.around())
+    load.load(place.write(f'{_HEAD}keep_triggers = ["schedule", "daily:pre-restore"]\n'), place.around())
