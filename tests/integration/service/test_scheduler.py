@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +17,13 @@ from tests.integration.service.desk import HEAD, QUIET, Desk, at, cheap, desk  #
 from holdfast.journal.base import SCHEDULER_ALIVE, JournalFailed, RunQuery
 from holdfast.journal.unfinished import SILENCE, mark_interrupted
 from holdfast.model.errors import RepositoryBusy
-from holdfast.model.run import Run, RunStatus
+from holdfast.model.events import Advanced, PhaseStarted
+from holdfast.model.run import LogLine, Run, RunStatus
+from holdfast.service import orders
 from holdfast.service.orders import BackupWish
 from holdfast.service.rounds import Rounds
 from holdfast.system import clock
+from holdfast.usecases.backup import BackupRequest
 from holdfast.usecases.guard import install
 
 pytestmark = pytest.mark.usefixtures("cheap")
@@ -158,6 +163,51 @@ def test_without_retries_the_next_appointment_is_the_next_chance(tmp_path: Path)
         when.move_to(at("2026-11-21T10:00:30"))
         mine.look()
         assert mine.told()[-1] == ("11-21T10:00", "failed", 1)
+
+
+def test_what_somebody_stopped_is_not_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop means stop, until the next appointment; here and for every other daemon."""
+
+    def endless(_repository: object, request: BackupRequest) -> None:
+        request.report(PhaseStarted(source="shop", phase="copy"))
+        begun.set()
+        while True:
+            time.sleep(0.01)
+            request.report(Advanced(source="shop", phase="copy", amount=1))
+
+    begun = threading.Event()
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        with monkeypatch.context() as patch:
+            patch.setattr(orders, "backup", endless)
+            mine.service.scheduler.round(clock.now())
+            assert begun.wait(20)
+            assert mine.service.interrupt(mine.runs()[0].id)
+            mine.look()
+        assert (mine.told(), mine.kept().state) == ([("11-21T09:00", "interrupted", 1)], "over")
+        with desk(tmp_path, HOURLY, client="two") as other:
+            other.look()
+            assert [told[1] for told in other.told()] == ["skipped"]
+        when.move_to(at("2026-11-21T10:00:30"))
+        mine.look()
+        assert mine.told()[-1] == ("11-21T10:00", "succeeded", 1)
+
+
+def test_the_journal_of_a_daemon_is_tidied_every_day(tmp_path: Path) -> None:
+    """Runs and their logs go when the configuration says; the newest of a kind stays."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        journal, rounds = mine.service.journal, Rounds(mine.service)
+        for letter, day in (("a", "01"), ("b", "02")):
+            old = Run(id=letter * 32, kind="backup", status=RunStatus.SUCCEEDED, created_at=f"2019-01-{day}T00:00:00Z")
+            old.ended_at, old.sources = old.created_at, ["shop"]
+            journal.put(old)
+        journal.write("b" * 32, [LogLine(number=1, at="2019-01-02T00:00:00Z", level="info", text="old")])
+        rounds.round(clock.now())
+        assert journal.get("a" * 32) is None
+        assert journal.lines("b" * 32) == []
+        when.shift(timedelta(days=1))
+        mine.look()
+        rounds.round(clock.now())
+        assert journal.get("b" * 32) is None
 
 
 def test_a_failure_for_good_is_not_tried_again_before_the_next_appointment(tmp_path: Path) -> None:
