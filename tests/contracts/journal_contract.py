@@ -149,6 +149,20 @@ class JournalContract:
         journal.remember("never", None)
         assert journal.recall("") == {"alert/aXb": "2", "other": "4"}
 
+    def test_of_several_that_change_one_fact_at_once_one_succeeds(self, opener: Opener) -> None:
+        """From what it was, from nothing, to nothing; what is otherwise stays."""
+        clients = [opener() for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            for before, after in ((None, ODD), (ODD, "second"), ("second", None)):
+                assert list(pool.map(lambda each: each.swap("k", before, after), clients)).count(True) == 1  # noqa: B023
+        assert clients[0].swap("k", None, None)
+        assert not clients[0].swap("k", "other", "third")
+        clients[0].remember("k", "1")
+        assert not clients[0].swap("k", None, "2") and not clients[0].swap("k", None, None)
+        assert clients[1].recall("k") == {"k": "1"}
+        for each in clients:
+            each.close()
+
     def test_any_text_is_taken(self, journal: Journal) -> None:
         """Also what is no character, as odd file names bring along: nothing fails for it."""
         journal.put(run_of(1, who=ODD, warnings=[ODD], error=RunError(code="source", what=ODD), more={"x": {ODD: 1}}))

@@ -98,6 +98,13 @@ class Journal(Protocol):
         """Keep a small fact of the service (a schedule's last appointment, an alert's state); None drops it."""
         ...
 
+    def swap(self, key: str, before: str | None, after: str | None) -> bool:
+        """Change a fact from ``before`` to ``after`` (None: there is none); False, and nothing, when it is not so.
+
+        Of several that try the same at once, one succeeds.
+        """
+        ...
+
     def recall(self, prefix: str) -> dict[str, str]:
         """Every fact whose key begins with ``prefix``."""
         ...

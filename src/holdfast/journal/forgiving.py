@@ -58,6 +58,10 @@ class Forgiving:
         """See Journal."""
         self._ask(lambda journal: journal.remember(key, value), None)
 
+    def swap(self, key: str, before: str | None, after: str | None) -> bool:
+        """See Journal; without one nobody else is there to try the same."""
+        return self._ask(lambda journal: journal.swap(key, before, after), otherwise=True)
+
     def recall(self, prefix: str) -> dict[str, str]:
         """See Journal."""
         return self._ask(lambda journal: journal.recall(prefix), {})

@@ -149,6 +149,20 @@ class TableJournal:
         else:
             self._change(_REMEMBER, key, plain(value))
 
+    def swap(self, key: str, before: str | None, after: str | None) -> bool:
+        """See Journal."""
+        if before is None:
+            statement = "insert into facts (value, key) values (?, ?) on conflict (key) do nothing"
+            values = [plain(after or ""), key]
+        elif after is None:
+            statement, values = "delete from facts where key = ? and value = ?", [key, plain(before)]
+        else:
+            statement = "update facts set value = ? where key = ? and value = ?"
+            values = [plain(after), key, plain(before)]
+        if before is None and after is None:
+            return not self._all("select 1 from facts where key = ?", key)
+        return self._database.within(lambda execute: execute(statement, values).rowcount) == 1
+
     def recall(self, prefix: str) -> dict[str, str]:
         """See Journal."""
         rows = self._all("select key, value from facts where substr(key, 1, ?) = ?", len(prefix), prefix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import replace
 from datetime import datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from holdfast.journal.base import JournalFailed
 from holdfast.model.errors import UsageError
 from holdfast.model.report import SystemReport
 from holdfast.model.timetable import Schedule
@@ -18,6 +20,7 @@ from holdfast.service.metrics import metrics_text, write_textfile
 from holdfast.service.service import Service
 from holdfast.service.watch import Watch
 from holdfast.wiring.channels import Outlets, outlets_of
+from holdfast.wiring.journals import tidy_daily
 from holdfast.wiring.reporting import system_report
 
 _LETTER, _LEFT = "digest/last", "digest/left"
@@ -47,8 +50,10 @@ class Rounds:
         if report is not None and self._blind:
             self._service.scheduler.store_is_back()
         self._blind = report is None
+        with contextlib.suppress(JournalFailed):  # that is told elsewhere
+            tidy_daily(self._service.configuration, self._service.journal)
         if report is not None:
-            self._write_letter(report, now)
+            self._try_letter(report, now)
         if self._textfile is not None:
             self._write(self._textfile, report)
 
@@ -63,14 +68,29 @@ class Rounds:
         with self._service.reading() as app:
             return system_report(app, self._service.journal)
 
+    def _try_letter(self, report: SystemReport, now: datetime) -> None:
+        """Without a journal nobody knows whether it is due; it is, when the journal is there again."""
+        try:
+            self._write_letter(report, now)
+        except JournalFailed as error:
+            _log.warning("the letter waits for the journal", extra={"why": error.why or error.what})
+
     def _write_letter(self, report: SystemReport, now: datetime) -> None:
+        """Of several processes one writes it."""
+        if self._letter_due(now) is None and not self._left():
+            return
+        with self.watch.book.telling(_LETTER, now) as alone:
+            if alone:
+                self._send_letter(report, now)
+
+    def _send_letter(self, report: SystemReport, now: datetime) -> None:
         """Who could not be reached is tried again, as with alerts, also after a restart, until a day has passed."""
         journal = self._service.journal
-        if self._letter_is_due(now):
+        if self._letter_due(now) is not None:
             journal.remember(_LETTER, now.isoformat())
             left = self.watch.channels
         else:
-            left = msgspec.json.decode(journal.recall(_LEFT).get(_LEFT, "[]"), type=list[str])
+            left = self._left()
         if not left:
             return
         begun = datetime.fromisoformat(journal.recall(_LETTER)[_LETTER])
@@ -78,15 +98,19 @@ class Rounds:
         left = [name for name in left if name not in reached]
         journal.remember(_LEFT, msgspec.json.encode(left).decode() if left else None)
 
-    def _letter_is_due(self, now: datetime) -> bool:
-        """The first letter comes at the first appointment after the first round, not at once."""
+    def _left(self) -> list[str]:
+        """Channels that the last letter did not reach yet."""
+        return msgspec.json.decode(self._service.journal.recall(_LEFT).get(_LEFT, "[]"), type=list[str])
+
+    def _letter_due(self, now: datetime) -> str | None:
+        """When the last one was, if the next is due. The first comes at the first appointment after the first round."""
         if self._letter is None:
-            return False
+            return None
         last = self._service.journal.recall(_LETTER).get(_LETTER)
         if last is None:
             self._service.journal.remember(_LETTER, now.isoformat())
-            return False
-        return next_appointment(self._letter, datetime.fromisoformat(last)).due <= now
+            return None
+        return last if next_appointment(self._letter, datetime.fromisoformat(last)).due <= now else None
 
 
 def _outlets(service: Service) -> Outlets:

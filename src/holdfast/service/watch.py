@@ -1,45 +1,50 @@
-"""The watch: look, compare with what was told, tell. A round a minute; every state is kept before the next one."""
+"""The watch: look, compare with what was told, tell. A round a minute; what was told is kept before anything else."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
-
-import msgspec
 
 from holdfast.journal.base import Journal, RunQuery
 from holdfast.model.alert import Alert, Delivery, Message
 from holdfast.model.errors import HoldfastError
 from holdfast.model.health import Finding, Severity
 from holdfast.model.report import SystemReport
+from holdfast.model.run import Run
 from holdfast.notices.channel import Channel
 from holdfast.planning import noticing
 from holdfast.planning.noticing import Listener, Notice
 from holdfast.planning.wording import alert_message, digest_message
+from holdfast.service.alert_book import AlertBook
+from holdfast.system import clock
 from holdfast.wiring.channels import Outlets
 
-_ALERT, _DELIVERY = "alert/", "delivery/"
 _WEEK = timedelta(days=7)
+_PAGE = 500
 _log = logging.getLogger("holdfast.alerts")
 
 
 class Watch:
-    """``look`` gives the report of this moment; what it raises is a finding itself."""
+    """``look`` gives the report of this moment; what it raises is a finding itself. No journal has to be there."""
 
     def __init__(
         self, journal: Journal, outlets: Outlets, look: Callable[[datetime], SystemReport], *, public_url: str = ""
     ) -> None:
         self._journal, self._outlets, self._look, self._public_url = journal, outlets, look, public_url
+        self.book = AlertBook(journal)
 
     def round(self, now: datetime) -> SystemReport | None:
         """One look, and everything that has to be told because of it. None when nothing could be seen."""
-        before = self.alerts()
+        before = self.book.alerts()
         report, findings = self._seen(before.values(), now)
         alerts = noticing.follow(before, [*findings, *self._own_findings(now)], now)
+        self.book.keep(before.keys() - alerts.keys(), alerts.values())
+        for alert in alerts.values():
+            _log_change(before.get(alert.key), alert)
         for name, channel in self._outlets.channels.items():
-            alerts = self._tell(name, channel, alerts, now)
-        self._keep(before, alerts)
+            self._tell(name, channel, now)
         self._ping(findings)
         return report
 
@@ -49,28 +54,23 @@ class Watch:
         return list(self._outlets.channels)
 
     def digest(self, report: SystemReport, now: datetime, channels: Collection[str]) -> list[str]:
-        """Send the weekly letter to ``channels``; returns the names of those it reached."""
-        runs = self._journal.runs(RunQuery(since=(now - _WEEK).isoformat(), limit=500)).runs
-        message = digest_message(report, runs, now, self._public_url)
+        """Send the weekly letter to ``channels``; returns the names of those it reached. JournalFailed."""
+        message = digest_message(report, self._backups(now - _WEEK), now, self._public_url)
         return [
             name
             for name, channel in self._outlets.channels.items()
             if name in channels and self._send(name, channel, message, now)
         ]
 
-    def alerts(self) -> dict[str, Alert]:
-        """Every alert by its key, also those that are over."""
-        kept = self._journal.recall(_ALERT)
-        return {name[len(_ALERT) :]: msgspec.json.decode(text, type=Alert) for name, text in kept.items()}
-
-    def deliveries(self) -> dict[str, Delivery]:
-        """How each channel does."""
-        kept = self._journal.recall(_DELIVERY)
-        return {name[len(_DELIVERY) :]: msgspec.json.decode(text, type=Delivery) for name, text in kept.items()}
-
-    def keep(self, alert: Alert) -> None:
-        """Remember what a person said to an alert."""
-        self._journal.remember(_ALERT + alert.key, msgspec.json.encode(alert).decode())
+    def _backups(self, since: datetime) -> Iterator[Run]:
+        """Every one since then, however many."""
+        query = RunQuery(kinds=("backup",), since=clock.stamp(since), limit=_PAGE)
+        while True:
+            page = self._journal.runs(query)
+            yield from page.runs
+            if page.next is None:
+                return
+            query = replace(query, before=page.next)
 
     def _seen(self, before: Iterable[Alert], now: datetime) -> tuple[SystemReport | None, list[Finding]]:
         """What is found now. Where nothing can be seen, nothing has recovered: the open findings stay."""
@@ -91,22 +91,28 @@ class Watch:
                     why=error.what, hint=error.hint)
             for name, error in self._outlets.broken.items()
         ]  # fmt: skip
-        for name, each in self.deliveries().items():
+        for name, each in self.book.deliveries().items():
             if each.failing_since and now - datetime.fromisoformat(each.failing_since) > noticing.GIVE_UP_AFTER:
                 what = f"the channel {name} has reached nobody since {each.failing_since}"
                 found.append(Finding(code=f"silent-{name}", severity=Severity.CRITICAL, source="", what=what,
                                      why=each.error, hint=f"holdfast alerts test {name}"))  # fmt: skip
         return found
 
-    def _tell(self, name: str, channel: Channel, alerts: dict[str, Alert], now: datetime) -> dict[str, Alert]:
+    def _tell(self, name: str, channel: Channel, now: datetime) -> None:
         listener = self._outlets.listeners.get(name, Listener(name=name))
-        notices: list[Notice] = noticing.due(alerts.values(), listener, self._outlets.quiet, now)
-        if not notices or not self._send(name, channel, alert_message(notices, now, self._public_url), now):
-            return alerts
-        return noticing.told(alerts, name, notices)
+
+        def due() -> list[Notice]:
+            return noticing.due(self.book.alerts().values(), listener, self._outlets.quiet, now)
+
+        if not due():
+            return
+        with self.book.telling(name, now) as alone:
+            notices = due() if alone else []  # another process may have told them a moment ago
+            if notices and self._send(name, channel, alert_message(notices, now, self._public_url), now):
+                self.book.told(name, notices)
 
     def _send(self, name: str, channel: Channel, message: Message, now: datetime) -> bool:
-        delivery = self.deliveries().get(name, Delivery())
+        delivery = self.book.deliveries().get(name, Delivery())
         if not noticing.may_try(delivery, now):
             return False
         try:
@@ -114,21 +120,11 @@ class Watch:
         except HoldfastError as error:
             why = "; ".join(filter(None, (error.what, error.why)))
             _log.warning("message not delivered", extra={"channel": name, "kind": message.kind, "why": why})
-            self._remember(name, noticing.failed(delivery, why, now))
+            self.book.delivered(name, noticing.failed(delivery, why, now))
             return False
         _log.info("message delivered", extra={"channel": name, "kind": message.kind, "title": message.title})
-        self._remember(name, noticing.delivered(delivery, now))
+        self.book.delivered(name, noticing.delivered(delivery, now))
         return True
-
-    def _remember(self, name: str, delivery: Delivery) -> None:
-        self._journal.remember(_DELIVERY + name, msgspec.json.encode(delivery).decode())
-
-    def _keep(self, before: dict[str, Alert], after: dict[str, Alert]) -> None:
-        for key in before.keys() - after.keys():
-            self._journal.remember(_ALERT + key, None)
-        for alert in after.values():
-            self.keep(alert)
-            _log_change(before.get(alert.key), alert)
 
     def _ping(self, findings: list[Finding]) -> None:
         """A sign of life to whoever watches from outside. That it does not arrive is what the watcher is for."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -53,7 +53,7 @@ def request_of(app: App, journal: Journal | None) -> ReportRequest:
     """What the report is made of, beside the repository."""
     settings, now = app.settings, clock.now()
     failures = FailureNotes(app.places.state, settings.repository.url).of(settings.sources)
-    given, told = policies(settings), _told(journal, now)
+    given, told = policies(settings), _told(journal, settings.sources, now)
     urls = {name: each.url for name, each in settings.sources.items()}
     return ReportRequest(
         policies=given,
@@ -129,17 +129,13 @@ class _Told:
     findings: list[Finding] = field(default_factory=list)
 
 
-def _told(journal: Journal | None, now: datetime) -> _Told:
+def _told(journal: Journal | None, sources: Iterable[str], now: datetime) -> _Told:
     """Nothing but a finding, when it cannot be read."""
     if journal is None:
         return _Told()
     try:
-        query = RunQuery(
-            kinds=("backup",), statuses=_NOT_SIMPLY_DONE, since=clock.stamp(now - LOOKED_BACK), limit=_RUNS
-        )
         return _Told(
-            scheduler_at=journal.recall(SCHEDULER_ALIVE).get(SCHEDULER_ALIVE),
-            runs=list(journal.runs(query).runs),
+            scheduler_at=journal.recall(SCHEDULER_ALIVE).get(SCHEDULER_ALIVE), runs=_runs(journal, sources, now)
         )
     except HoldfastError as error:
         found = Finding(
@@ -147,6 +143,17 @@ def _told(journal: Journal | None, now: datetime) -> _Told:
             why=error.why, hint=error.hint or "holdfast doctor",
         )  # fmt: skip
         return _Told(findings=[found])
+
+
+def _runs(journal: Journal, sources: Iterable[str], now: datetime) -> list[Run]:
+    """The newest of the last month; where they are many, of each source: one that always fails hides no other."""
+    since = clock.stamp(now - LOOKED_BACK)
+    query = RunQuery(kinds=("backup",), statuses=_NOT_SIMPLY_DONE, since=since, limit=_RUNS)
+    page = journal.runs(query)
+    if page.next is None:
+        return list(page.runs)
+    found = {run.id: run for name in sources for run in journal.runs(replace(query, sources=(name,))).runs}
+    return list(found.values())
 
 
 def _rhythms(given: Mapping[str, SourcePolicy], now: datetime) -> dict[str, Rhythm]:

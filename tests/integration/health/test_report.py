@@ -139,6 +139,17 @@ def test_a_failed_run_of_the_journal_is_told_until_a_good_one_follows(opening: O
     assert (shop.source().last_failure, shop.source().days[-1].state) == (None, "good")
 
 
+def test_a_source_that_fails_every_minute_hides_no_failure_of_another(opening: Opening) -> None:  # noqa: F811
+    """However many runs of it the journal holds."""
+    shop = opening('[sources.other]\nurl = "sqlite:{folder}/shop.db"\n')
+    for number in range(600):
+        at = clock.stamp(clock.now() - timedelta(minutes=number))
+        name = "shop" if number < 599 else "other"
+        failed = Run(id=f"{number:032x}", kind="backup", status=RunStatus.FAILED, created_at=at, sources=[name])
+        shop.journal.put(failed)
+    assert all(shop.source(name).last_failure for name in ("shop", "other"))
+
+
 def test_a_source_that_left_the_configuration_is_told(opening: Opening) -> None:  # noqa: F811
     """It does not make the system better."""
     shop = opening('[sources.old]\nurl = "sqlite:{folder}/shop.db"\n')

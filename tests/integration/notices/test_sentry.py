@@ -123,7 +123,7 @@ def test_a_dsn_that_is_none_is_an_alert_and_names_no_secret(tmp_path: Path) -> N
         from holdfast.system import clock
 
         rounds.round(clock.now())
-        told = [each.finding for each in rounds.watch.alerts().values() if each.finding.code == "channel"]
+        told = [each.finding for each in rounds.watch.book.alerts().values() if each.finding.code == "channel"]
     finally:
         service.close()
     assert [each.what for each in told] == ["the channel sentry cannot be used"]

@@ -154,13 +154,13 @@ def test_an_alert_that_could_not_be_sent_is_sent_later_also_after_a_restart(tmp_
     web.answers = [500]
     house = House(tmp_path, Outlets(channels={"ops": hook(web)}))
     house.round(0, OLD)
-    assert house.watch.deliveries()["ops"].attempts == 1
+    assert house.watch.book.deliveries()["ops"].attempts == 1
     house.restart()
     house.round(0, OLD)  # too early for another attempt
     house.round(2, OLD)
     house.round(3, OLD)
     assert len(web.requests) == 2
-    assert house.watch.deliveries()["ops"].failing_since is None
+    assert house.watch.book.deliveries()["ops"].failing_since is None
 
 
 def test_one_broken_channel_stops_no_other(tmp_path: Path, web: Receiver) -> None:

@@ -41,8 +41,8 @@ def list_alerts(face: Face, everything: bool) -> None:
     Alerts are looked for by holdfast serve and holdfast daemon, once a minute.
     """
     with _watch(face) as (watch, outlets):
-        known = sorted(watch.alerts().values(), key=_worst_first)
-        deliveries = watch.deliveries()
+        known = sorted(watch.book.alerts().values(), key=_worst_first)
+        deliveries = watch.book.deliveries()
     shown = [each for each in known if everything or each.cleared_at is None]
     face.document(
         {
@@ -104,9 +104,7 @@ def test(face: Face, channels: Sequence[str]) -> int:
 def ack(face: Face, key: str) -> None:
     """Say that somebody takes care of an alert; it stays open until its cause is gone."""
     with _watch(face) as (watch, _):
-        alert = _one(watch, key)
-        alert.acknowledged_by = clock.user()
-        watch.keep(alert)
+        alert = watch.book.say(_one(watch, key).key, acknowledged_by=clock.user()) or _one(watch, key)
     face.document(_document(alert))
     face.line(f"{key}: {alert.acknowledged_by} takes care of it")
 
@@ -118,11 +116,9 @@ def mute(face: Face, key: str, span: str) -> None:
     """Tell nothing more about an alert for a while."""
     until = clock.now() + parse_duration(span)
     with _watch(face) as (watch, _):
-        alert = _one(watch, key)
-        alert.muted_until = clock.stamp(until)
-        watch.keep(alert)
+        alert = watch.book.say(_one(watch, key).key, muted_until=clock.stamp(until)) or _one(watch, key)
     face.document(_document(alert))
-    face.line(f"{key}: nothing is told until {words.instant(alert.muted_until)} UTC")
+    face.line(f"{key}: nothing is told until {words.instant(clock.stamp(until))} UTC")
 
 
 for _verb in (list_alerts, test, ack, mute):
@@ -142,7 +138,7 @@ def _never(_now: datetime) -> Any:
 
 
 def _one(watch: Watch, key: str) -> Alert:
-    known = {name: each for name, each in watch.alerts().items() if each.cleared_at is None}
+    known = {name: each for name, each in watch.book.alerts().items() if each.cleared_at is None}
     if key not in known:
         raise UsageError(f"there is no open alert {key!r}", why=f"open: {', '.join(known) or 'none'}")
     return known[key]

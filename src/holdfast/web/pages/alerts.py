@@ -10,8 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from holdfast.model.alert import Alert, Delivery
 from holdfast.model.health import Severity
+from holdfast.service.alert_book import AlertBook
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
+from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity, require
 from holdfast.web.security.refusals import NotFound
 
@@ -23,19 +25,22 @@ _WORST_FIRST = list(Severity)
 def alerts(request: Request, who: Annotated[Identity, Depends(require("status:read"))]) -> HTMLResponse:
     """Open ones, worst first; then those that are over."""
     service = desk.service_of(request)
-    kept = [msgspec.json.decode(text, type=Alert) for text in service.journal.recall("alert/").values()]
-    seen = [each for each in kept if not each.finding.source or who.may("status:read", each.finding.source)]
+    seen = sight.alerts(
+        who, [msgspec.json.decode(text, type=Alert) for text in service.journal.recall("alert/").values()]
+    )
     with service.reading() as app:
         report = desk.report(request, app, who)
     found = [*report.findings, *(finding for source in report.sources for finding in source.findings)]
     deliveries = {
         name.removeprefix("delivery/"): msgspec.json.decode(text, type=Delivery)
         for name, text in service.journal.recall("delivery/").items()
+        if not who.sources  # channels tell of every source
     }
+    channels = {} if who.sources else dict(service.settings.alerts.channels or {})
     return page(
         request, "alerts.html", who=who, findings=sorted(found, key=lambda each: _WORST_FIRST.index(each.severity)),
         alerts={each.key: each for each in seen}, over=_over(seen), deliveries=deliveries,
-        channels=dict(service.settings.alerts.channels or {}), quiet=service.settings.alerts.quiet,
+        channels=channels, quiet=service.settings.alerts.quiet,
         digest=service.settings.alerts.digest, as_of=report.as_of,
     )  # fmt: skip
 
@@ -45,14 +50,12 @@ def take(
     request: Request, who: Annotated[Identity, Depends(require("backup:run"))], key: Annotated[str, Form()]
 ) -> RedirectResponse:  # fmt: skip
     """Say that one takes care of it; it stays open until its cause is gone."""
-    journal = desk.service_of(request).journal
-    kept = journal.recall(f"alert/{key}").get(f"alert/{key}")
-    if kept is None:
+    book = AlertBook(desk.service_of(request).journal)
+    alert = book.alerts().get(key)
+    if alert is None or not sight.own(who, alert.finding.source):
         raise NotFound(f"there is no alert {key!r}", hint="holdfast alerts list")
-    alert = msgspec.json.decode(kept, type=Alert)
     who.require("backup:run", alert.finding.source)
-    alert.acknowledged_by = who.name
-    journal.remember(f"alert/{key}", msgspec.json.encode(alert).decode())
+    book.say(key, acknowledged_by=who.name)
     return desk.to("/alerts")
 
 
