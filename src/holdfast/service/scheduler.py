@@ -22,6 +22,7 @@ from holdfast.repository.claims import Claims
 from holdfast.service.agenda import Agenda, Job, Keeping, Slot
 from holdfast.service.work import STOPPED_BY_HAND, Work
 from holdfast.system import clock
+from holdfast.usecases.rebuilding_runs import run_of
 from holdfast.wiring.build import App
 
 LOOK = 30.0
@@ -94,7 +95,8 @@ class Scheduler:
         journal = self._means.journal
         with contextlib.suppress(JournalFailed):  # that is told elsewhere, and stops no backup
             journal.remember(SCHEDULER_ALIVE, clock.stamp(now))
-            mark_interrupted(journal, now, knows=self._means.work.knows)
+            for run in mark_interrupted(journal, now, knows=self._means.work.knows):
+                self._made(run.id, run)
         self._recall()
         if self._back.is_set():
             self._back.clear()
@@ -159,12 +161,23 @@ class Scheduler:
             return replace(kept, state="elsewhere", again_at=clock.stamp(now + _ELSEWHERE))
         gone = run is None or (run.status is RunStatus.INTERRUPTED and STOPPED_BY_HAND not in run.more)
         failed = run is not None and run.status is RunStatus.FAILED and run.error is not None and run.error.retryable
+        if gone and (made := self._made(kept.run, run)) is not None:
+            return self._judged(kept, made, now)
         if (gone or failed) and (retries := self._means.retries):
             wait = pause_before(kept.attempt + 1, retries)
             if gone and kept.attempt <= retries:
                 wait = timedelta(0)
             return replace(kept, state="again", again_at=clock.stamp(now + wait))
         return replace(kept, state="over")
+
+    def _made(self, identifier: str, run: Run | None) -> Run | None:
+        """A run whose process went away after its snapshot was there had done all: the journal is told."""
+        with contextlib.suppress(HoldfastError), self._means.reading() as app:
+            made = run_of(app.repository, identifier, run)
+            if made is not None:
+                self._means.journal.put(made)
+            return made
+        return None
 
     def _abandoned(self, job: Job, kept: Keeping, now: datetime) -> bool:
         """Whether the daemon that kept the appointment gave it up; what it did is remembered."""

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from msgspec.structs import replace
+
 from holdfast.model.run import Run, RunStatus
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository
@@ -25,6 +27,18 @@ def runs_of(repository: Repository) -> list[Run]:
     infos = [entry.info for entry in repository.snapshots(forgotten=True)]
     found = [_run(list(made)) for _, made in groupby(sorted(infos, key=_by_run), key=lambda info: info.run)]
     return sorted(found, key=lambda run: (run.created_at, run.id))
+
+
+def run_of(repository: Repository, run: str, known: Run | None = None) -> Run | None:
+    """What the snapshots of one run tell of it, with what is ``known`` beside; None when it made none."""
+    infos = [entry.info for entry in repository.snapshots(forgotten=True) if entry.info.run == run]
+    if not infos:
+        return None
+    told = _run(infos)
+    if known is None:
+        return told
+    names = ("status", "ended_at", "seconds", "snapshots", "items", *NUMBERS)
+    return replace(known, error=None, **{name: getattr(told, name) for name in names})
 
 
 def numbers_of(info: SnapshotInfo) -> dict[str, Any]:

@@ -53,8 +53,10 @@ def standings(repository: Repository, known: Known) -> list[Standing]:
         numbers[source][each.info.id] = each.number
     names = [*known.policies, *sorted(grouped.keys() - known.policies.keys())]
     by_source = _by_source(known.runs)
-    # a run over several sources fails for those of which it made nothing
-    runs = {name: [run for run in by_source[name] if not numbers[name].keys() & set(run.snapshots)] for name in names}
+    # A run over several sources fails for those of which it made nothing; a killed one may not tell what it made.
+    made = {name: {info.run for info in grouped[name]} for name in names}
+    runs = {name: [run for run in by_source[name] if run.id not in made[name]] for name in names}
+    runs = {name: [run for run in runs[name] if not numbers[name].keys() & set(run.snapshots)] for name in names}
     return [
         Standing(
             policy=known.policies.get(name, SourcePolicy(source=name)), now=known.now, snapshots=grouped[name],

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -25,6 +28,7 @@ from holdfast.service.rounds import Rounds
 from holdfast.system import clock
 from holdfast.usecases.backup import BackupRequest
 from holdfast.usecases.guard import install
+from holdfast.wiring.reporting import system_report
 
 pytestmark = pytest.mark.usefixtures("cheap")
 
@@ -149,6 +153,35 @@ def test_what_failed_is_tried_again_as_soon_as_the_store_is_seen_again(tmp_path:
         rounds.round(clock.now())
         mine.look()
         assert mine.told()[-1][:2] == ("11-21T01:30", "succeeded")
+
+
+_KILLED_AT_THE_END = """
+import os, signal, sys, time_machine
+from pathlib import Path
+from tests.faults.world import cheap_keys
+from tests.integration.service.desk import at, desk
+from holdfast.repository.claims import Claims
+cheap_keys()
+Claims.end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+with time_machine.travel(at("2026-11-21T09:10"), tick=True), desk(Path(sys.argv[1]), sys.argv[2]) as mine:
+    mine.look()
+"""
+
+
+@pytest.mark.parametrize("retries", [0, 3])
+def test_killed_after_the_snapshot_was_there_the_run_is_told_as_done(tmp_path: Path, retries: int) -> None:
+    """It is not made a second time, and nobody is alarmed."""
+    text = HOURLY.replace("concurrency = 2", f"retries = {retries}")
+    script = [sys.executable, "-c", _KILLED_AT_THE_END, tmp_path, text]
+    assert subprocess.run(script, cwd=Path(__file__).parents[3], check=False).returncode == -signal.SIGKILL
+    with time_machine.travel(at("2026-11-21T09:11"), tick=True), desk(tmp_path, text) as mine:
+        with mine.service.reading() as app:
+            assert system_report(app, mine.service.journal)["shop"].findings == []
+        mine.look()
+        (run,) = mine.runs()
+        assert (run.status.value, run.error, run.attempt) == ("succeeded", None, 1)
+        assert run.snapshots == [entry.info.id for entry in mine.snapshots()]
+        assert mine.kept().state == "over"
 
 
 def test_without_retries_the_next_appointment_is_the_next_chance(tmp_path: Path) -> None:
