@@ -22,9 +22,10 @@ DELIVERY = "Holdfast-Delivery"
 WINDOW = timedelta(minutes=5)
 
 
-def sign(secret: bytes, timestamp: str, body: bytes) -> str:
-    """``v1=`` and the hex HMAC-SHA256 over ``timestamp.body``."""
-    return "v1=" + hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+def sign(secret: bytes, timestamp: str, delivery: str, body: bytes) -> str:
+    """``v1=`` and the hex HMAC-SHA256 over ``timestamp.delivery.body``."""
+    signed = b".".join((timestamp.encode(), delivery.encode(), body))
+    return "v1=" + hmac.new(secret, signed, hashlib.sha256).hexdigest()
 
 
 def verify(secret: bytes, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
@@ -34,7 +35,7 @@ def verify(secret: bytes, headers: Mapping[str, str], body: bytes, now: datetime
     """
     known = {name.lower(): value for name, value in headers.items()}
     timestamp = known.get(TIMESTAMP.lower(), "")
-    expected = sign(secret, timestamp, body)
+    expected = sign(secret, timestamp, known.get(DELIVERY.lower(), ""), body)
     if not hmac.compare_digest(expected.encode(), known.get(SIGNATURE.lower(), "").encode()):
         return False
     return abs(now.timestamp() - float(timestamp)) <= WINDOW.total_seconds()
@@ -50,10 +51,10 @@ class Webhook:
     def send(self, message: Message) -> None:
         """See Channel. Every attempt has a time and a delivery id of its own."""
         body = msgspec.json.encode(message)
-        timestamp = str(int(clock.now().timestamp()))
+        timestamp, delivery = str(int(clock.now().timestamp())), new_id()
         headers = {"Content-Type": "application/json", "User-Agent": "holdfast", TIMESTAMP: timestamp,
-                   DELIVERY: new_id()}  # fmt: skip
+                   DELIVERY: delivery}  # fmt: skip
         if self._secret is not None:
-            headers[SIGNATURE] = sign(self._secret.reveal().encode(), timestamp, body)
+            headers[SIGNATURE] = sign(self._secret.reveal().encode(), timestamp, delivery, body)
         if why := request(self._url.reveal(), body=body, headers=headers):
             raise NotDelivered(self.name, why)

@@ -115,10 +115,7 @@ class Watch:
         delivery = self.book.deliveries().get(name, Delivery())
         if not noticing.may_try(delivery, now):
             return False
-        try:
-            channel.send(message)
-        except HoldfastError as error:
-            why = "; ".join(filter(None, (error.what, error.why)))
+        if why := _failure(channel, message):
             _log.warning("message not delivered", extra={"channel": name, "kind": message.kind, "why": why})
             self.book.delivered(name, noticing.failed(delivery, why, now))
             return False
@@ -138,6 +135,17 @@ class Watch:
                 self._outlets.ping.well("holdfast looks after its sources")
         except HoldfastError:
             return
+
+
+def _failure(channel: Channel, message: Message) -> str:
+    """Why it did not arrive, "" when it did. Channels are other people's code: whatever one raises stops no other."""
+    try:
+        channel.send(message)
+    except HoldfastError as error:
+        return "; ".join(filter(None, (error.what, error.why)))
+    except Exception as error:  # noqa: BLE001 - its text may hold the channel's URL
+        return f"the message was not delivered; the channel failed with {type(error).__name__}"
+    return ""
 
 
 def _log_change(before: Alert | None, after: Alert) -> None:

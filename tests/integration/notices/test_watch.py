@@ -19,7 +19,7 @@ from holdfast.model.errors import StorageError
 from holdfast.model.health import Finding, Severity
 from holdfast.model.report import Level, RepositoryReport, SystemReport
 from holdfast.model.secret import Secret
-from holdfast.notices import http, webhook
+from holdfast.notices import addresses, http, webhook
 from holdfast.notices.apprise import AppriseChannel
 from holdfast.notices.channel import NotDelivered
 from holdfast.notices.ping import Ping
@@ -124,6 +124,7 @@ def test_a_webhook_is_signed_and_a_replay_is_recognised(tmp_path: Path, web: Rec
     assert not webhook.verify(b"signing key", got.headers, got.body + b" ", now)
     assert not webhook.verify(b"another key", got.headers, got.body, now)
     assert not webhook.verify(b"signing key", got.headers, got.body, now + timedelta(minutes=6))
+    assert not webhook.verify(b"signing key", {**got.headers, webhook.DELIVERY: "another"}, got.body, now)
     assert not webhook.verify(b"signing key", {}, got.body, now)
     assert not webhook.verify(b"signing key", {**got.headers, webhook.SIGNATURE: "v1=é"}, got.body, now)
 
@@ -172,6 +173,42 @@ def test_one_broken_channel_stops_no_other(tmp_path: Path, web: Receiver) -> Non
     assert len(web.requests) == 2
     assert b"the channel bad has reached nobody" in web.requests[1].body
     assert b"Recovered" not in web.requests[1].body
+
+
+class _Odd:
+    """A channel of somebody else's code."""
+
+    name = "odd"
+
+    def send(self, _message: Message) -> None:
+        raise KeyError(MARKER)
+
+
+def test_an_odd_channel_silences_no_other(tmp_path: Path, web: Receiver) -> None:
+    """Not a URL with letters that no URL has, nor code that raises what it likes; both are told to be out of order."""
+    odd = Webhook("umlaut", Secret(f"{web.url}/für uns"), None)
+    house = House(tmp_path, Outlets(channels={"odd": _Odd(), "umlaut": odd, "ops": hook(web)}))
+    house.round(0, OLD)
+    assert [each.path for each in web.requests] == ["/f%C3%BCr%20uns", f"/{MARKER}"]
+    assert house.watch.book.deliveries()["odd"].error.endswith("KeyError")
+    for url in ("http://127.0.0.1:99999/", "http://127.0.0.1:x/", f"http://{'a' * 70}.test/", "http://[::1/"):
+        with pytest.raises(NotDelivered):
+            Webhook("w", Secret(url), None).send(Message(kind="test", severity="info", title="t", text="t", at=""))
+
+
+def test_a_name_that_answers_otherwise_the_second_time_gains_nothing(
+    monkeypatch: pytest.MonkeyPatch, web: Receiver
+) -> None:
+    """The address that is gone to is the one that was looked at."""
+    answers = ["127.0.0.1", "169.254.169.254"]
+
+    def resolve(_host: str, port: int, **_more: object) -> list[Any]:
+        return [(2, 1, 6, "", (answers.pop(0), port))]
+
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", resolve)
+    with pytest.raises(NotDelivered) as caught:
+        hook(web).send(Message(kind="test", severity="info", title="t", text="t", at=NOON.isoformat()))
+    assert "link-local" in caught.value.why and not web.requests
 
 
 def test_when_nothing_can_be_seen_nothing_has_recovered(tmp_path: Path, web: Receiver) -> None:
