@@ -59,6 +59,7 @@ class _Search:
 
     def _down(self, edge: Edge, group: list[Member]) -> Iterator[Member]:
         reference = edge.reference
+        self._require_held(edge, group[0])
         origins: dict[Key, tuple[Key, Member]] = {}
         for member in group:
             key = member.row.key(reference.to_columns)
@@ -73,6 +74,15 @@ class _Search:
             texts = {tuple(map(str, key)) for key, _ in origins.values()}
             found = (r for r in found if any(tuple(map(str, key)) in texts for key in keys_at(r, reference.columns)))
         yield from self._take(edge, table, found, lambda row: keys_at(row, reference.columns), origins, edge.down)
+
+    def _require_held(self, edge: Edge, member: Member) -> None:
+        """What rows are referred to with has to be in them: a computed column may not be."""
+        computed = {column.name for column in self._rows.tables[member.table].columns if column.generated}
+        if unknown := [name for name in edge.reference.to_columns if name in computed - member.row.values.keys()]:
+            raise UsageError(
+                f"{edge.name} leads to a column that the database computes, so its rows cannot be found",
+                where=f"{member.table}.{unknown[0]}", hint="declare an edge to another unique column of that table",
+            )
 
     def _up(self, edge: Edge, group: list[Member]) -> Iterator[Member]:
         reference = edge.reference

@@ -240,8 +240,8 @@ def _holders(wish: Wish, find: Find, found: list[RowPreview], unique: tuple[str,
 
 def _clash(each: RowPreview, unique: tuple[str, ...], taken: dict[Key, Key]) -> RowPreview:
     holder = taken.get(each.after.key(unique)) if each.after is not None else None
-    if holder is None or holder == each.key:
+    if holder is None or (holder and holder == each.key):
         return each
-    told = ",".join(map(str, holder))
-    reason = f"its {','.join(unique)} belongs to row {told} now"
+    told = f"row {','.join(map(str, holder))}" if holder else "another row"
+    reason = f"its {','.join(unique)} belongs to {told} now"
     return replace(each, fate=Fate.BLOCKED, reason=reason, after=None)

@@ -78,6 +78,16 @@ def test_equal_rows_without_a_key_are_counted() -> None:
     assert sorted(each.fate for each in found) == [Fate.CREATE, Fate.CREATE, Fate.UNCHANGED]
 
 
+def test_a_unique_value_that_is_taken_blocks_without_a_key_too() -> None:
+    """Nobody else can be told, but that it cannot be written can."""
+    plain = table_of("plain", "a int", "b text", unique=[("a",)])
+    live = MemoryBook([plain], {"plain": [{"a": 1, "b": "now"}, {"a": None, "b": "x"}]})
+    rows = [Row({"a": 1, "b": "then"}), Row({"a": None, "b": "x"}), Row({"a": None, "b": "y"})]
+    found = preview(Wish(rows=rows, source=plain, target=plain, live=live), live.find)
+    assert [each.fate for each in found] == [Fate.BLOCKED, Fate.UNCHANGED, Fate.CREATE]
+    assert found[0].reason == "its a belongs to another row now"
+
+
 def test_rows_that_swapped_a_unique_value_do_not_block_each_other() -> None:
     """The holder gives its value up in the same restore; one that stays as it is blocks, and so on down the line."""
     rows, now = [event(1, "a"), event(2, "b")], [event(1, "b"), event(2, "a")]

@@ -102,11 +102,24 @@ class Structure:
     references: list[ForeignKey] = field(default_factory=list)
     sequences: dict[str, str] = field(default_factory=dict)
 
+    def settle(self) -> Structure:
+        """Keys whose columns the server computes tell no row apart that is not there: rows do not hold those.
+
+        Where no primary key is left, unique columns that are never NULL are the key.
+        """
+        computed = {one.name for one in self.columns if one.generated}
+        not_null = {one.name for one in self.columns if one.not_null}
+        self.unique = [each for each in self.unique if not computed & set(each)]
+        if not self.key or computed & set(self.key):
+            self.key = next((each for each in self.unique if not_null.issuperset(each)), ())
+        self.unique = [each for each in self.unique if each != self.key]
+        return self
+
     def notes(self) -> Notes:
         """What a snapshot keeps beside columns, types and key."""
         return {
             "not_null": [one.name for one in self.columns if one.not_null],
-            "unique": [list(columns) for columns in self.unique],
+            "unique": [list(columns) for columns in (self.key, *self.unique) if columns],
             "references": [
                 {"name": one.name, "columns": list(one.columns), "to": one.to, "to_columns": list(one.to_columns),
                  "on_delete": one.on_delete, "deferrable": one.deferrable}
@@ -150,7 +163,7 @@ class Structure:
                 )
                 for one in notes.get("references") or ()
             ],
-        )
+        ).settle()
 
 
 def read_structures(connection: Connection, oids: Sequence[int]) -> dict[int, Structure]:
@@ -176,4 +189,4 @@ def read_structures(connection: Connection, oids: Sequence[int]) -> dict[int, St
         ))
     for oid, column, sequence in connection.execute(_SEQUENCES, {"oids": wanted}):
         found[oid].sequences.setdefault(column, sequence)
-    return found
+    return {oid: structure.settle() for oid, structure in found.items()}

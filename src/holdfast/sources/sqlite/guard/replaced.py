@@ -21,8 +21,8 @@ class _Unique:
 
     def meets(self) -> str:
         """The condition under which a row stands where the new one goes."""
-        pairs = zip(self.columns, self.collations, strict=True)
-        return " AND ".join(f"standing.{quoted(name)} = NEW.{quoted(name)} COLLATE {quoted(how)}" for name, how in pairs)
+        pairs = [(quoted(name), quoted(how)) for name, how in zip(self.columns, self.collations, strict=True)]
+        return " AND ".join(f"standing.{name} = NEW.{name} COLLATE {how}" for name, how in pairs)
 
 
 def noting(ask: Ask, shape: Shape, place: str, told: Sequence[str]) -> Iterator[tuple[str, str]]:

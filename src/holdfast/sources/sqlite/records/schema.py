@@ -93,9 +93,9 @@ def fingerprint(shape: Shape) -> str:
 
 def _shape(ask: Ask, name: str, sql: str, *, virtual: bool, rowid: bool, strict: bool, rows: int | None) -> Shape:
     told = list(ask(f"PRAGMA main.table_xinfo({quoted(name)})"))
-    key = tuple(each[1] for each in sorted((row for row in told if row[5]), key=lambda row: row[5]))
+    primary = tuple(each[1] for each in sorted((row for row in told if row[5]), key=lambda row: row[5]))
     unique, own_index = _unique(ask, name)
-    alias = key[0] if rowid and not virtual and len(key) == 1 and not own_index else ""
+    alias = primary[0] if rowid and not virtual and len(primary) == 1 and not own_index else ""
     hidden = {each[1].lower() for each in told}
     columns = tuple(
         Column(
@@ -108,6 +108,8 @@ def _shape(ask: Ask, name: str, sql: str, *, virtual: bool, rowid: bool, strict:
         for each in told
         if each[6] != 1
     )
+    required = {column.name for column in columns if not column.nullable}
+    key = primary or next((each for each in unique if required.issuperset(each)), ())
     numbered = "autoincrement" if _AUTOINCREMENT.search(sql) else "rowid"
     table = Table(
         name=name,
