@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ import msgspec
 from holdfast.model.errors import HoldfastError
 from holdfast.model.events import Reporter
 from holdfast.model.records import Digits
+from holdfast.model.secret import split_password
 from holdfast.wiring.build import App
 
 # what differs between two looks at an unchanged world
@@ -42,7 +44,8 @@ class Going:
 class Told:
     """What was done, or would be. ``document`` holds JSON values; ``private`` names its fields that hold row values.
 
-    ``refusals`` non-empty: it would not be done. ``complete`` False: some of it could not be.
+    ``refusals`` non-empty: it would not be done. ``complete`` False: some of it could not be. ``whole``: a digest of
+    what the document shows only the beginning of.
     """
 
     document: dict[str, Any]
@@ -50,6 +53,7 @@ class Told:
     complete: bool = True
     private: tuple[str, ...] = ()
     snapshots: tuple[str, ...] = field(default=())
+    whole: str = ""
 
     def public(self) -> dict[str, Any]:
         """The document without row values, as journals may keep it."""
@@ -102,7 +106,24 @@ def _simpler(value: Any) -> Any:
 
 
 def digest_of(deed: Deed, told: Told) -> str:
-    """The same for the same deed as long as the world looks the same to it."""
+    """The same for the same deed as long as the world looks the same to it; no other deed has it."""
     lasting = {name: value for name, value in told.document.items() if name not in _PASSING}
-    text = json.dumps([deed.kind, deed.source, lasting, told.refusals], sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return summed([type(deed).__name__, _meant(deed), lasting, told.refusals, told.whole])
+
+
+def summed(values: Iterable[Any]) -> str:
+    """A digest of plain values, in their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for each in values:
+        digest.update(json.dumps(each, sort_keys=True, default=str).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _meant(deed: Deed) -> dict[str, Any]:
+    """Every field of it, but no password: digests are written down."""
+    fields: dict[str, Any] = plain(deed)
+    if (wish := fields.get("wish")) and wish["to"] is not None:
+        wish["to"] = split_password(wish["to"])[0]
+    if "info" in fields:
+        fields["info"] = fields["info"]["id"]
+    return fields

@@ -12,7 +12,7 @@ from holdfast.model.errors import UsageError
 from holdfast.model.events import silent
 from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
-from holdfast.service.deeds import Going, Told, plain
+from holdfast.service.deeds import Going, Told, plain, summed
 from holdfast.usecases.entity_backup import EntityBackupOrder, entity_backup
 from holdfast.usecases.entity_clone import EntityCloneOrder, entity_clone
 from holdfast.usecases.entity_delete import EntityDeleteOrder, entity_delete
@@ -153,13 +153,14 @@ class EntityClone:
             dry_run=going.dry_run, created_by=going.who, run=going.run,
         )  # fmt: skip
         done = entity_clone(app.repository, order)
+        copied = summed([name, [old for old, _new in pairs]] for name, pairs in sorted(done.ids.items()))
         document = {
             "run": done.run, "target": done.target, "dry_run": done.dry_run, "key": [str(each) for each in done.key],
             "rows": done.counts, "excluded": done.excluded, "proofs": done.proofs, "warnings": done.warnings,
             "ids": {name: [{"old": old, "new": new} for old, new in pairs[:_ROWS]] for name, pairs in done.ids.items()},
             "refusals": [], **_blobs(done.blobs), "undo": done.undo, "seconds": done.seconds,
         }  # fmt: skip
-        return Told(document=plain(document), private=("ids", "blobs"), snapshots=_made(done.undo))
+        return Told(document=plain(document), private=("ids", "blobs"), snapshots=_made(done.undo), whole=copied)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,12 +244,12 @@ class TrashRestore:
 
 
 def _told_entity(done: EntityRestoreResult) -> Told:
-    steps = [
+    every = [
         {"table": each.table, "key": [str(value) for value in each.key], "role": each.role, "action": each.action,
          "reason": each.reason}
         for each in done.decision.steps
-        if each.reason
     ]  # fmt: skip
+    steps = [each for each in every if each["reason"]]
     document = {
         "run": done.run, "snapshot": done.entry.info.id, "target": done.target, "title": done.title,
         "dry_run": done.dry_run, "tables": done.counts(), "rows": steps[:_ROWS],
@@ -259,7 +260,7 @@ def _told_entity(done: EntityRestoreResult) -> Told:
     }  # fmt: skip
     return Told(
         document=plain(document), refusals=tuple(done.decision.refusals), private=("rows", "blobs", "title"),
-        snapshots=_made(done.undo),
+        snapshots=_made(done.undo), whole=summed(plain(every)),
     )  # fmt: skip
 
 

@@ -53,6 +53,11 @@ def looked(app: App, asker: Asker, what: str, source: str, subject: str = "") ->
     return changed(app, asker, "data:read", what, source, subject)
 
 
+def previewed(app: App, asker: Asker, deed: Deed) -> str:
+    """Note that the plan of a deed is shown with row values in it; "" or a warning."""
+    return looked(app, asker, f"what would happen: {deed.words}", deed.source, _subject(deed))
+
+
 def changed(app: App, asker: Asker, deed: str, what: str, source: str, subject: str = "") -> str:
     """Note a small privileged act that is no run: a pin, a look; "" or a warning."""
     act = _act(asker, deed, what, source, subject)

@@ -25,7 +25,10 @@ _MOST = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """``id`` is also that of the run that made it. ``told``: what would be done, with row values in it."""
+    """``id`` is also that of the run that made it. ``told``: what would be done, with row values in it.
+
+    ``shown_to``: who has seen them, which is noted.
+    """
 
     id: str
     deed: Deed
@@ -33,6 +36,7 @@ class Plan:
     told: Told
     digest: str
     made_at: str
+    shown_to: set[str] = field(default_factory=set)
     until: float = field(default_factory=lambda: time.monotonic() + _KEPT)
 
 
@@ -73,18 +77,21 @@ class Plans:
         return Order(kind="plan", work=work, sources=_sources(deed), trigger=asker.trigger, who=asker.who)
 
 
-def deed_order(deed: Deed, asker: Asker, *, digest: str = "", began: Callable[[], None] = lambda: None) -> Order:
+def deed_order(deed: Deed, asker: Asker, *, digest: str = "", stayed: Callable[[], None] = lambda: None) -> Order:
     """The order to do it. With ``digest`` it is refused when a look now tells otherwise than that of the plan.
 
-    ``began`` is called when nothing stands against it any more.
+    ``stayed`` is called when it was refused so, and nothing was begun.
     """
 
     def work(app: App, report: Reporter, run: Run) -> Outcome:
         going = Going(app=app, report=report, run=run.id, who=asker.who)
         with noted(app, asker, deed, run.id, report):
             if digest:
-                _require_unchanged(deed, going, digest)
-            began()
+                try:
+                    _require_unchanged(deed, going, digest)
+                except BaseException:
+                    stayed()
+                    raise
             told = deed.do(going)
         status = RunStatus.SUCCEEDED if told.complete else RunStatus.INCOMPLETE
         numbers: dict[str, Any] = {"snapshots": list(told.snapshots)} if told.snapshots else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from holdfast.model.secret import split_password
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.records.preview import Fate
-from holdfast.service.deeds import Deed, Going, Told, plain
+from holdfast.service.deeds import Deed, Going, Told, plain, summed
 from holdfast.usecases.restore import RestoreResult, restore
 from holdfast.usecases.restore_rows import RowsOrder, restore_rows
 from holdfast.usecases.undo import UndoOrder, undo
@@ -22,9 +23,12 @@ from holdfast.wiring.restoring import RestoreWish, restore_order, rows_target, u
 _ITEMS = 2000
 
 
-def restore_deed(app: App, wish: RestoreWish) -> Deed:
-    """The deed for a wish, its snapshot fixed. UsageError when the wish cannot be meant."""
-    info = names.one(wish.snapshot, [entry.info for entry in app.repository.snapshots()], across_sources=False)
+def restore_deed(app: App, wish: RestoreWish, seen: Callable[[str], bool] = lambda _source: True) -> Deed:
+    """The deed for a wish, its snapshot fixed among those of sources that are ``seen``. UsageError when the wish
+    cannot be meant.
+    """
+    infos = [entry.info for entry in app.repository.snapshots() if seen(entry.info.source)]
+    info = names.one(wish.snapshot, infos, across_sources=False)
     if wish.keys or wish.where is not None:
         if len(wish.only) != 1 or wish.exact or wish.verify != "counts" or (wish.keys and wish.where is not None):
             raise UsageError("keys or where choose rows of one table", hint="only: that table, no exact, no verify")
@@ -162,12 +166,15 @@ class Undo:
         return told_restore(undo(app.repository, order))
 
 
-def undo_deed(app: App, run: str, *, force: bool = False) -> Undo:
-    """The undo of a run, by its id or the start of it. UsageError when there is nothing to undo."""
+def undo_deed(
+    app: App, run: str, *, force: bool = False, seen: Callable[[str], bool] = lambda _source: True
+) -> Undo:
+    """The undo of a run of a source that is ``seen``, by its id or its start. UsageError when there is none."""
     found = {
         entry.info.run: entry.info.source
         for entry in app.repository.snapshots()
         if entry.info.trigger == "pre-restore" and entry.info.undo is not None and entry.info.run.startswith(run)
+        and seen(entry.info.source)
     }
     if len(found) != 1 or len(run) < 4:
         raise UsageError(
@@ -194,7 +201,7 @@ def told_restore(done: RestoreResult) -> Told:
     }  # fmt: skip
     return Told(
         document=plain(document), refusals=done.plan.refusals, complete=done.dry_run or done.verified,
-        snapshots=(done.undo,) if done.undo else (),
+        snapshots=(done.undo,) if done.undo else (), whole=summed(plain(items)),
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def test_every_way_into_the_application_waits_for_consent(world: World) -> None:
         assert {each.json()["code"] for each in asked} == {"second-person"}
         assert world.scene.execute("select count(*) from attendees where event_id = 8") == [(0,)]
         consent = asked[0].json()["where"]
-        with world.program(owner="ben") as ben:
+        with world.browser(world.gate.sessions.open("ben", "127.0.0.1", "a test")) as ben:
             assert ben.post(f"/api/consents/{consent}/grant").status_code == 200
         done = anna.post("/api/restores", json={"plan": plan["id"]})
         assert over(anna, done.json())["status"] == "succeeded"

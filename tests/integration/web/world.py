@@ -21,9 +21,9 @@ from holdfast.usecases.audit import ActQuery, acts
 from holdfast.web.app import create_app
 from holdfast.web.security import passwords
 from holdfast.web.security.doorkeeper import Gate
-from holdfast.web.security.people import Newcomer
+from holdfast.web.security.people import MACHINE, Newcomer
 from holdfast.web.security.sessions import OpenedSession
-from holdfast.web.security.tokens import MACHINE, TokenWish
+from holdfast.web.security.tokens import TokenWish
 from holdfast.wiring.sections import SCOPES
 
 RIGHT = "correct horse battery"

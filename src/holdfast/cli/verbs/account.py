@@ -16,9 +16,8 @@ from holdfast.cli.opening import configuration
 from holdfast.cli.options import Family, verb
 from holdfast.model.errors import UsageError
 from holdfast.system import clock
-from holdfast.web.security.people import ROLES, Newcomer, People, Person
+from holdfast.web.security.people import MACHINE, ROLES, Newcomer, People, Person
 from holdfast.web.security.register import open_register
-from holdfast.web.security.tokens import MACHINE
 from holdfast.wiring.load import Configuration
 
 

@@ -17,9 +17,9 @@ from holdfast.cli.options import Family, verb
 from holdfast.model.errors import UsageError
 from holdfast.model.secret import Secret
 from holdfast.system import clock
-from holdfast.web.security.people import People
+from holdfast.web.security.people import MACHINE, People
 from holdfast.web.security.register import open_register
-from holdfast.web.security.tokens import MACHINE, MadeToken, Token, Tokens, TokenWish
+from holdfast.web.security.tokens import MadeToken, Token, Tokens, TokenWish
 from holdfast.wiring.load import Configuration
 from holdfast.wiring.units import parse_duration
 

@@ -10,8 +10,9 @@ from fastapi.responses import Response
 
 from holdfast.model.errors import UsageError
 from holdfast.model.ids import short
+from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
-from holdfast.repository.repository import Repository, SnapshotEntry
+from holdfast.repository.repository import SnapshotEntry
 from holdfast.service.care import Forget
 from holdfast.service.deeds import Going
 from holdfast.service.noting import changed, noted
@@ -37,6 +38,8 @@ from holdfast.web.api.routes import (
 from holdfast.web.api.tables import items_of, tables_of
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.sight import entry_named, own
+from holdfast.wiring.build import App
 
 router = APIRouter(prefix="/api/backups", tags=["backups"], route_class=Once)
 _TABLES = 500
@@ -95,17 +98,6 @@ def _page(found: list[SnapshotEntry], limit: int, cursor: str | None) -> tuple[l
     return page, paging.cursor(page[-1].info.id, page[-1].info.created_at) if more else None
 
 
-def entry_named(repository: Repository, name: str, who: Identity, scope: str = "snapshot:read") -> SnapshotEntry:
-    """The living snapshot that ``name`` means. NotFound, or Forbidden when it is not theirs."""
-    entries = {entry.info.id: entry for entry in repository.snapshots()}
-    try:
-        info = names.one(name, [entry.info for entry in entries.values()])
-    except UsageError as error:
-        raise NotFound(error.what, why=error.why, hint=error.hint) from error
-    who.require(scope, info.source)
-    return entries[info.id]
-
-
 @router.get("/{backup}", response_model=BackupDetails)
 def one(backup: Name, who: SnapshotReader, service: ServiceOf) -> Response:
     """One snapshot, by id, the start of it, ``latest:SOURCE``, label or old id."""
@@ -152,7 +144,8 @@ def delete(backup: Name, who: Deleter, service: ServiceOf) -> Response:
 def bring_back(backup: Name, who: Deleter, service: ServiceOf) -> Response:
     """Bring a forgotten snapshot back."""
     with service.reading() as app:
-        gone = [entry.info for entry in app.repository.snapshots(forgotten=True) if entry.forgotten]
+        gone = [each.info for each in app.repository.snapshots(forgotten=True) if each.forgotten]
+        gone = [info for info in gone if own(who, info.source)]
         try:
             (info,) = names.every([backup], gone)
         except (UsageError, ValueError) as error:
@@ -176,13 +169,17 @@ def unprotect(backup: Name, who: Deleter, service: ServiceOf) -> Response:
 
 
 def _pinned(backup: str, who: Identity, service: Service, *, on: bool) -> Response:
-    word, act = ("pin", "pin:add") if on else ("unpin", "pin:remove")
     with service.reading() as app:
-        entry = entry_named(app.repository, backup, who, "backup:run" if on else "delete")
-        info = entry.info
-        (pin if on else unpin)(app.repository, [info.id])
-        warning = changed(app, asker_of(who), act, f"{word} {short(info.id)}", info.source, info.id)
-    return answer(_done(f"snapshot {short(info.id)} is {word}ned", info.id, warning))
+        info, warning = pinned(app, backup, who, on=on)
+    return answer(_done(f"snapshot {short(info.id)} is {'' if on else 'un'}pinned", info.id, warning))
+
+
+def pinned(app: App, backup: str, who: Identity, *, on: bool) -> tuple[SnapshotInfo, str]:
+    """Pin a snapshot of theirs, or take the pin away, which is as dangerous as deleting; "" or a warning."""
+    info = entry_named(app.repository, backup, who, "backup:run" if on else "delete").info
+    (pin if on else unpin)(app.repository, [info.id])
+    what = f"{'pin' if on else 'unpin'} {short(info.id)}"
+    return info, changed(app, asker_of(who), "pin:add" if on else "pin:remove", what, info.source, info.id)
 
 
 def _done(message: str, snapshot: str, warning: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -34,6 +34,7 @@ from holdfast.web.api.routes import (
     answer,
     asker_of,
 )
+from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity
 from holdfast.wiring.build import App
 
@@ -113,7 +114,7 @@ def entities(who: StatusReader, service: ServiceOf) -> Response:
     """What entities there are."""
     known = service.settings.entities
     told = [{"name": name, "source": each.source, "root": each.root} for name, each in known.items()
-            if not who.sources or each.source in who.sources]  # fmt: skip
+            if sight.own(who, each.source)]  # fmt: skip
     return answer({"entities": told})
 
 
@@ -121,7 +122,7 @@ def entities(who: StatusReader, service: ServiceOf) -> Response:
 def versions(entity: Name, key: Name, who: DataReader, service: ServiceOf) -> Response:
     """Every snapshot that has it."""
     with service.reading() as app:
-        source = wishes.declared(app, entity).source
+        source = wishes.declared(app, entity, who).source
         who.require("data:read", source)
         looked(app, asker_of(who), f"versions of {entity} {key}", source, key)
         found = list(versions_of(app.repository, subject_of(app, entity, key)))
@@ -149,7 +150,7 @@ def backup(
         check_label(wanted.name)
 
     def deed(app: App) -> Deed:
-        source = wishes.declared(app, entity).source
+        source = wishes.declared(app, entity, who).source
         return EntityBackup(name=entity, key=key, source=source, label=wanted.name, pin=wanted.pin)
 
     return _started(service, who, agreed, deed)
@@ -166,7 +167,7 @@ def restore(
 ) -> Response:
     """Bring it back, in one transaction. Look first: POST /api/restore-plans with what = "entity-restore"."""
     wanted = body or wishes.EntityRestoreBody()
-    return _started(service, who, agreed, lambda app: wishes.entity_restore(app, entity, key, wanted))
+    return _started(service, who, agreed, lambda app: wishes.entity_restore(app, entity, key, wanted, who))
 
 
 @router.post("/entities/{entity}/{key}/clone", status_code=202, response_model=RunDocument)
@@ -180,7 +181,7 @@ def clone(
 ) -> Response:
     """Copy it: new ids, every reference inside rewritten."""
     wanted = body or wishes.EntityCloneBody()
-    return _started(service, who, agreed, lambda app: wishes.entity_clone(app, entity, key, wanted))
+    return _started(service, who, agreed, lambda app: wishes.entity_clone(app, entity, key, wanted, who))
 
 
 @router.delete("/entities/{entity}/{key}", status_code=202, response_model=RunDocument)
@@ -190,7 +191,7 @@ def delete(
     """Delete it from the application, once it is stored and was read back. The trash brings it back."""
 
     def deed(app: App) -> Deed:
-        return EntityDelete(name=entity, key=key, source=wishes.declared(app, entity).source, force=force)
+        return EntityDelete(name=entity, key=key, source=wishes.declared(app, entity, who).source, force=force)
 
     return _started(service, who, agreed, deed)
 
@@ -205,8 +206,16 @@ def trashed(who: SnapshotReader, service: ServiceOf, limit: Limit = 50) -> Respo
             sources=app.sources(mine) if mine else {}, report=lambda event: warnings.append(getattr(event, "text", ""))
         )
         found = trash(app.repository, order)
-    shown = [_trashed(each) for each in found[:limit]]
+        warnings += looked_into_trash(app, who, found[:limit])
+    shown = [_trashed(sight.trashed(who, each)) for each in found[:limit]]
     return answer({"trash": shown, "more": len(found) > limit, "warnings": warnings})
+
+
+def looked_into_trash(app: App, who: Identity, shown: Sequence[Discarded]) -> list[str]:
+    """Note the look of somebody who is shown keys and titles; warnings when that could not be noted."""
+    told = sorted({each.source for each in shown if each.entity and who.may("data:read", each.source)})
+    noted = [looked(app, asker_of(who), "the trash", source) for source in told]
+    return [warning for warning in noted if warning]
 
 
 def _trashed(each: Discarded) -> dict[str, Any]:
@@ -226,13 +235,14 @@ def untrash(
 ) -> Response:
     """Bring back what one transaction deleted, in one transaction."""
     wanted = body or wishes.TrashBody()
-    return _started(service, who, agreed, lambda app: wishes.trash_restore(wishes.discarded(app, trash), wanted))
+    return _started(
+        service, who, agreed, lambda app: wishes.trash_restore(wishes.discarded(app, trash, who), wanted)
+    )
 
 
 def _started(service: Service, who: Identity, agreed: Agreed, deed_of: Callable[[App], Deed]) -> Response:
     with service.reading() as app:
         deed = deed_of(app)
     who.require(deed.scope, deed.source)
-    agreed(who, deed, "")
-    run = service.start(deed_order(deed, asker_of(who)))
+    run = agreed(who, deed, "").begin(service, deed_order(deed, asker_of(who)))
     return answer(run_fields(run), 202, Location=f"/api/runs/{run.id}")

@@ -17,11 +17,11 @@ from holdfast.service.noting import looked
 from holdfast.usecases.find import FindOrder, FindResult, find
 from holdfast.usecases.history import HistoryOrder, HistoryResult, Place, RowHistory, history
 from holdfast.usecases.looking import open_book
-from holdfast.web.api.backups import entry_named
 from holdfast.web.api.documents import Document
 from holdfast.web.api.once import Once
 from holdfast.web.api.routes import DataReader, Limit, Name, ServiceOf, Text, answer, asker_of
 from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.sight import entry_named
 from holdfast.wiring.build import App
 
 router = APIRouter(prefix="/api", tags=["looking"], route_class=Once)

@@ -24,7 +24,6 @@ from holdfast.service.restores import restore_deed
 from holdfast.service.service import Service
 from holdfast.usecases import doctor
 from holdfast.usecases.doctor import Line
-from holdfast.web.api.backups import entry_named
 from holdfast.web.api.complete import Asked, NotComplete, backed_up, is_table
 from holdfast.web.api.consenting import AgreedOf
 from holdfast.web.api.documents import Document, Runs
@@ -45,6 +44,7 @@ from holdfast.web.api.routes import (
 )
 from holdfast.web.api.taking import BackupBody, start_backups, started
 from holdfast.web.security.identity import Identity
+from holdfast.web.security.sight import entry_named
 from holdfast.wiring.build import App
 from holdfast.wiring.restoring import RestoreWish
 
@@ -150,9 +150,11 @@ async def restore(
     """
     wanted = body or OldRestoreBody()
     deed, info = await asyncio.to_thread(_deed, service, who, backup, wanted)
-    if not wanted.dryRun:
-        await asyncio.to_thread(agreed, who, deed, "")
-    work = _previewed(service, plans, news, who, deed) if wanted.dryRun else _done(service, news, who, deed)
+    if wanted.dryRun:
+        work = _previewed(service, plans, news, who, deed)
+    else:
+        agreement = await asyncio.to_thread(agreed, who, deed, "")
+        work = _done(news, agreement.begin(service, deed_order(deed, asker_of(who))))
     run, document = await asyncio.shield(asyncio.ensure_future(work))
     return answer(_told(service, wanted, info, run, document))
 
@@ -187,8 +189,7 @@ async def _previewed(
     return run, told.document
 
 
-async def _done(service: Service, news: News, who: Identity, deed: Deed) -> tuple[Run, dict[str, Any]]:
-    begun = service.start(deed_order(deed, asker_of(who)))
+async def _done(news: News, begun: Run) -> tuple[Run, dict[str, Any]]:
     run = await news.until_over(begun.id) or begun
     if run.status not in (RunStatus.SUCCEEDED, RunStatus.INCOMPLETE):
         raise NotComplete(run)

@@ -11,9 +11,11 @@ from holdfast.web.api.documents import Document
 from holdfast.web.api.keeping import GateOf, acted
 from holdfast.web.api.routes import Body, Name, StatusReader
 from holdfast.web.api.tokens import KeyKeeper
+from holdfast.web.security import sight
+from holdfast.web.security.identity import Identity
 from holdfast.web.security.people import ROLES, Newcomer, Person, checked_role
 from holdfast.web.security.refusals import NotFound
-from holdfast.web.security.rights import within
+from holdfast.web.security.rights import may_hand_on, within
 from holdfast.web.security.sessions import Session
 
 # no Once here: bodies hold passwords
@@ -77,9 +79,9 @@ class ChangeBody(Body):
 
 
 @router.get("/people")
-def people(_who: KeyKeeper, gate: GateOf) -> PeopleDocument:
-    """Every account."""
-    return PeopleDocument(people=[person_document(each) for each in gate.people.all()])
+def people(who: KeyKeeper, gate: GateOf) -> PeopleDocument:
+    """Every account of one's sources."""
+    return _people(gate, who)
 
 
 @router.post("/people", status_code=201)
@@ -87,7 +89,7 @@ def add(body: NewPerson, who: KeyKeeper, gate: GateOf) -> PersonDocument:
     """Make an account, with no right that the one who makes it has not."""
     within(who, ROLES[checked_role(body.role)], frozenset(body.sources))
     newcomer = Newcomer(
-        name=body.name, password=body.password, role=body.role, sources=body.sources, vouched_by=who.principal
+        name=body.name, password=body.password, role=body.role, sources=body.sources, vouched_by=who.person
     )  # fmt: skip
     person = gate.people.add(newcomer)
     acted(gate, who, "config:account-add", f"made the account {person.name}, {person.role}", person.name)
@@ -97,7 +99,7 @@ def add(body: NewPerson, who: KeyKeeper, gate: GateOf) -> PersonDocument:
 @router.patch("/people/{name}")
 def change(name: Name, body: ChangeBody, who: KeyKeeper, gate: GateOf) -> PersonDocument:
     """Another role, other sources, another password: nobody's who has rights that the one who changes has not."""
-    person = _named(gate, name)
+    person = _named(gate, name, who)
     role, sources = body.role or person.role, person.sources if body.sources is None else frozenset(body.sources)
     within(who, person.scopes, person.sources)
     within(who, ROLES[checked_role(role)], sources)
@@ -105,37 +107,56 @@ def change(name: Name, body: ChangeBody, who: KeyKeeper, gate: GateOf) -> Person
         gate.people.change(name, role, sources)
         acted(gate, who, "config:account-change", f"{name} is {role} now", name)
     if body.password is not None:
-        gate.people.set_password(name, body.password, by=who.principal)
+        gate.people.set_password(name, body.password, by=who.person)
         acted(gate, who, "config:account-password", f"set a new password for {name}", name)
-    return person_document(_named(gate, name))
+    return person_document(gate.people.known(name))
 
 
 @router.delete("/people/{name}")
 def remove(name: Name, who: KeyKeeper, gate: GateOf) -> PeopleDocument:
     """End an account, its sessions and its tokens. Answers with who is left."""
-    person = _named(gate, name)
+    person = _named(gate, name, who)
     within(who, person.scopes, person.sources)
     revoked = gate.people.remove(name)
     told = f", and its tokens {', '.join(revoked)}" if revoked else ""
     acted(gate, who, "config:account-remove", f"removed the account {name}{told}", name)
-    return PeopleDocument(people=[person_document(each) for each in gate.people.all()])
+    return _people(gate, who)
 
 
 @router.get("/sessions")
 def sessions(who: StatusReader, gate: GateOf) -> SessionsDocument:
-    """One's own sessions; everybody's with the scope keys."""
-    found = gate.sessions.all(None if who.may("keys") else who.name)
-    return SessionsDocument(sessions=[_session(each, who.id) for each in found])
+    """One's own sessions; with the scope keys those of everybody who has no right beyond one's own."""
+    return _sessions(gate, who)
 
 
 @router.delete("/sessions/{session}")
 def end(session: Name, who: StatusReader, gate: GateOf) -> SessionsDocument:
-    """End one's own session, or anybody's with the scope keys. Answers with those that are left."""
-    mine = None if who.may("keys") else who.name
-    if not gate.sessions.close(session, mine):
+    """End one's own session, or with the scope keys a session GET /api/sessions tells. Answers with those left."""
+    found = next((each for each in _theirs(gate, who) if each.id == session), None)
+    if found is None:
         raise NotFound(f"there is no session {session!r}", hint="GET /api/sessions")
+    if found.person != who.name:
+        who.require("keys")
+    gate.sessions.close(session)
     acted(gate, who, "config:session-end", "ended a session", session)
-    return SessionsDocument(sessions=[_session(each, who.id) for each in gate.sessions.all(mine)])
+    return _sessions(gate, who)
+
+
+def _sessions(gate: GateOf, who: Identity) -> SessionsDocument:
+    return SessionsDocument(sessions=[_session(each, who.id) for each in _theirs(gate, who)])
+
+
+def _theirs(gate: GateOf, who: Identity) -> list[Session]:
+    """One's own, and those one may end."""
+    if not who.may("keys"):
+        return gate.sessions.all(who.name)
+    reached = {each.name for each in gate.people.all() if may_hand_on(who, each.scopes, each.sources)}
+    return [each for each in gate.sessions.all() if each.person in {who.name, *reached}]
+
+
+def _people(gate: GateOf, who: Identity) -> PeopleDocument:
+    found = [each for each in gate.people.all() if sight.within_sources(who, each.sources)]
+    return PeopleDocument(people=[person_document(each) for each in found])
 
 
 def person_document(person: Person) -> PersonDocument:
@@ -153,8 +174,8 @@ def _session(each: Session, current: str) -> SessionDocument:
     )  # fmt: skip
 
 
-def _named(gate: GateOf, name: str) -> Person:
+def _named(gate: GateOf, name: str, who: Identity) -> Person:
     person = gate.people.get(name)
-    if person is None:
+    if person is None or not sight.within_sources(who, person.sources):
         raise NotFound(f"there is no account {name!r}", hint="GET /api/people")
     return person

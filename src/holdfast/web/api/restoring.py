@@ -10,7 +10,6 @@ from pydantic import Field
 
 from holdfast.journal.base import RunQuery
 from holdfast.model.errors import UsageError
-from holdfast.model.run import RunStatus
 from holdfast.service.deeds import Deed, PlanChanged
 from holdfast.service.plans import Plan, deed_order
 from holdfast.service.restores import restore_deed, undo_deed
@@ -20,6 +19,7 @@ from holdfast.web.api.complete import NotComplete
 from holdfast.web.api.consenting import AgreedOf
 from holdfast.web.api.documents import Document, Failure, RunDocument, Runs, run_fields
 from holdfast.web.api.once import Once, OnceInMemory
+from holdfast.web.api.plan_shown import being_made, nothing, require_seen, shown
 from holdfast.web.api.routes import (
     Body,
     Cursor,
@@ -37,9 +37,11 @@ from holdfast.web.api.routes import (
     answer,
     asker_of,
 )
-from holdfast.web.api.runs import may_see, run_named
+from holdfast.web.api.runs import run_named
+from holdfast.web.security.destinations import require_destination
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import Forbidden, NotFound
+from holdfast.web.security.sight import own, run_seen
 from holdfast.wiring.restoring import RestoreWish
 
 router = APIRouter(prefix="/api", tags=["restores"], route_class=Once)
@@ -116,19 +118,22 @@ async def plan(
     body: PlanBody, who: SnapshotReader, service: ServiceOf, plans: PlansOf, news: NewsOf, wait: Wait = 20.0
 ) -> Response:
     """Look what a restore, undo or delete would do. 202 when that takes longer than ``wait`` seconds: ask again."""
-    deed = await wishes.in_thread(lambda: _deed(service, body))
+    deed = await wishes.in_thread(lambda: _deed(service, body, who))
     if not who.may(deed.scope, deed.source) or not who.may("snapshot:read", deed.source):
         raise Forbidden(deed.scope, deed.source)
     run = service.start(plans.order(deed, asker_of(who)))
     now = await news.until_over(run.id, wait) or run
     made = plans.get(run.id)
-    document = _plan_document(now.id, deed, made, who)
+    document = await wishes.in_thread(lambda: _plan_document(now.id, deed, made, service, who))
     if made is None and now.status.over:
         raise NotComplete(now)
     return answer(document, 201 if made else 202, Location=f"/api/restore-plans/{run.id}")
 
 
-def _deed(service: Service, body: Any) -> Deed:
+def _deed(service: Service, body: Any, who: Identity) -> Deed:
+    def seen(source: str) -> bool:
+        return own(who, source)
+
     with service.reading() as app:
         if isinstance(body, SnapshotPlan):
             wish = RestoreWish(
@@ -136,17 +141,19 @@ def _deed(service: Service, body: Any) -> Deed:
                 overwrite=body.overwrite, exact=body.exact, verify=body.verify, keys=tuple(body.keys),
                 where=body.where, skip_blocked=body.skip_blocked, drop_columns=body.drop_columns,
             )  # fmt: skip
-            return restore_deed(app, wish)
+            deed = restore_deed(app, wish, seen)
+            require_destination(app, who, deed)
+            return deed
         if isinstance(body, UndoPlan):
-            return undo_deed(app, body.run, force=body.force)
-        return wishes.deed_of(app, body)
+            return undo_deed(app, body.run, force=body.force, seen=seen)
+        return wishes.deed_of(app, body, who)
 
 
-def _plan_document(identity: str, deed: Deed, made: Plan | None, who: Identity) -> dict[str, Any]:
+def _plan_document(
+    identity: str, deed: Deed, made: Plan | None, service: Service, who: Identity
+) -> dict[str, Any]:
     told = made.told if made is not None else None
-    preview = None
-    if told is not None:
-        preview = told.document if who.may("data:read", deed.source) else told.public()
+    preview = shown(service, who, made) if made is not None else None
     return {
         "id": identity, "status": "ready" if made else "making", "kind": deed.kind, "source": deed.source,
         "command": deed.command, "digest": made.digest if made else None, "made_at": made.made_at if made else None,
@@ -159,11 +166,9 @@ def planned(plan: Name, who: SnapshotReader, plans: PlansOf, service: ServiceOf)
     """A plan, for an hour after it was made."""
     made = plans.get(plan)
     if made is not None:
-        who.require("snapshot:read", made.deed.source)
-        return answer(_plan_document(plan, made.deed, made, who))
-    run = service.journal.get(plan)
-    if run is None or run.kind != "plan" or not may_see(who, run) or run.status is RunStatus.SUCCEEDED:
-        raise NotFound(f"there is no plan {plan!r}", why="a plan is kept for an hour", hint="POST /api/restore-plans")
+        require_seen(who, made)
+        return answer(_plan_document(plan, made.deed, made, service, who))
+    run = being_made(service, who, plan)
     status = "failed" if run.status.over else "making"
     return answer(
         {"id": plan, "status": status, "kind": "", "source": " ".join(run.sources), "command": "", "digest": None,
@@ -181,13 +186,15 @@ async def restore(
     In place it needs restore:in-place as well, for a delete the scope delete.
     """
     made = plans.get(body.plan)
-    if made is None or not who.may("snapshot:read", made.deed.source):
-        raise NotFound(f"there is no plan {body.plan!r}", why="a plan is kept for an hour", hint="make a new one")
-    who.require(made.deed.scope, made.deed.source)
+    if made is None:
+        raise nothing(body.plan)
+    require_seen(who, made)
+    await wishes.in_thread(lambda: _require_destination(service, who, made.deed))
     if body.digest is not None and body.digest != made.digest:
         raise UsageError("this is not the digest of that plan", where="digest", hint="send that of the plan you saw")
-    await wishes.in_thread(lambda: agreed(who, made.deed, made.digest))
-    run = service.start(deed_order(made.deed, asker_of(who), digest=made.digest))
+    agreement = await wishes.in_thread(lambda: agreed(who, made.deed, made.digest))
+    order = deed_order(made.deed, asker_of(who), digest=made.digest, stayed=agreement.give_back)
+    run = agreement.begin(service, order)
     now = await news.until_over(run.id, wait) or run
     if now.error is not None and now.error.code == PlanChanged.code:
         error = now.error
@@ -195,11 +202,16 @@ async def restore(
     return answer(run_fields(now), 202, Location=f"/api/restores/{run.id}")
 
 
+def _require_destination(service: Service, who: Identity, deed: Deed) -> None:
+    with service.reading() as app:
+        require_destination(app, who, deed)
+
+
 @router.get("/restores", response_model=Runs)
 def restores(who: StatusReader, service: ServiceOf, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Restores, undos, entities brought back or copied, newest first."""
     page = service.journal.runs(RunQuery(kinds=KINDS, sources=sorted(who.sources), limit=limit, before=cursor))
-    return answer({"runs": [run_fields(run) for run in page.runs if may_see(who, run)], "next": page.next})
+    return answer({"runs": [run_fields(run) for run in page.runs if run_seen(who, run)], "next": page.next})
 
 
 @router.get("/restores/{run}", response_model=RunDocument)
@@ -218,10 +230,9 @@ def take_back(
     """Take back what an in-place restore changed; an undo can itself be undone."""
     with service.reading() as app:
         try:
-            deed = undo_deed(app, run, force=body.force if body else False)
+            deed = undo_deed(app, run, force=body.force if body else False, seen=lambda source: own(who, source))
         except UsageError as error:
             raise NotFound(error.what, why=error.why, hint=error.hint) from error
     who.require("restore:in-place", deed.source)
-    agreed(who, deed, "")
-    started = service.start(deed_order(deed, asker_of(who)))
+    started = agreed(who, deed, "").begin(service, deed_order(deed, asker_of(who)))
     return answer(run_fields(started), 202, Location=f"/api/restores/{started.id}")

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from holdfast.model.keeping import SourceRetention
 from holdfast.service.confirming import changed, confirming_order, digest_of, held_of
+from holdfast.web.api.consenting import agreement
 from holdfast.web.api.documents import Document, RunDocument, run_fields
 from holdfast.web.api.once import Once
 from holdfast.web.api.routes import Body, Configurer, Name, ServiceOf, SnapshotReader, answer, asker_of
 from holdfast.web.security.consents import Wish
-from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
 
 router = APIRouter(prefix="/api/retention", tags=["retention"], route_class=Once)
@@ -61,17 +61,10 @@ def confirm(source: Name, body: ConfirmBody, who: Configurer, service: ServiceOf
         raise NotFound(f"nothing is held of {source!r}", hint="GET /api/retention")
     if digest_of(waits[0]) != body.digest:
         raise changed(source)
-    _agreed(request, who, waits[0], body.digest)
-    run = service.start(confirming_order(source, asker_of(who), body.digest))
+    what = f"forget {len(waits[0].drop)} snapshots of {source} by a change of the rules"
+    wish = Wish(scope="retention", source=source, what=what, digest=body.digest)
+    run = agreement(request, who, wish).begin(service, confirming_order(source, asker_of(who), body.digest))
     return answer(run_fields(run), 202, Location=f"/api/runs/{run.id}")
-
-
-def _agreed(request: Request, who: Identity, waits: SourceRetention, digest: str) -> None:
-    gate = getattr(request.app.state, "gate", None)
-    if gate is not None:
-        source = waits.terms.source
-        what = f"forget {len(waits.drop)} snapshots of {source} by a change of the rules"
-        gate.consents.demand(who, Wish(scope="retention", source=source, what=what, digest=digest))
 
 
 def _held(each: SourceRetention) -> HeldDocument:

@@ -19,6 +19,7 @@ from holdfast.web.api.once import Once
 from holdfast.web.api.routes import BackupRunner, Cursor, Limit, Name, NewsOf, ServiceOf, StatusReader, Text, answer
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.sight import run_seen
 from holdfast.web.security.standing import LOOK, Standing
 
 router = APIRouter(prefix="/api/runs", tags=["runs"], route_class=Once)
@@ -29,6 +30,12 @@ EVENTS: dict[int | str, dict[str, Any]] = {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
+_TO_STOP = {
+    "restore": "restore:in-place", "undo": "restore:in-place", "entity-restore": "restore:in-place",
+    "entity-clone": "restore:in-place", "trash-restore": "restore:in-place", "entity-delete": "delete",
+    "prune": "delete", "forget": "delete",
+}  # fmt: skip
+"""By kind of run, the right that stopping it needs."""
 
 
 class NotStoppable(HoldfastError):
@@ -37,15 +44,10 @@ class NotStoppable(HoldfastError):
     code = "not-stoppable"
 
 
-def may_see(who: Identity, run: Run) -> bool:
-    """Whether a run is of sources that are theirs to see; those of the repository itself need all of them."""
-    return not who.sources or (bool(run.sources) and set(run.sources) <= who.sources)
-
-
 def run_named(service: Service, who: Identity, run: str) -> Run:
     """One run. NotFound when there is none, or it is not theirs to see."""
     found = service.journal.get(run)
-    if found is None or not may_see(who, found):
+    if found is None or not run_seen(who, found):
         raise NotFound(f"there is no run {run!r}", hint="GET /api/runs")
     return found
 
@@ -69,7 +71,7 @@ def runs(
         sources=sources, kinds=kind or (), statuses=status or (), since=since, limit=limit, before=cursor
     )  # fmt: skip
     page = service.journal.runs(query)
-    return answer({"runs": [run_fields(run) for run in page.runs if may_see(who, run)], "next": page.next})
+    return answer({"runs": [run_fields(run) for run in page.runs if run_seen(who, run)], "next": page.next})
 
 
 @router.get("/{run}", response_model=RunDocument)
@@ -91,16 +93,24 @@ def log(
 
 @router.post("/{run}/cancel", status_code=202, response_model=RunDocument)
 def cancel(run: Name, who: BackupRunner, service: ServiceOf) -> Response:
-    """Ask a run to stop: what it stored is kept and used by the next one. 409 when it cannot be asked."""
+    """Ask a run to stop: what it stored is kept and used by the next one. 409 when it cannot be asked.
+
+    Restores need the right to restore, prunes that to delete.
+    """
     found = run_named(service, who, run)
-    for source in found.sources:
-        who.require("backup:run", source)
-    if found.status.over or not service.interrupt(found.id):
+    if not interrupted(service, who, found):
         raise NotStoppable(
             "this run cannot be stopped", where=found.id, why=f"it is {found.status}",
             hint="only a running run of this process can",
         )  # fmt: skip
     return answer(run_fields(found), 202, Location=f"/api/runs/{found.id}")
+
+
+def interrupted(service: Service, who: Identity, run: Run) -> bool:
+    """Ask a run of theirs to stop; False when it cannot be asked. Forbidden without the right to begin the like."""
+    for source in run.sources or [""]:
+        who.require(_TO_STOP.get(run.kind, "backup:run"), source)
+    return not run.status.over and service.interrupt(run.id)
 
 
 @router.get("/{run}/events", response_class=StreamingResponse, responses=EVENTS)
@@ -123,7 +133,7 @@ def _stream(events: AsyncIterator[bytes]) -> StreamingResponse:
 async def _told(news: News, standing: Standing, run: Run) -> AsyncIterator[bytes]:
     with news.listening(lambda told: told.id == run.id) as listener:
         now = heard(run)
-        while (who := await standing.now()) is not None and may_see(who, now.run):
+        while (who := await standing.now()) is not None and run_seen(who, now.run):
             yield now.event
             if now.run.status.over:
                 return
@@ -133,5 +143,5 @@ async def _told(news: News, standing: Standing, run: Run) -> AsyncIterator[bytes
 
 async def _all(news: News, standing: Standing) -> AsyncIterator[bytes]:
     yield b": listening\n\n"
-    async for event in news.events_of(standing, may_see):
+    async for event in news.events_of(standing, run_seen):
         yield event

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -38,8 +37,10 @@ from holdfast.web.api.routes import (
     answer,
     asker_of,
 )
+from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import Forbidden, NotFound
+from holdfast.web.security.rights import seen
 from holdfast.wiring.reporting import system_report
 
 router = APIRouter(prefix="/api", tags=["system"], route_class=Once)
@@ -138,27 +139,20 @@ def source(source: Name, who: StatusReader, service: ServiceOf) -> Response:
 def _report(service: Service, who: Identity) -> SystemReport:
     """What one may see of the report; findings and headline of others' sources are left out."""
     with service.reading() as app:
-        report = system_report(app, service.journal)
-    if not who.sources:
-        return report
-    mine = [each for each in report.sources if each.source in who.sources]
-    level = min((each.level for each in mine if each.configured), default=report.level)
-    headline = mine[0].loss if mine else "no source of yours is known"
-    return msgspec.structs.replace(report, sources=mine, level=level, headline=headline, findings=[], warnings=[])
+        return seen(system_report(app, service.journal), who)
 
 
 @router.get("/schedules", response_model=Schedules)
 def schedules(who: StatusReader, service: ServiceOf) -> Response:
     """What runs by itself, and when next."""
-    shown = [each for each in service.schedules() if not who.sources or each.schedule.source in who.sources]
+    shown = [each for each in service.schedules() if sight.own(who, each.schedule.source)]
     told = [
         {"key": each.schedule.key, "source": each.schedule.source, "words": each.words,
          "next_at": clock.stamp(each.next_at) if each.next_at else None,
          "last_due": clock.stamp(each.last_due) if each.last_due else None, "paused": each.paused, "state": each.state}
         for each in shown
     ]  # fmt: skip
-    paused = {name: at for name, at in service.paused().items() if not who.sources or name in who.sources}
-    return answer({"schedules": told, "paused": paused})
+    return answer({"schedules": told, "paused": sight.by_source(who, service.paused())})
 
 
 @router.post("/sources/{source}/pause", response_model=Done)
@@ -193,11 +187,7 @@ def _done(service: Service, who: Identity, deed: str, message: str, source: str)
 def alerts(who: StatusReader, service: ServiceOf, everything: bool = False) -> Response:
     """What is wrong, since when and who was told. ``everything``: also what is over."""
     kept = [msgspec.json.decode(text, type=Alert) for text in service.journal.recall("alert/").values()]
-    shown = [
-        each
-        for each in kept
-        if (everything or each.cleared_at is None) and (not who.sources or each.finding.source in who.sources)
-    ]
+    shown = [each for each in sight.alerts(who, kept) if everything or each.cleared_at is None]
     shown.sort(key=lambda each: each.since, reverse=True)
     shown.sort(key=lambda each: each.cleared_at is not None)
     return answer({"alerts": shown})
@@ -217,46 +207,18 @@ def trail(
     cursor: Cursor = None,
 ) -> Response:
     """Who did what, newest first."""
-    before = paging.place(cursor, int)[0] if cursor is not None else None
-    sources = _theirs(who, source)
+    after: tuple[int, int] | None = paging.place(cursor, int, int) if cursor is not None else None
     query = ActQuery(
-        deeds=deed or (), who=by or (), sources=sources, subjects=subject or (), since=since, until=until,
-        limit=limit + 1, before=before,
+        deeds=deed or (), who=by or (), sources=source or (), subjects=subject or (), since=since, until=until
     )  # fmt: skip
     with service.reading() as app:
-        found = list(audit.acts(app.repository, query))
-    page, next_ = _whole_entries(found, limit)
+        page, last = sight.acts_page(app.repository, query, who, limit, after)
     told = [{"id": each.id, "client": each.client, **_act(each.act)} for each in page]
-    return answer({"acts": told, "next": next_})
-
-
-def _theirs(who: Identity, asked: Sequence[str] | None) -> list[str]:
-    if not who.sources:
-        return list(asked or ())
-    chosen = sorted(who.sources & set(asked) if asked else who.sources)
-    if not chosen:
-        raise Forbidden("audit:read", (asked or [""])[0])
-    return chosen
+    return answer({"acts": told, "next": paging.cursor(*last) if last else None})
 
 
 def _act(act: Any) -> dict[str, Any]:
     return {name: getattr(act, name) for name in act.__struct_fields__}
-
-
-def _whole_entries(found: list[audit.NotedAct], limit: int) -> tuple[list[audit.NotedAct], str | None]:
-    """A page ends between entries, so that a cursor is the number of one."""
-    if len(found) <= limit:
-        return found, None
-    last = _number(found[limit])
-    page = [each for each in found[:limit] if _number(each) != last]
-    if not page:
-        page, last = found[:limit], _number(found[0])
-        return page, paging.cursor(last)
-    return page, paging.cursor(_number(page[-1]))
-
-
-def _number(noted: audit.NotedAct) -> int:
-    return int(noted.id.partition(".")[0])
 
 
 @router.get("/audit/verify", response_model=Verified)

@@ -8,14 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
+from holdfast.model.errors import UsageError
+from holdfast.service.service import Service
 from holdfast.system import clock
 from holdfast.web.api.documents import Document
 from holdfast.web.api.keeping import GateOf, acted, days
-from holdfast.web.api.routes import Body, Name
+from holdfast.web.api.routes import Body, Name, ServiceOf
+from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity, require
 from holdfast.web.security.refusals import NotFound
 from holdfast.web.security.rights import within
-from holdfast.web.security.tokens import MadeToken, Token, TokenWish
+from holdfast.web.security.tokens import MadeToken, Token, TokenWish, checked_scopes
 
 # no Once here: what it keeps to answer again would hold the secret
 router = APIRouter(prefix="/api/tokens", tags=["tokens"])
@@ -68,15 +71,16 @@ class RotateBody(Body):
 
 
 @router.get("")
-def tokens(_who: KeyKeeper, gate: GateOf) -> TokensDocument:
-    """Every token there was, without secrets."""
-    return TokensDocument(tokens=[token_document(each) for each in gate.tokens.all()])
+def tokens(who: KeyKeeper, gate: GateOf) -> TokensDocument:
+    """Every token there was of one's sources, without secrets."""
+    return TokensDocument(tokens=[token_document(each) for each in sight.tokens(who, gate.tokens.all())])
 
 
 @router.post("", status_code=201)
-def add(body: TokenBody, who: KeyKeeper, gate: GateOf) -> NewToken:
+def add(body: TokenBody, who: KeyKeeper, gate: GateOf, service: ServiceOf) -> NewToken:
     """Make a token. It can have no right that the one who makes it has not."""
-    within(who, frozenset(body.scopes), frozenset(body.sources))
+    within(who, checked_scopes(body.scopes), frozenset(body.sources))
+    _require_known(service, body.sources)
     made = gate.tokens.add(
         TokenWish(name=body.name, scopes=body.scopes, sources=body.sources, lifetime=days(body.days),
                   owner=who.principal or who.name)
@@ -87,18 +91,19 @@ def add(body: TokenBody, who: KeyKeeper, gate: GateOf) -> NewToken:
 
 @router.post("/{token}/rotate", status_code=201)
 def rotate(token: Name, body: RotateBody, who: KeyKeeper, gate: GateOf) -> NewToken:
-    """A new secret for the same rights; the old one goes on for a while."""
-    old = _named(gate, token)
+    """A new secret for the same rights; the old one goes on for a while. Who rotates it answers for it from now on."""
+    old = _named(gate, token, who)
     within(who, old.scopes, old.sources)
-    made = gate.tokens.rotate(old.id, timedelta(hours=body.overlap_hours), days(body.days))
-    acted(gate, who, "config:token-rotate", f"rotated the token {made.token.name}", made.token.id)
+    made = gate.tokens.rotate(old.id, timedelta(hours=body.overlap_hours), days(body.days), who.principal or who.name)
+    was = f", which was {old.owner}'s" if made.token.owner != old.owner else ""
+    acted(gate, who, "config:token-rotate", f"rotated the token {made.token.name}{was}", made.token.id)
     return _new(made)
 
 
 @router.delete("/{token}")
 def revoke(token: Name, who: KeyKeeper, gate: GateOf) -> TokensDocument:
     """End a token at once, by name or id."""
-    old = _named(gate, token)
+    old = _named(gate, token, who)
     within(who, old.scopes, old.sources)
     ended = gate.tokens.revoke(old.name)
     acted(gate, who, "config:token-remove", f"revoked the token {old.name}", old.id)
@@ -118,8 +123,16 @@ def _new(made: MadeToken) -> NewToken:
     return NewToken(**token_document(made.token).model_dump(), secret=made.secret)
 
 
-def _named(gate: GateOf, name: str) -> Token:
-    found = [each for each in gate.tokens.named(name) if each.state(clock.now()) == "valid"]
+def _require_known(service: Service, sources: list[str]) -> None:
+    """A token for a source that is none could do nothing, and nobody would know why."""
+    with service.reading() as app:
+        known = {*app.settings.sources, *(entry.info.source for entry in app.repository.snapshots())}
+    if unknown := sorted(set(sources) - known):
+        raise UsageError(f"there is no source {unknown[0]!r}", where="sources", hint="GET /api/sources")
+
+
+def _named(gate: GateOf, name: str, who: Identity) -> Token:
+    found = [each for each in sight.tokens(who, gate.tokens.named(name)) if each.state(clock.now()) == "valid"]
     if not found:
         raise NotFound(f"there is no valid token {name!r}", hint="GET /api/tokens")
     return found[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
@@ -11,12 +12,15 @@ from pydantic import Field
 from holdfast.entities.declared import Declaration
 from holdfast.model.errors import UsageError
 from holdfast.model.events import silent
+from holdfast.planning import names
 from holdfast.service.deeds import Deed
 from holdfast.service.entity_deeds import EntityClone, EntityDelete, EntityRestore, TrashRestore
 from holdfast.usecases.entity_finding import entity_named
 from holdfast.usecases.trash import Discarded, TrashOrder, one, trash
 from holdfast.web.api.routes import Body, Name, Text
+from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
+from holdfast.web.security.sight import own
 from holdfast.wiring.build import App
 
 _T = TypeVar("_T")
@@ -84,33 +88,35 @@ class TrashPlan(TrashBody):
     id: Name
 
 
-def deed_of(app: App, body: Any) -> Deed:
+def deed_of(app: App, body: Any, who: Identity) -> Deed:
     """The deed that a plan of an entity or of the trash asks for. NotFound for what nobody declared or deleted."""
     match body:
         case EntityRestorePlan():
-            return entity_restore(app, body.entity, body.key, body)
+            return entity_restore(app, body.entity, body.key, body, who)
         case EntityClonePlan():
-            return entity_clone(app, body.entity, body.key, body)
+            return entity_clone(app, body.entity, body.key, body, who)
         case EntityDeletePlan():
-            source = declared(app, body.entity).source
+            source = declared(app, body.entity, who).source
             return EntityDelete(name=body.entity, key=body.key, source=source, force=body.force)
         case TrashPlan():
-            return trash_restore(discarded(app, body.id), body)
+            return trash_restore(discarded(app, body.id, who), body)
     raise UsageError("this cannot be planned")
 
 
-def entity_restore(app: App, name: str, key: str, body: EntityRestoreBody) -> EntityRestore:
+def entity_restore(app: App, name: str, key: str, body: EntityRestoreBody, who: Identity) -> EntityRestore:
     """The deed for it."""
+    _require_own_snapshot(app, body.from_snapshot, who)
     return EntityRestore(
-        name=name, key=key, source=declared(app, name).source, from_=body.from_snapshot, only=tuple(body.only),
+        name=name, key=key, source=declared(app, name, who).source, from_=body.from_snapshot, only=tuple(body.only),
         existing=body.existing, users=body.users, create_parents=body.create_parents, drop_columns=body.drop_columns,
     )  # fmt: skip
 
 
-def entity_clone(app: App, name: str, key: str, body: EntityCloneBody) -> EntityClone:
+def entity_clone(app: App, name: str, key: str, body: EntityCloneBody, who: Identity) -> EntityClone:
     """The deed for it."""
+    _require_own_snapshot(app, body.from_snapshot, who)
     return EntityClone(
-        name=name, key=key, source=declared(app, name).source, as_=body.new_id, values=body.values,
+        name=name, key=key, source=declared(app, name, who).source, as_=body.new_id, values=body.values,
         from_=body.from_snapshot, users=body.users, create_parents=body.create_parents,
     )  # fmt: skip
 
@@ -123,21 +129,32 @@ def trash_restore(found: Discarded, body: TrashBody) -> TrashRestore:
     )  # fmt: skip
 
 
-def declared(app: App, name: str) -> Declaration:
-    """What the configuration says of an entity. NotFound, with the nearest names."""
+def declared(app: App, name: str, who: Identity) -> Declaration:
+    """What the configuration says of an entity of theirs. NotFound, with the nearest names."""
+    theirs = {name: each for name, each in app.settings.entities.items() if own(who, each.source)}
     try:
-        return entity_named(app.settings.entities, name)
+        return entity_named(theirs, name)
     except UsageError as error:
         raise NotFound(error.what, why=error.why, hint=error.hint) from error
 
 
-def discarded(app: App, identity: str) -> Discarded:
-    """One entry of the trash. NotFound."""
-    found = trash(app.repository, TrashOrder(sources=app.sources(), report=silent))
+def discarded(app: App, identity: str, who: Identity) -> Discarded:
+    """One entry of the trash of theirs. NotFound."""
+    mine = [name for name in app.settings.sources if own(who, name)]
+    found = trash(app.repository, TrashOrder(sources=app.sources(mine) if mine else {}, report=silent))
     try:
-        return one(found, identity)
+        return one([each for each in found if own(who, each.source)], identity)
     except UsageError as error:
         raise NotFound(error.what, why=error.why, hint="GET /api/trash") from error
+
+
+def _require_own_snapshot(app: App, name: str | None, who: Identity) -> None:
+    """What a name means among all must not be told to somebody who sees some of them only."""
+    if name is not None and who.sources:
+        infos = [entry.info for entry in app.repository.snapshots()]
+        with contextlib.suppress(UsageError):
+            if not own(who, names.one(name, infos).source):
+                raise NotFound(f"there is no snapshot {name!r}", hint="GET /api/backups")
 
 
 async def in_thread(work: Callable[[], _T]) -> _T:

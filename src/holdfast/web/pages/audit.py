@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 
-from holdfast.usecases.audit import ActQuery, acts, verify
+from holdfast.usecases.audit import ActQuery, verify
+from holdfast.web.api import paging
 from holdfast.web.pages import desk, wording
 from holdfast.web.pages.looks import page
+from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity, require
 
 router = desk.pages()
@@ -22,16 +24,16 @@ def trail(
     who: Annotated[Identity, Depends(require("audit:read"))],
     deed: str = "",
     person: str = "",
-    before: int | None = None,
+    before: str = "",
     check: str = "",
 ) -> HTMLResponse:  # fmt: skip
     """Newest first, as the filter says; with ``check`` the whole chain is read."""
-    query = ActQuery(deeds=(deed,) if deed else (), who=(person,) if person else (), limit=_PAGE, before=before)
+    query = ActQuery(deeds=(deed,) if deed else (), who=(person,) if person else ())
+    after: tuple[int, int] | None = paging.place(before, int, int) if before else None
     with desk.service_of(request).reading() as app:
-        found = list(acts(app.repository, query))
+        seen, last = sight.acts_page(app.repository, query, who, _PAGE, after)
         checked = verify(app.repository) if check else None
-    seen = [each for each in found if not each.act.source or who.may("audit:read", each.act.source)]
-    older = int(found[-1].id.partition(".")[0]) if len(found) >= _PAGE else None
+    older = paging.cursor(*last) if last else None
     chosen = {"deed": deed, "person": person}
     return page(
         request, "audit.html", who=who, acts=seen, chosen=chosen, checked=checked, shell=_shell(deed, person),

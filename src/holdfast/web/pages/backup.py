@@ -13,6 +13,7 @@ from holdfast.model.snapshot import Item
 from holdfast.repository.repository import SnapshotEntry
 from holdfast.service.care import Forget
 from holdfast.usecases.diff import DiffOrder, diff
+from holdfast.web.api import backups
 from holdfast.web.pages import desk, wording
 from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity, require
@@ -88,10 +89,7 @@ def pin(
 ) -> RedirectResponse:  # fmt: skip
     """Keep it whatever the policy says, or no longer."""
     with desk.service_of(request).reading() as app:
-        info = desk.entry_of(app, who, snapshot, "backup:run").info
-        keep = pinned == "yes"
-        desk.act(app, who, "pin:add" if keep else "pin:remove", f"snapshot of {info.source}", info.source, info.id)
-        (app.repository.pin if keep else app.repository.unpin)([info.id])
+        info, _warning = backups.pinned(app, snapshot, who, on=pinned == "yes")
     return desk.to(f"/backups/{info.id}")
 
 

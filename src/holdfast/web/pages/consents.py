@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from holdfast.web.api.consents import concerns
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
-from holdfast.web.security.consents import NEEDS
 from holdfast.web.security.doorkeeper import Gate
 from holdfast.web.security.identity import Identity, require
 from holdfast.web.security.refusals import NotFound
@@ -23,8 +23,8 @@ def consents(request: Request, who: StatusReader) -> HTMLResponse:
     """One's own wishes, and those one could agree to."""
     gate: Gate | None = getattr(request.app.state, "gate", None)
     found = gate.consents.all(waiting=False)[:50] if gate is not None else []
-    mine = [each for each in found if each.asked_by == who.principal]
-    others = [each for each in found if each not in mine and who.may(NEEDS[each.scope], each.source)]
+    mine = [each for each in found if each.asked_by == who.person]
+    others = [each for each in found if each not in mine and concerns(who, each)]
     return page(request, "consents.html", who=who, mine=mine, others=others)
 
 

@@ -15,7 +15,6 @@ from holdfast.model.audit import Act
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.report import SystemReport
 from holdfast.model.run import Run
-from holdfast.planning import names
 from holdfast.repository.repository import SnapshotEntry
 from holdfast.service.deeds import Deed
 from holdfast.service.noting import Asker
@@ -24,8 +23,8 @@ from holdfast.service.service import Service
 from holdfast.system import clock
 from holdfast.usecases.audit import note
 from holdfast.web.pages.looks import page
+from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity
-from holdfast.web.security.refusals import NotFound
 from holdfast.web.security.rights import seen
 from holdfast.wiring.build import App
 from holdfast.wiring.reporting import system_report
@@ -119,18 +118,12 @@ def report(request: Request, app: App, who: Identity) -> SystemReport:
 
 def visible(who: Identity, run: Run) -> bool:
     """Whether a run is of sources that are theirs to see; those of the repository itself need all of them."""
-    return not who.sources or (bool(run.sources) and set(run.sources) <= who.sources)
+    return sight.run_seen(who, run)
 
 
 def entry_of(app: App, who: Identity, name: str, scope: str = "snapshot:read") -> SnapshotEntry:
     """The snapshot of that id, the start of it, or a name, which ``who`` may see."""
-    entries = {entry.info.id: entry for entry in app.repository.snapshots()}
-    try:
-        found = entries[names.one(name, [entry.info for entry in entries.values()]).id]
-    except UsageError as error:
-        raise NotFound(error.what, hint="holdfast list") from error
-    who.require(scope, found.info.source)
-    return found
+    return sight.entry_named(app.repository, name, who, scope)
 
 
 def look(app: App, who: Identity, what: str, source: str, subject: str = "") -> str:

@@ -21,7 +21,8 @@ router = desk.pages()
 def live(request: Request, who: Annotated[Identity, Depends(require("status:read"))]) -> StreamingResponse:
     """``news`` when a run begins or ends, ``progress`` while one goes on; what is new the page asks itself."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(request.app.state.news, Standing(request, who)), media_type="text/event-stream", headers=headers)
+    told = _stream(request.app.state.news, Standing(request, who))
+    return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
 
 async def _stream(news: News, standing: Standing) -> AsyncIterator[bytes]:

@@ -14,7 +14,9 @@ from holdfast.usecases.entity_finding import entity_named
 from holdfast.usecases.listing import ListRequest, list_snapshots
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
+from holdfast.web.security.destinations import require_destination
 from holdfast.web.security.identity import Identity, require
+from holdfast.web.security.sight import own
 from holdfast.wiring.restoring import RestoreWish
 
 router = desk.pages()
@@ -62,7 +64,8 @@ def preview(
     )  # fmt: skip
     with desk.service_of(request).reading() as app:
         desk.entry_of(app, who, snapshot)
-        deed = restore_deed(app, wish)
+        deed = restore_deed(app, wish, lambda each: own(who, each))
+        require_destination(app, who, deed)
     return desk.plan(request, who, deed)
 
 
@@ -83,7 +86,7 @@ def preview_row(
             source = entity_named(app.settings.entities, entity).source
             return desk.plan(request, who, EntityRestore(name=entity, key=key, source=source, from_=snapshot))
         wish = RestoreWish(snapshot=snapshot, only=(item,), keys=(key,), overwrite=bool(overwrite))
-        deed = restore_deed(app, wish)
+        deed = restore_deed(app, wish, lambda each: own(who, each))
     return desk.plan(request, who, deed)
 
 
@@ -93,5 +96,5 @@ def undo(
 ) -> RedirectResponse:  # fmt: skip
     """See what taking a restore back would do."""
     with desk.service_of(request).reading() as app:
-        deed = undo_deed(app, run)
+        deed = undo_deed(app, run, seen=lambda each: own(who, each))
     return desk.plan(request, who, deed)

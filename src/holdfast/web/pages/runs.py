@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from holdfast.journal.base import RunQuery
 from holdfast.model.run import RunStatus
+from holdfast.web.api.runs import interrupted, run_named
 from holdfast.web.pages import desk, wording
 from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity, require
@@ -62,12 +63,7 @@ def stop(
 ) -> RedirectResponse:  # fmt: skip
     """Ask it to stop as soon as it can do so cleanly."""
     service = desk.service_of(request)
-    found = service.journal.get(run)
-    if found is None:
-        raise NotFound(f"there is no run {run!r}")
-    for source in found.sources:
-        who.require("backup:run", source)
-    service.interrupt(run)
+    interrupted(service, who, run_named(service, who, run))
     return desk.to(f"/runs/{run}")
 
 

@@ -9,8 +9,10 @@ from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from holdfast.system import clock
+from holdfast.web.api.consents import concerns
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
+from holdfast.web.security import sight
 from holdfast.web.security.doorkeeper import Gate
 from holdfast.web.security.identity import Identity, require
 from holdfast.web.security.refusals import NotFound
@@ -30,25 +32,23 @@ def settings(request: Request, who: Annotated[Identity, Depends(require("status:
 def _shown(request: Request, who: Identity, made: MadeToken | None = None) -> HTMLResponse:
     service = desk.service_of(request)
     gate: Gate | None = getattr(request.app.state, "gate", None)
-    schedules = [each for each in service.schedules() if _visible(who, each.schedule.source)]
-    more: dict[str, Any] = {"tokens": [], "people": [], "configuration": "", "consents": []}
+    schedules = [each for each in service.schedules() if sight.own(who, each.schedule.source)]
+    more: dict[str, Any] = {"tokens": [], "people": [], "configuration": "", "consents": [], "path": ""}
     if gate is not None and who.may("keys"):
-        more["tokens"] = [(each, each.state(clock.now())) for each in gate.tokens.all()]
-        more["people"] = gate.people.all()
+        more["tokens"] = [(each, each.state(clock.now())) for each in sight.tokens(who, gate.tokens.all())]
+        more["people"] = [each for each in gate.people.all() if sight.within_sources(who, each.sources)]
     if gate is not None:
-        more["consents"] = [each for each in gate.consents.all() if _visible(who, each.source)]
-    if who.may("config"):
+        more["consents"] = [each for each in gate.consents.all() if concerns(who, each)]
+    if who.may("config") and not who.sources:
         around = service.configuration.around
+        more["path"] = service.configuration.path
         more["configuration"] = around.redactor.clean(service.configuration.text)
     return page(
-        request, "settings.html", who=who, schedules=schedules, paused=service.paused(), made=made, scopes=SCOPES,
-        sources=[each for each in service.settings.sources if _visible(who, each)], path=service.configuration.path,
+        request, "settings.html", who=who, schedules=schedules, made=made, scopes=SCOPES,
+        paused=sight.by_source(who, service.paused()),
+        sources=[each for each in service.settings.sources if sight.own(who, each)],
         **more,
     )  # fmt: skip
-
-
-def _visible(who: Identity, source: str) -> bool:
-    return not source or who.may("status:read", source)
 
 
 @router.post("/settings/tokens")

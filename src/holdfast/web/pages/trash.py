@@ -11,8 +11,10 @@ from holdfast.model.events import Event, Warned
 from holdfast.service.entity_deeds import TrashRestore
 from holdfast.sources.base import Source
 from holdfast.usecases.trash import TrashOrder, one, trash
+from holdfast.web.api.entities import looked_into_trash
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
+from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity, require
 from holdfast.wiring.build import App
 
@@ -32,8 +34,10 @@ def deleted(request: Request, who: Annotated[Identity, Depends(require("snapshot
     with desk.service_of(request).reading() as app:
         sources = {name: app.source(name) for name in app.settings.sources if who.may("snapshot:read", name)}
         found = trash(app.repository, TrashOrder(sources=sources, report=hear))
+        warnings += looked_into_trash(app, who, found[:_SHOWN])
     more = max(0, len(found) - _SHOWN)
-    return page(request, "trash.html", who=who, found=found[:_SHOWN], more=more, warnings=warnings)
+    shown = [sight.trashed(who, each) for each in found[:_SHOWN]]
+    return page(request, "trash.html", who=who, found=shown, more=more, warnings=warnings)
 
 
 @router.post("/trash/{discarded}")

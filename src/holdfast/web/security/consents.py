@@ -25,12 +25,16 @@ _COLUMNS = "id, scope, source, what, asked_by, asked_at, expires_at, state, answ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What one asks for. ``digest``: everything that makes it this one and no other; ``what`` tells it in words."""
+    """What one asks for. ``digest``: everything that makes it this one and no other; ``what`` tells it in words.
+
+    ``command``: the equal command line, which names what the words keep out of the audit trail.
+    """
 
     scope: str
     source: str = ""
     what: str
     digest: str
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class Consent:
     state: str
     answered_by: str
     answered_at: str | None
+    command: str = ""
 
 
 class Consents:
@@ -56,34 +61,41 @@ class Consents:
         self._register, self._notes, self._needed = register, notes, needed
         self._people = People(register)
 
-    def demand(self, who: Identity, wish: Wish, via: str = "api") -> None:
-        """Return when ``who`` may go on: no second person is needed, or one agreed to this very wish, once.
+    def demand(self, who: Identity, wish: Wish, via: str = "api") -> str:
+        """Return when ``who`` may go on: "" when no second person is needed, else the consent that is used up by it.
 
         Otherwise the wish is kept for the second person, and AwaitsConsent tells its id.
         """
         if wish.scope not in self._needed:
-            return
+            return ""
         digest, now = _digest(who, wish), clock.now()
         with self._register.alone():
             known = self._known(digest, now)
             if known is not None and known.state == _GRANTED:
                 self._register.change("update consents set state = ? where id = ?", _USED, known.id)
                 self._note("consent:use", who.name, known, via)
-                return
+                return known.id
             asked = known or self._ask(who, wish, digest, now)
             if known is None:
                 self._note("consent:ask", who.name, asked, via)
         raise AwaitsConsent(asked.id, asked.expires_at)
 
+    def give_back(self, consent: str, who: str, via: str = "api") -> None:
+        """What a consent was used for was not begun: it can be used once more."""
+        change = "update consents set state = ? where id = ? and state = ?"
+        found = self.get(consent)
+        if found is not None and self._register.change(change, _GRANTED, consent, _USED):
+            self._note("consent:back", who, found, via)
+
     def answer(self, who: Identity, consent: str, via: str = "api", *, grant: bool) -> Consent:
-        """Agree, or refuse. NotFound; Forbidden without the scope; SamePerson for one's own wish, for an account or
-        token that the one who asked stands behind, and for a token that nobody with an account stands behind.
+        """Agree, or refuse. NotFound; Forbidden without the scope; SamePerson for one's own wish, for an account that
+        anybody behind the one who asked stands behind, and for whoever agrees without being logged in.
         """
         found = self.get(consent)
         if found is None or found.state != _OPEN:
             raise _nothing(consent)
         who.require(NEEDS[found.scope], found.source)
-        if grant and (self._same(who, found) or self._people.get(who.principal) is None):
+        if grant and (who.kind != "session" or self._same(who, found)):
             self._notes.refused("consent:grant", who.name, f"agreed to a wish of their own: {found.what}")
             raise SamePerson
         with self._register.alone():
@@ -105,7 +117,8 @@ class Consents:
         return [each for each in found if not waiting or each.state == _OPEN]
 
     def _ask(self, who: Identity, wish: Wish, digest: bytes, now: datetime) -> Consent:
-        values = (new_id(), wish.scope, wish.source, digest, wish.what, who.principal or who.name, clock.stamp(now),
+        what = f"{wish.what}\n{wish.command}"
+        values = (new_id(), wish.scope, wish.source, digest, what, who.person, clock.stamp(now),
                   clock.stamp(now + LIFETIME), _OPEN, "", None)  # fmt: skip
         self._register.change("insert into consents values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *values)
         return self._select("where id = ?", values[0])[0]
@@ -115,14 +128,8 @@ class Consents:
         return next((each for each in found if each.state in (_OPEN, _GRANTED)), None)
 
     def _same(self, who: Identity, wish: Consent) -> bool:
-        """Whether the same person stands behind both."""
-        one, other = who.principal or who.name, wish.asked_by
-        return one == other or self._vouched(one) == other or self._vouched(other) == one
-
-    def _vouched(self, name: str) -> str:
-        """Who made the account of this name, or last set its password; "" when there is no such account."""
-        person = self._people.get(name)
-        return person.vouched_by if person is not None else ""
+        """Whether anybody could be both."""
+        return bool(self._people.behind(who.person) & self._people.behind(wish.asked_by))
 
     def _note(self, deed: str, who: str, consent: Consent, via: str) -> None:
         what = f"{consent.scope}: {consent.what}"
@@ -133,10 +140,15 @@ class Consents:
     def _select(self, condition: str, *values: Any) -> list[Consent]:
         names, now = _COLUMNS.split(", "), clock.stamp()
         rows = self._register.rows(f"select {_COLUMNS} from consents {condition}", *values)
-        found = [Consent(**dict(zip(names, row, strict=True))) for row in rows]
+        found = [_consent(dict(zip(names, row, strict=True))) for row in rows]
         return [
             _expired(each) if each.state in (_OPEN, _GRANTED) and each.expires_at <= now else each for each in found
         ]
+
+
+def _consent(row: dict[str, Any]) -> Consent:
+    what, _, command = row.pop("what").partition("\n")
+    return Consent(**row, what=what, command=command)
 
 
 def _nothing(consent: str) -> NotFound:
@@ -149,4 +161,4 @@ def _expired(consent: Consent) -> Consent:
 
 def _digest(who: Identity, wish: Wish) -> bytes:
     """One person's one wish: another's consent to something else, or for somebody else, does not fit."""
-    return fingerprint("\0".join((who.principal or who.name, wish.scope, wish.source, wish.digest)))
+    return fingerprint("\0".join((who.person, wish.scope, wish.source, wish.digest)))

@@ -14,11 +14,11 @@ from holdfast.web.security.entrance import Entrance, Visitor
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.notes import Notes
 from holdfast.web.security.origins import Origins
-from holdfast.web.security.people import People, Person
+from holdfast.web.security.people import MACHINE, People, Person
 from holdfast.web.security.refusals import CrossSite
 from holdfast.web.security.register import Register, fingerprint, register_or_new
 from holdfast.web.security.sessions import OpenedSession, Session, Sessions, csrf_fits, csrf_of
-from holdfast.web.security.tokens import MACHINE, Token, Tokens
+from holdfast.web.security.tokens import Token, Tokens
 from holdfast.web.security.wall import SAFE
 from holdfast.wiring.load import Configuration
 

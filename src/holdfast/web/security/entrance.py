@@ -13,13 +13,12 @@ from holdfast.system import clock
 from holdfast.web.security.attempts import Attempts, counters
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.notes import Notes
-from holdfast.web.security.people import Newcomer, People, Person
+from holdfast.web.security.people import SETUP, Newcomer, People, Person
 from holdfast.web.security.refusals import WrongLogin
 from holdfast.web.security.register import Register, fingerprint
 from holdfast.web.security.sessions import OpenedSession, Sessions
 
 _SETUP_CHARS = "abcdefghjkmnpqrstuvwxyz23456789"
-_SETUP = "(setup)"
 _NOBODY = "(unknown)"
 
 
@@ -56,15 +55,15 @@ class Entrance:
 
     def set_up(self, token: str, name: str, password: str, visitor: Visitor) -> OpenedSession:
         """The first account, an admin's, and its session. WrongLogin when the token is wrong or was used."""
-        counted = counters(_SETUP, visitor.address)
+        counted = counters(SETUP, visitor.address)
         self._attempts.begin(counted)
         with self._lock:
             known = self._setup
             if known is None or not hmac.compare_digest(known, fingerprint(token.strip().lower())):
-                self._notes.refused("login:setup", _SETUP, "a wrong setup token", visitor.address)
+                self._notes.refused("login:setup", SETUP, "a wrong setup token", visitor.address)
                 raise WrongLogin
             self._attempts.succeeded(counted)
-            newcomer = Newcomer(name=name, password=password, role="admin", vouched_by=_SETUP)
+            newcomer = Newcomer(name=name, password=password, role="admin", vouched_by=SETUP)
             person = self.people.add(newcomer, first=True)
             self._setup = None
         self._told("config:account-add", person.name, "the first account, by the setup token", visitor)

@@ -37,6 +37,11 @@ class Identity:
     fresh: bool = True
     csrf: str = ""
 
+    @property
+    def person(self) -> str:
+        """The account that answers for it; where none does, itself: a machine's token, the cron secret."""
+        return self.name if not self.principal or ":" in self.principal else self.principal
+
     def may(self, scope: str, source: str = "") -> bool:
         """Whether it may do what ``scope`` names, to this source."""
         return scope in self.scopes and (not source or not self.sources or source in self.sources)

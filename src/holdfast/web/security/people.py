@@ -14,6 +14,12 @@ from holdfast.web.security.names import check_name
 from holdfast.web.security.register import Register
 from holdfast.wiring.sections import SCOPES
 
+MACHINE = "machine:"
+"""Begins the name of whoever has the machine: owner of a token made on its command line, for nobody in particular."""
+
+SETUP = "(setup)"
+"""Who holds the setup token of the first account."""
+
 _VIEWER = frozenset({"status:read", "snapshot:read"})
 _OPERATOR = _VIEWER | {"backup:run", "data:read", "restore:new-place", "audit:read"}
 ROLES: dict[str, frozenset[str]] = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": frozenset(SCOPES)}
@@ -81,6 +87,7 @@ class People:
                 raise UsageError("there is an account already", hint="holdfast account list")
             values = (name, stored, role, sources, now, newcomer.vouched_by, now)
             self._register.change("insert into people values (?, ?, ?, ?, ?, ?, ?)", *values)
+            self._vouched(name, newcomer.vouched_by)
         return Person(
             name=name, role=role, sources=frozenset(newcomer.sources), made_at=now, vouched_by=newcomer.vouched_by,
             password_at=now,
@@ -94,6 +101,8 @@ class People:
             vouched = person.vouched_by if by == name else by
             change = "update people set password = ?, password_at = ?, vouched_by = ? where name = ?"
             self._register.change(change, stored, clock.stamp(), vouched, name)
+            if by != name:
+                self._vouched(name, by)
             self._register.change("delete from sessions where person = ?", name)
 
     def change(self, name: str, role: str, sources: Iterable[str]) -> Person:
@@ -119,6 +128,28 @@ class People:
         right = passwords.matches(password, found[0][0] if found else nobody())
         return self.get(name) if found and right else None
 
+    def behind(self, name: str) -> frozenset[str]:
+        """Everybody who could have this account: itself, who made it or set its password, who made theirs, and so on,
+        also through accounts that are gone. Whoever has the machine itself is not counted: they need no account.
+        """
+        found, left = {name}, [name]
+        while left:
+            each = left.pop()
+            rows = self._register.rows(
+                "select by from vouching where name = ? union select vouched_by from people where name = ?", each, each
+            )
+            new = {by for (by,) in rows if not _rooted(by)} - found
+            found |= new
+            left += new
+        return frozenset(found)
+
+    def _vouched(self, name: str, by: str) -> None:
+        """``by`` knows a password of ``name``; at the machine itself it is made one that nobody else knows."""
+        if _rooted(by):
+            self._register.change("delete from vouching where name = ?", name)
+        else:
+            self._register.change("insert or ignore into vouching values (?, ?)", name, by)
+
     def _spare_last_admin(self, person: Person, role: str, sources: frozenset[str]) -> None:
         """Somebody must be left who may do everything, or nobody could ever change that."""
         whole = [each.name for each in self.all() if each.role == "admin" and not each.sources]
@@ -128,6 +159,10 @@ class People:
     def _select(self, condition: str, *values: Any) -> list[Person]:
         columns = "name, role, sources, made_at, vouched_by, password_at"
         return [_person(row) for row in self._register.rows(f"select {columns} from people {condition}", *values)]
+
+
+def _rooted(name: str) -> bool:
+    return name.startswith((MACHINE, SETUP))
 
 
 def _person(row: Any) -> Person:

@@ -105,8 +105,9 @@ class SamePerson(HoldfastError):
     def __init__(self) -> None:
         super().__init__(
             "the consent must be another person's",
-            why="who asked for it stands behind this account or token too",
-            hint="somebody else with an account that they did not make grants it",
+            why="somebody made both accounts, or set their passwords; or whoever grants it is not logged in",
+            hint="somebody whose account or password was made at the machine grants it, logged in: "
+            "holdfast account password NAME",
         )
 
 

@@ -36,6 +36,7 @@ create table if not exists consents (
   id text primary key, scope text not null, source text not null, digest blob not null, what text not null,
   asked_by text not null, asked_at text not null, expires_at text not null, state text not null,
   answered_by text not null, answered_at text);
+create table if not exists vouching (name text not null, by text not null, primary key (name, by)) without rowid;
 create table if not exists acts (number integer primary key autoincrement, document text not null);
 """
 

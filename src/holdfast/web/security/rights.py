@@ -17,6 +17,15 @@ def within(who: Identity, scopes: frozenset[str], sources: frozenset[str]) -> No
         raise Forbidden("keys", ", ".join(sorted(sources - who.sources)) or "every source")
 
 
+def may_hand_on(who: Identity, scopes: frozenset[str], sources: frozenset[str]) -> bool:
+    """Whether these rights are within those of ``who``."""
+    try:
+        within(who, scopes, sources)
+    except Forbidden:
+        return False
+    return True
+
+
 def seen(report: SystemReport, who: Identity) -> SystemReport:
     """What one may see of the report: of one's own sources, with nothing that names others."""
     if not who.sources:

@@ -16,9 +16,6 @@ from holdfast.web.security.register import Register, fingerprint
 from holdfast.wiring.sections import SCOPES
 
 PREFIX = "hf_"
-MACHINE = "machine:"
-"""Begins the owner of a token that was made on the command line, for nobody in particular."""
-
 LIFETIME = timedelta(days=90)
 OVERLAP = timedelta(hours=24)
 _USED_EVERY = timedelta(minutes=1)
@@ -90,13 +87,19 @@ class Tokens:
                 raise UsageError(f"there is a token {name!r} already", hint=f"holdfast token rotate {name}")
             return self._insert(token)
 
-    def rotate(self, name: str, overlap: timedelta = OVERLAP, lifetime: timedelta | None = LIFETIME) -> MadeToken:
-        """A new secret for the same rights; the old one goes on for ``overlap``. UsageError when none is valid."""
+    def rotate(
+        self, name: str, overlap: timedelta = OVERLAP, lifetime: timedelta | None = LIFETIME, owner: str | None = None
+    ) -> MadeToken:
+        """A new secret for the same rights; the old one goes on for ``overlap``. UsageError when none is valid.
+
+        ``owner``: who has the new secret and answers for it from now on; None: whoever did.
+        """
         now = clock.now()
         with self._register.alone():
             old = self.valid(name)
             fresh = replace(
-                old, id=new_id(), made_at=clock.stamp(now), expires_at=_end(now, lifetime), used_at=None
+                old, id=new_id(), made_at=clock.stamp(now), expires_at=_end(now, lifetime), used_at=None,
+                owner=owner or old.owner,
             )  # fmt: skip
             made = self._insert(fresh)
             end = min(filter(None, (old.expires_at, clock.stamp(now + overlap))))

@@ -12,8 +12,9 @@ import pytest
 import time_machine
 
 from holdfast.model.errors import HoldfastError, UsageError
+from holdfast.web.security.people import MACHINE
 from holdfast.web.security.register import Register, register_or_new, register_path
-from holdfast.web.security.tokens import MACHINE, Tokens, TokenWish
+from holdfast.web.security.tokens import Tokens, TokenWish
 from holdfast.wiring.load import from_text
 from holdfast.wiring.surroundings import Surroundings
 
