@@ -34,6 +34,7 @@ def records(bench: Bench, section: Section) -> None:
         section.step(f"find by ascending key, {state}", lambda: _found(bench, before, str(key), key))
         section.step(f"find by scattered key, {state}", lambda: _found(bench, before, f"code={code}", key))
         section.step(f"diff of {_CHANGED:,} scattered changes, {state}", lambda: _differ(bench, before, after, rows))
+        section.step("diff with the living table", lambda: _differ(bench, before, "live", rows))
     bench.data.server.drop_database(_DATABASE)
 
 

@@ -12,6 +12,7 @@ from holdfast.records.cancelling import cancelled, cancelled_lines
 from holdfast.records.schema import SchemaDifference, schema_difference
 from holdfast.records.spill import AFTER, BEFORE, Spill
 from holdfast.sources.records import Book, Comparing, Lines, Mirroring, Textual
+from holdfast.sources.tracing import TraceBroken, Tracing
 
 _BATCH = 500
 _DOUBTED = 500
@@ -48,6 +49,7 @@ class Contrast:
         self.pair = pair
         self.schema: SchemaDifference = schema_difference(*pair.books, pair.tables)
         self.added = self.removed = self.changed = 0
+        self._now: dict[int, int] = {}
         with contextlib.ExitStack() as stack:
             self._spill = stack.enter_context(contextlib.closing(Spill(pair.key, pair.columns)))
             self._work()
@@ -60,7 +62,7 @@ class Contrast:
     @property
     def same(self) -> int | None:
         """Rows that do not differ; None where rows are not counted."""
-        rows = self.pair.after.rows
+        rows = self._now.get(1, self.pair.after.rows)
         return None if rows is None else max(0, rows - self.added - self.changed)
 
     def differences(self) -> Iterator[Difference]:
@@ -79,6 +81,9 @@ class Contrast:
                 yield _difference(name, did, row.key(key), row)
 
     def _work(self) -> None:
+        if self._alike() and self._traced():
+            self._count()
+            return
         one, two = self.pair.books
         before, after = self.pair.tables
         if isinstance(one, Comparing) and isinstance(two, Comparing) and type(one) is type(two) and self._alike():
@@ -98,6 +103,26 @@ class Contrast:
             self._put_all()
             self._spill.sort()
         self._count()
+
+    def _traced(self) -> bool:
+        """Whether the application's own numbers told what came and went."""
+        for live, mine, theirs in ((1, AFTER, BEFORE), (0, BEFORE, AFTER)):
+            book, snapshot = self.pair.books[live], self.pair.books[1 - live]
+            if not isinstance(book, Tracing):
+                continue
+            try:
+                trace = book.trace(self.pair.tables[live], snapshot)
+                if trace is None:
+                    continue
+                self._spill.put(mine, trace.come)
+                self._spill.put(theirs, trace.gone)
+            except TraceBroken:
+                self._spill.clear()
+                continue
+            self._now[live] = trace.now
+            self._spill.sort()
+            return True
+        return False
 
     def _put_all(self) -> None:
         """Every row of both."""

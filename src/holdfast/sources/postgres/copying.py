@@ -88,13 +88,16 @@ class Reading:
         """Columns whose slices are hexadecimal."""
         return [name for name, oid in self._typed() if is_base(self.types, oid, "bytea")]
 
-    def copy(self, stretch: Stretch) -> str:
-        """``COPY … TO STDOUT``, without semicolon."""
+    def copy(self, stretch: Stretch, condition: str = "") -> str:
+        """``COPY … TO STDOUT``, without semicolon; only of rows that meet ``condition``, where there is one."""
         names = ", ".join(self._quote(name) for name in self.columns.names)
-        if not stretch.where and not self.selected:
+        if not stretch.where and not self.selected and not condition:
             listed = f" ({names})" if names else ""
             return f"COPY {self.table}{listed} TO STDOUT"
-        return f"COPY (SELECT {self.selected or names} FROM ONLY {self.table}{stretch.where}) TO STDOUT"
+        where = stretch.where
+        if condition:
+            where += f"{' AND' if where else ' WHERE'} {condition}"
+        return f"COPY (SELECT {self.selected or names} FROM ONLY {self.table}{where}) TO STDOUT"
 
     def look_for_huge(self, stretch: Stretch) -> str:
         """A psql line that sets hf_sliced (rows too large for one line of COPY text) and hf_rows."""

@@ -81,7 +81,7 @@ class PostgresSource:
         """The database itself. SourceError when it cannot be reached."""
         from holdfast.sources.postgres.records.live_book import PostgresLiveBook
 
-        with closing(PostgresLiveBook(self.options.conninfo)) as book:
+        with closing(PostgresLiveBook(self.options.conninfo, self.options.environ)) as book:
             yield book
 
     def of_rows(self, book: Book, rows: Mapping[str, Sequence[Row]]) -> Source:

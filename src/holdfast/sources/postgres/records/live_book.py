@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -20,11 +21,15 @@ from holdfast.sources.postgres.records.live_catalog import LiveCatalog, LiveTabl
 from holdfast.sources.postgres.records.live_sql import select
 from holdfast.sources.postgres.records.live_transaction import PostgresTransaction
 from holdfast.sources.postgres.records.paths import path_of
+from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
+from holdfast.sources.postgres.records.standing import History
 from holdfast.sources.postgres.records.tables import fingerprint_of
 from holdfast.sources.postgres.records.telling import told_row
 from holdfast.sources.postgres.records.text import unescaped
+from holdfast.sources.postgres.records.tracing import Tracer
 from holdfast.sources.postgres.refusals import translating
-from holdfast.sources.records import Lines, LiveTransaction
+from holdfast.sources.records import Book, Lines, LiveTransaction
+from holdfast.sources.tracing import Trace
 
 _BLOCK = 256 << 10
 _COUNTED = 8 << 20
@@ -32,6 +37,7 @@ _SIZE = (
     b"SELECT pg_catalog.pg_relation_size(c.oid) + COALESCE((SELECT sum(pg_catalog.pg_relation_size(p.relid))"
     b" FROM pg_catalog.pg_partition_tree(c.oid) p), 0) FROM pg_catalog.pg_class c WHERE c.oid = %s"
 )
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -41,7 +47,9 @@ class PostgresLiveBook:
     Row security hides nothing: where it applies to this role, reading is an error.
     """
 
-    def __init__(self, conninfo: Conninfo) -> None:
+    def __init__(self, conninfo: Conninfo, environ: Mapping[str, str] = _NOTHING) -> None:
+        """``environ``: what children may need from the environment."""
+        self._environ = environ
         self._connection: Connection = connect(conninfo)
         try:
             self._conninfo = conninfo.settled(self._connection)
@@ -58,6 +66,7 @@ class PostgresLiveBook:
         self._snapshot = str(row[0]) if row else ""
         self._catalog: LiveCatalog = read_catalog(self._connection)
         self._asking = Asking(self._connection, self._conninfo)
+        self._history: History | None = None
 
     @property
     def conninfo(self) -> Conninfo:
@@ -110,6 +119,22 @@ class PostgresLiveBook:
         living = self._living(table)
         form = living.form
         return Lines(meaning=(form.names, form.codec), blocks=self._read(table, living), decoded=form.rows)
+
+    def trace(self, table: Table, snapshot: Book) -> Trace | None:
+        """See Tracing: by transaction numbers, where the history since then is provably unbroken."""
+        if not isinstance(snapshot, SnapshotBook):
+            return None
+        with translating(self._conninfo, doing=f"what became of the rows of {table.name} could not be read"):
+            if self._history is None:
+                self._history = History(self._connection)
+            if not self._history.goes_on_from(snapshot.notes):
+                return None
+            parts = snapshot.parts(table.name)
+            standing = self._history.standing(self._living(table).oid, parts)
+        if not standing:
+            return None
+        tracer = Tracer(self._conninfo, self._snapshot, self._environ, self._history)
+        return tracer.trace(standing, snapshot.content, int(snapshot.notes["xmin"]), table.key)
 
     def _read(self, table: Table, living: LiveTable) -> Generator[bytes, None, None]:
         """All rows as COPY writes them, in blocks of whole lines."""

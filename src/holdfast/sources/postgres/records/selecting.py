@@ -35,6 +35,11 @@ class Selector:
         return self._plain
 
     @property
+    def exact(self) -> bool:
+        """Whether equal keys are equal bytes."""
+        return self._exact
+
+    @property
     def meaning(self) -> bytes:
         """Changes whenever other bytes would be compared for the same columns."""
         kinds = [self._form.types[source.place or 0] if self._form.types else "" for source in self._sources]
@@ -81,6 +86,10 @@ class Selector:
             for line, keys in zip(lines, self._several(lines), strict=True):
                 if not sought.isdisjoint(keys):
                     yield line + b"\n"
+
+    def keys(self, data: bytes) -> list[bytes]:
+        """The key of each line (plain columns only)."""
+        return list(self._keys(data))
 
     def key(self, line: bytes) -> bytes:
         """The key of one line (plain columns only)."""
