@@ -19,7 +19,7 @@ DOUBTS = frozenset(
 """Findings that take the newest snapshot its worth as proof: it is not what a fresh one should be."""
 
 _LEFT_OUT = ("rows of ", "documents of ")
-_HALF = 0.5
+_HALF, _HARDLY = 0.5, 50
 _ROUTINE = timedelta(days=30)
 
 
@@ -218,7 +218,11 @@ def _schedule(standing: Standing) -> Iterator[Finding]:
     if widest + slowest > rpo:
         gap, one, wanted = (saying.span(each.total_seconds()) for each in (widest, slowest, rpo))
         what = f"its schedules can lose {saying.span((widest + slowest).total_seconds())}"
-        yield _finding(standing, "schedule-rpo", Severity.WARNING, what,
+        usual = standing.rhythm.usual or widest
+        # else it is by the jitter, by the night when clocks go back, or by the moments that a backup takes
+        much = usual > rpo or usual + slowest - rpo > rpo / _HARDLY
+        severity = Severity.WARNING if much else Severity.INFO
+        yield _finding(standing, "schedule-rpo", severity, what,
                        f"{gap} between two backups, {one} for one; RPO {wanted}",
                        f"a closer schedule in [sources.{standing.source}], or a tier that asks for less")  # fmt: skip
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import heapq
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from holdfast.model.health import Finding, Severity
 from holdfast.model.policy import SourcePolicy
 from holdfast.model.timetable import Schedule
+from holdfast.planning.schedule_gaps import usual_gap, widest_gap
 from holdfast.planning.schedule_words import span, words_of
 from holdfast.planning.timetable import appointments
-
-_AHEAD = timedelta(days=400)
-_MOST = 5000
-"""Appointments looked at; those of a year of a schedule that comes every two hours."""
 
 _CALLED = {
     "hourly": (timedelta(0), timedelta(hours=3)),
@@ -32,20 +26,7 @@ _CALLED = {
 
 def judge(policy: SourcePolicy, now: datetime) -> list[Finding]:
     """What is wrong with the schedules of one source, judged from ``now`` on for a year and a little."""
-    return [*_objective(policy, now.replace(hour=0, minute=0, second=0, microsecond=0)), *_names(policy, now)]
-
-
-@functools.lru_cache(maxsize=512)
-def widest_gap(schedules: tuple[Schedule, ...], now: datetime) -> timedelta | None:
-    """The longest time without an appointment of any of the schedules; None when there are none."""
-    each_due = [_dues(schedule, now) for schedule in schedules]
-    dues = list(itertools.islice(heapq.merge(*each_due), _MOST))
-    return max((later - earlier for earlier, later in itertools.pairwise(dues)), default=None)
-
-
-def _dues(schedule: Schedule, now: datetime) -> Iterator[datetime]:
-    upcoming = appointments(schedule, now)
-    return (each.due for each in itertools.takewhile(lambda one: one.due < now + _AHEAD, upcoming))
+    return [*_objective(policy, now), *_names(policy, now)]
 
 
 def _objective(policy: SourcePolicy, now: datetime) -> Iterator[Finding]:
@@ -62,8 +43,7 @@ def _objective(policy: SourcePolicy, now: datetime) -> Iterator[Finding]:
         )  # fmt: skip
         return
     # A gap that is too wide on one night of the year only, when the clocks go back, is told apart.
-    gap = widest_gap(tuple(replace(each, zone="UTC") for each in whole), now)
-    longest = widest_gap(whole, now)
+    gap, longest = usual_gap(whole, now), widest_gap(whole, now)
     if gap is None or longest is None:
         return
     late = max(each.jitter for each in whole)

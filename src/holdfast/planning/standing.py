@@ -22,9 +22,13 @@ TOLERANCE = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """What a source's schedules come to: the ``widest`` gap between two backups, the ``next`` one, in ``words``."""
+    """What a source's schedules come to: the ``widest`` gap between two backups, the ``next`` one, in ``words``.
+
+    ``usual``: the widest without jitter, and without the one night of the year in which clocks go back.
+    """
 
     widest: timedelta | None = None
+    usual: timedelta | None = None
     next: datetime | None = None
     words: tuple[str, ...] = ()
 
@@ -33,13 +37,33 @@ class Rhythm:
 class Reading:
     """A check that left a proof: ``share`` (0-1) of the packs there were was re-read; ``problems`` were found.
 
-    ``committed``: the log record up to which snapshots were part of it.
+    ``committed``: the log record up to which snapshots were part of it. ``since``: with those before it, it read all
+    there was, the first of it then. ``stored``: when the store says that the proof was written.
     """
 
     at: datetime
     share: float
     problems: int
     committed: int
+    since: datetime | None = None
+    stored: datetime | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it speaks of every byte."""
+        return self.share >= 1 or self.since is not None
+
+    @property
+    def oldest(self) -> datetime:
+        """When the first of what it speaks of was read."""
+        return self.since or self.at
+
+    def after(self, other: Reading) -> bool:
+        """Whether it is later beyond doubt: a clock that is wrong must not make what was found before seem mended."""
+        if self.committed != other.committed:
+            return self.committed > other.committed
+        stored = self.stored is None or other.stored is None or self.stored >= other.stored
+        return self.at > other.at and stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -91,6 +91,18 @@ def last_appointment(schedule: Schedule, now: datetime) -> Appointment | None:
         if each.begin > now:
             return found
         found = each
+    return found
+
+
+def previous_due(schedule: Schedule, until: datetime) -> datetime:
+    """The newest ``due`` that is not later than ``until``."""
+    if schedule.every is not None:
+        return _EPOCH + (until - _EPOCH) // schedule.every * schedule.every
+    found = _EPOCH
+    for each in appointments(schedule, _well_before(replace(schedule, jitter=timedelta(0)), until)):
+        if each.due > until:
+            return found
+        found = each.due
     return found
 
 

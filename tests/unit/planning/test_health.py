@@ -148,7 +148,9 @@ def test_a_schedule_that_cannot_keep_the_rpo_is_told_with_both_numbers() -> None
     asked: dict[str, Any] = {"policy": {"rpo": timedelta(hours=4), "tier": "important"}}
     found = _found(history(), rhythm=Rhythm(widest=timedelta(days=1)), **asked)["schedule-rpo"]
     assert "24 h" in found.why and "RPO 4 h" in found.why
-    assert "schedule-rpo" in _found(history(), rhythm=Rhythm(widest=timedelta(hours=4)), **asked)
+    assert found.severity is Severity.WARNING
+    hardly = _found(history(), rhythm=Rhythm(widest=timedelta(hours=5), usual=timedelta(hours=4)), **asked)
+    assert hardly["schedule-rpo"].severity is Severity.INFO, "by the night when clocks go back, and a few seconds"
     assert "schedule-rpo" not in _found(history(), rhythm=Rhythm(widest=timedelta(hours=3)), **asked)
 
 

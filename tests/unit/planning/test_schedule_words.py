@@ -9,7 +9,8 @@ import pytest
 from holdfast.model.health import Severity
 from holdfast.model.policy import SourcePolicy
 from holdfast.model.timetable import Schedule
-from holdfast.planning.schedule_judging import judge, widest_gap
+from holdfast.planning.schedule_gaps import widest_gap
+from holdfast.planning.schedule_judging import judge
 from holdfast.planning.schedule_words import words_of
 
 NOW = datetime(2026, 11, 21, 16, tzinfo=UTC)
