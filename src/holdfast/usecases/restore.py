@@ -28,6 +28,8 @@ from holdfast.usecases.protection import protected
 _FEW_PATTERNS = 4096
 _NAMED = 10
 _GAPS = 3
+# what marks snapshots of rows: of an entity, before a delete, of a guard, before rows were changed
+_CHOSEN = {"entity", "deleted", "guard", "rows_undo"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
         content = SnapshotContent(reader, local=repository.storage.traits.local)
         try:
             target = order.source.target(order.request)
-            plan = _plan(target, manifest, content)
+            plan = _nothing_else(order, _plan(target, manifest, content))
             result = RestoreResult(
                 run=order.run, snapshot=order.entry.info.id, dry_run=order.dry_run, target=plan.target, plan=plan
             )
@@ -128,6 +130,21 @@ def _plan(target: Target, manifest: ManifestReader, content: SnapshotContent) ->
     if isinstance(target, Previewing):
         return target.preview(manifest, content)
     return target.plan(manifest)
+
+
+def _nothing_else(order: RestoreOrder, plan: RestorePlan) -> RestorePlan:
+    """A snapshot of chosen rows knows nothing of the others of their tables: they are not made equal to it."""
+    info = order.entry.info
+    # an SQLite database is one item: what is overwritten there is everything
+    taking = {Action.REPLACE, Action.DELETE, *([Action.OVERWRITE] if order.source.kind == "sqlite" else [])}
+    removing = any(step.action in taking for step in plan.steps)
+    if not (plan.in_place and removing and _CHOSEN & (info.more or {}).keys()):
+        return plan
+    told = (
+        f"snapshot {short(info.id)} holds chosen rows only, and the other rows of their tables would be deleted: "
+        "restore it with holdfast entity restore, trash restore or undo"
+    )
+    return replace(plan, refusals=(told, *plan.refusals))
 
 
 def planned(plan: RestorePlan) -> list[ItemResult]:

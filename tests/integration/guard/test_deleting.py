@@ -15,11 +15,13 @@ from tests.integration.guard.application import EVENT, Application
 
 from holdfast.model.errors import Damaged, HoldfastError, TargetError, UsageError
 from holdfast.repository.repository import Repository
+from holdfast.sources.base import RestoreRequest
 from holdfast.storage.local import LocalStorage
 from holdfast.usecases import entity_delete as entity_delete_module
 from holdfast.usecases.entity_delete import EntityDeleteOrder, EntityDeleteResult, entity_delete
 from holdfast.usecases.entity_deleting import deleting
 from holdfast.usecases.entity_restore import EntityRestoreOrder, entity_restore
+from holdfast.usecases.restore import RestoreOrder, restore
 from holdfast.usecases.trash import Discarded, TrashOrder, one, trash
 from holdfast.usecases.trash_restore import TrashRestoreOrder, trash_restore
 
@@ -49,6 +51,14 @@ def test_what_was_deleted_comes_back_from_the_trash(world: World, application: A
         order = TrashRestoreOrder(discarded=one([found], found.id[:8]), source=application.source,
                                   entities=lambda: {"event": EVENT})  # fmt: skip
         assert not found.there
+        snapshot = result.snapshot
+        assert snapshot is not None
+        entry = next(each for each in repository.snapshots() if each.info.id == snapshot.id)
+        for wish in ({"exact": True}, {"overwrite": True}):
+            request = RestoreRequest(label="x", in_place=True, **wish)
+            asked = RestoreOrder(entry=entry, source=application.source, dry_run=True, request=request)
+            refused = [text for text in restore(repository, asked).plan.refusals if "holds chosen rows only" in text]
+            assert bool(refused) == (application.kind == "sqlite" or "exact" in wish)
         trash_restore(repository, order)
         assert in_trash(repository, application)[0].there
     assert application.rows() == before
