@@ -6,7 +6,7 @@ whoever asks later gets the answer of later.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +20,6 @@ REREAD = timedelta(days=30)
 """For how long re-read bytes count as intact where nothing else is said."""
 
 _DRILLS = "no drill has shown it"
-_WHOLE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +63,28 @@ def _fresh(standing: Standing, findings: Collection[Finding]) -> Evidence:
     return Evidence(level=Level.FRESH, proven=age <= limit, what=told)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``whole``: the newest reading of everything that found nothing. ``bad``: the newest problems found since."""
+
+    whole: Reading | None
+    bad: Reading | None
+
+
+def verdict(readings: Iterable[Reading], now: datetime) -> Verdict:
+    """What readings of a repository come to, in any order. Those stamped in the future are believed their problems."""
+    known = sorted(readings, key=lambda each: (each.committed, each.at), reverse=True)
+    good = (each for each in known if each.whole and not each.problems and each.at - now <= TOLERANCE)
+    whole = next(good, None)
+    bad = next((each for each in known if each.problems and not (whole is not None and whole.after(each))), None)
+    return Verdict(whole, bad)
+
+
 def _intact(standing: Standing, readings: Sequence[Reading]) -> tuple[Evidence, datetime | None]:
     """The newest whole reading decides, unless a later one of any extent found something."""
     window = standing.policy.health.reread or REREAD
-    believed = [each for each in readings if each.at - standing.now <= TOLERANCE]
-    ordered = sorted(believed, key=lambda each: (each.committed, each.at), reverse=True)
-    whole = next((each for each in ordered if each.share >= _WHOLE), None)
-    later = ordered[: ordered.index(whole)] if whole else ordered
-    bad = next((each for each in [*later, *([whole] if whole else [])] if each.problems), None)
+    found = verdict(readings, standing.now)
+    whole, bad = found.whole, found.bad
 
     def not_proven(what: str) -> tuple[Evidence, None]:
         return Evidence(level=Level.INTACT, proven=False, what=what), None
@@ -81,8 +94,9 @@ def _intact(standing: Standing, readings: Sequence[Reading]) -> tuple[Evidence, 
         return not_proven(f"a check {ago} ago found {bad.problems} problems, none since read everything and found none")
     if whole is None:
         return not_proven("the stored bytes were never all read again: holdfast check --read-data")
-    age = standing.now - whole.at
-    told = f"all stored bytes were last read again {saying.span(age.total_seconds())} ago"
+    age = standing.now - whole.oldest
+    parts = ", in parts, the first of them" if whole.since else ""
+    told = f"all stored bytes were last read again{parts} {saying.span(age.total_seconds())} ago"
     if age > window:
         return not_proven(f"{told}, which counts for {saying.span(window.total_seconds())}: holdfast check --read-data")
     covered = [info for info in standing.good if standing.numbers.get(info.id, whole.committed + 1) <= whole.committed]
@@ -90,4 +104,4 @@ def _intact(standing: Standing, readings: Sequence[Reading]) -> tuple[Evidence, 
         return not_proven(f"{told}, when there was no complete snapshot of it yet")
     newer = standing.good.index(covered[0])
     since = f"; {newer} newer snapshots are not part of it" if newer else ""
-    return Evidence(level=Level.INTACT, proven=True, what=f"{told} without a problem{since}"), whole.at
+    return Evidence(level=Level.INTACT, proven=True, what=f"{told} without a problem{since}"), whole.oldest

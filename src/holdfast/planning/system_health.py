@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from holdfast.model.health import Finding, Severity
 from holdfast.planning import saying
 from holdfast.planning.forecast import Forecast
-from holdfast.planning.readiness import REREAD
+from holdfast.planning.readiness import REREAD, verdict
 from holdfast.planning.standing import TOLERANCE, Reading
 
 SILENT = timedelta(minutes=5)
@@ -119,20 +119,17 @@ def _public(whole: Whole) -> Iterator[Finding]:
 
 
 def _checks(whole: Whole) -> Iterator[Finding]:
-    newest = max(whole.readings, key=lambda each: (each.committed, each.at), default=None)
-    whole_ones = [each for each in whole.readings if each.share >= 1 and not each.problems]
-    last = max((each.at for each in whole_ones), default=None)
+    found = verdict(whole.readings, whole.now)
     hint = "holdfast check --read-data"
-    bad = max((each for each in whole.readings if each.problems and (last is None or each.at > last)),
-              key=lambda each: each.at, default=None)  # fmt: skip
-    if bad is not None and newest is not None:
-        ago = saying.span((whole.now - bad.at).total_seconds())
-        yield _finding("check-problems", Severity.CRITICAL, f"a check {ago} ago found {bad.problems} problems",
+    if found.bad is not None:
+        ago = saying.span((whole.now - found.bad.at).total_seconds())
+        yield _finding("check-problems", Severity.CRITICAL, f"a check {ago} ago found {found.bad.problems} problems",
                        "no later one read everything and found none", f"{hint} names them")  # fmt: skip
-    elif last is None:
+    elif found.whole is None:
         yield _finding("check-due", Severity.INFO, "the stored bytes were never all read again", "", hint)
-    elif whole.now - last > REREAD:
-        what = f"the stored bytes were last all read again {saying.span((whole.now - last).total_seconds())} ago"
+    elif whole.now - found.whole.oldest > REREAD:
+        ago = saying.span((whole.now - found.whole.oldest).total_seconds())
+        what = f"the stored bytes were last all read again {ago} ago"
         why = f"at most {saying.span(REREAD.total_seconds())}"
         yield _finding("check-due", Severity.WARNING, what, why, hint)
 

@@ -5,8 +5,9 @@ Findings name the object, and the snapshots and items that would suffer. Nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from holdfast.crypto.keys import parse_slot
 from holdfast.model.errors import HoldfastError, NewerFormat, ObjectMissing
@@ -19,6 +20,7 @@ from holdfast.repository.fetching import fetch
 from holdfast.repository.findings import REPAIR_INDEX, Found
 from holdfast.repository.layout import key_path
 from holdfast.repository.log import Log
+from holdfast.repository.readings import PacksRead
 from holdfast.repository.rebuild import unindexed
 from holdfast.repository.vault import Vault
 from holdfast.repository.victims import name_victims
@@ -45,9 +47,9 @@ class Examination:
         if (self.found.bad or self.found.findings) and unindexed(self.vault):
             self.found.add("packs are there that the index does not know", "index/", hint=REPAIR_INDEX)
 
-    def read_data(self, share: float) -> int:
-        """Read ``share`` (0-1] of the packs whole and verify every frame; returns the bytes read."""
-        return PackReading(self.vault, self.found, self.advance).read(share)
+    def read_data(self, share: float, last: Mapping[bytes, datetime]) -> PacksRead:
+        """Read ``share`` (0-1] of the packs whole and verify every frame; ``last``: when each was read well before."""
+        return PackReading(self.vault, self.found, self.advance).read(share, last)
 
     def name_victims(self) -> None:
         """Turn the bad chunks into findings that name snapshots and items."""

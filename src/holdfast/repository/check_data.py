@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import random
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 from holdfast.model.errors import Damaged, ObjectMissing
 from holdfast.repository.fetching import fetch
@@ -13,9 +14,18 @@ from holdfast.repository.findings import Found
 from holdfast.repository.fragments import Location, decode_row
 from holdfast.repository.layout import pack_path
 from holdfast.repository.reader import ChunkReader
+from holdfast.repository.readings import PacksRead
 from holdfast.repository.rebuild import packs_present
 from holdfast.repository.vault import DeadPacks, Vault
 from holdfast.repository.writer import verify_pack
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def living_packs(vault: Vault) -> dict[bytes, int]:
+    """Packs in storage that were not swept, with their sizes in bytes."""
+    swept = vault.log.state.swept
+    return {name: size for name, size in packs_present(vault).items() if name not in swept}
 
 
 class PackReading:
@@ -26,18 +36,22 @@ class PackReading:
         self._found = found
         self._advance = advance
         self._broken: dict[bytes, Damaged] = {}
+        self._read = PacksRead()
 
-    def read(self, share: float) -> int:
-        """Read ``share`` (0-1] of the packs whole and verify every frame; returns the bytes read."""
-        swept = self._vault.log.state.swept
-        packs = sorted((name, size) for name, size in packs_present(self._vault).items() if name not in swept)
+    def read(self, share: float, last: Mapping[bytes, datetime]) -> PacksRead:
+        """Read ``share`` (0-1] of the packs whole and verify every frame, first those longest not read well.
+
+        ``last``: when they were.
+        """
+        packs = sorted(living_packs(self._vault).items(), key=lambda pack: (last.get(pack[0], _NEVER), pack[0]))
         if share < 1 and packs:
-            packs = random.sample(packs, max(1, round(share * len(packs))))
+            packs = packs[: max(1, math.ceil(share * len(packs)))]
         with ThreadPoolExecutor(max_workers=2) as pool:
             for _ in pool.map(self._read_pack, packs):
                 pass
         self._broken_packs()
-        return sum(size for _, size in packs)
+        self._read.size = sum(size for _, size in packs)
+        return self._read
 
     def _read_pack(self, pack: tuple[bytes, int]) -> None:
         name, size = pack
@@ -50,6 +64,7 @@ class PackReading:
         except Damaged as error:
             self._found.add(error.what, where, [error.why], error.hint)
             self._broken[name] = error
+            self._read.bad.append(name)
             return
 
         def base_of(chunk: bytes) -> bytes | None:
@@ -57,14 +72,18 @@ class PackReading:
                 return reader.read(chunk)
             return None
 
+        kept = self._read.good
         try:
             # A delta that nothing needs any more may outlive its base; whether one is needed is seen at the end.
             for chunk in verify_pack(self._vault.keyring, data, where, base_of):
                 if base_of(chunk) is None:
+                    kept = self._read.doubtful
                     self._found.baseless.add(chunk)
                     self._found.bad.setdefault(chunk, where)
         except Damaged as error:
             self._broken[name] = error
+            kept = self._read.bad
+        kept.append(name)
         self._advance(size)
 
     def _broken_packs(self) -> None:

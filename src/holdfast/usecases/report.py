@@ -17,6 +17,7 @@ from holdfast.model.policy import SourcePolicy
 from holdfast.model.report import Level, RepositoryReport, SourceReport, SystemReport
 from holdfast.model.run import Run
 from holdfast.planning.forecast import LOOKED_BACK, Forecast, brought, forecast
+from holdfast.planning.readiness import verdict
 from holdfast.planning.standing import Reading, Rhythm, Standing, instant
 from holdfast.planning.system_health import SecretAge, Whole, system_findings
 from holdfast.repository.accepted import read_accepted
@@ -121,9 +122,13 @@ def _readings(repository: Repository) -> tuple[list[Reading], str]:
     """What checks proved, and why the store cannot be read ("" it can)."""
     try:
         found = [
-            Reading(at=instant(each.at), share=each.share, problems=each.problems, committed=each.number)
+            Reading(
+                at=instant(each.proof.at), share=each.proof.share, problems=each.proof.problems,
+                committed=each.proof.number, since=instant(each.proof.since) if each.proof.since else None,
+                stored=datetime.fromtimestamp(each.stored, UTC),
+            )
             for each in proofs(repository.vault)
-        ]
+        ]  # fmt: skip
     except HoldfastError as error:
         return [], ": ".join(filter(None, (error.what, error.why)))
     return found, ""
@@ -164,12 +169,12 @@ def _repository(
     """``brought_in`` bytes stand for the size of a store that was never counted."""
     counted, price = request.occupied, request.per_gb_month
     size = counted.newest.size if counted else brought_in
-    good = [each.at for each in whole.readings if each.share >= 1 and not each.problems and each.at <= whole.now]
+    read = verdict(whole.readings, whole.now).whole
     full_at = whole.growth.full_at
     return RepositoryReport(
         url=repository.storage.url, id=repository.id, bytes_stored=size, bytes_free=whole.free,
         full_at=full_at.isoformat() if full_at else None, cost=size * price / _GB if price is not None else None,
-        currency=request.currency, checked_at=max(good).isoformat() if good else None,
+        currency=request.currency, checked_at=read.oldest.isoformat() if read else None,
         measured_at=counted.newest.at if counted else None, growth=whole.growth.growth,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,11 @@ def test_fresh_and_read_again_is_intact_and_no_more() -> None:
 def test_nothing_was_read_again() -> None:
     """Fresh only."""
     assert readiness_of(standing(history()), [], []).level is Level.FRESH
+
+
+def _stored(reading: Reading, days: float) -> Reading:
+    """Written so many days before NOW, by the clock of the store."""
+    return replace(reading, stored=NOW - timedelta(days=days))
 
 
 LIES: dict[str, tuple[Any, dict[str, Any], list[Reading], Level]] = {
@@ -61,6 +67,15 @@ LIES: dict[str, tuple[Any, dict[str, Any], list[Reading], Level]] = {
     "a look at a part after a corrupt pack": (
         history(), {}, [read(5, problems=2, committed=95), read(1, share=0.05)], Level.FRESH,
     ),
+    "a corrupt pack, and a good reading from the future": (
+        history(), {}, [read(-900), read(1, problems=1)], Level.FRESH,
+    ),
+    "a corrupt pack, told by a machine whose clock is late": (
+        history(), {}, [_stored(read(1), 1), _stored(read(1.1, problems=1), 0.9)], Level.FRESH,
+    ),
+    "parts of which the first was read too long ago": (
+        history(), {}, [replace(read(1, share=0.1), since=NOW - timedelta(days=31))], Level.FRESH,
+    ),
     "a proof older than every snapshot": (history(3), {}, [read(committed=50)], Level.FRESH),
     "paused: nothing is due, so nothing is late": ([info(30)], {}, [read()], Level.UNPROTECTED),
 }  # fmt: skip
@@ -80,6 +95,13 @@ def test_the_light_goes_off(lie: str) -> None:
 def test_a_later_whole_reading_without_a_problem_is_believed_again() -> None:
     """What was mended is mended."""
     assert _ready(standing(history()), read(5, problems=3, committed=95), read(1)).level is Level.INTACT
+
+
+def test_parts_that_add_up_are_as_good_as_the_whole_and_as_old_as_the_first_of_them() -> None:
+    """L2, proven when the first part was read."""
+    ready = _ready(standing(history()), replace(read(1, share=0.1), since=NOW - timedelta(days=9)))
+    assert (ready.level, ready.proven_at) == (Level.INTACT, NOW - timedelta(days=9))
+    assert "in parts, the first of them 9 d ago" in ready.evidence[1].what
 
 
 def test_how_long_a_reading_counts_may_be_said() -> None:

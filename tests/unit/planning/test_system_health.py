@@ -67,6 +67,7 @@ def test_checks_that_are_due_or_found_something() -> None:
     assert _found(readings=[])["check-due"].severity is Severity.INFO
     assert _found(readings=[read(40)])["check-due"].severity is Severity.WARNING
     assert _found(readings=[read(3), read(1, share=0.1, problems=2)])["check-problems"].severity is Severity.CRITICAL
+    assert "check-problems" in _found(readings=[read(3, problems=2), read(-900)]), "whatever a clock ahead claims"
     assert not _found(readings=[read(3, problems=2), read(1)])
 
 

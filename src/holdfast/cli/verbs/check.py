@@ -50,6 +50,7 @@ def check(face: Face, share: str | None, repair_index: bool) -> int:
                 for each in result.findings
             ],
             "bytes_read": result.read,
+            "covered": result.covered,
             "repaired": result.repaired,
         }
     )
@@ -61,6 +62,8 @@ def check(face: Face, share: str | None, repair_index: bool) -> int:
             if text:
                 face.line(f"  {title}: {text}")
     read = f", {words.size(result.read)} of packs were read" if part else ""
+    if 0 < part < 1:
+        read += f"; with the checks of the last 30 days, {result.covered:.0%} of all"
     face.line(f"{len(result.findings)} problem(s){read}" if result.findings else f"no problem{read}", "bold")
     return int(Exit.OK if result.ok else Exit.PROBLEMS_FOUND)
 
