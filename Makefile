@@ -1,6 +1,7 @@
 # The two commands first: make demo, make test. Needs python3 >= 3.11 and a package index, nothing else.
 
 PYTHON ?= python3
+FUZZ   ?= 50
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
@@ -42,9 +43,10 @@ api: $(TOOLS)    ## write tests/golden/openapi.json anew from the routes themsel
 	$(BIN)/python -c 'from holdfast.web.describing import described; print(described(), end="")' > tests/golden/openapi.json.new
 	@mv tests/golden/openapi.json.new tests/golden/openapi.json
 
-fuzz: $(TOOLS)   ## many more requests against a running server than the tests make
+fuzz: $(TOOLS)   ## many more requests against a server, and random examples of every property, than the tests make
 	API_EXAMPLES=100 API_PHASES=examples,coverage,fuzzing,stateful API_SEED=$$(date +%s) \
 	  $(BIN)/python -m pytest tests/integration/web/test_api_description.py -q --timeout 3600
+	HOLDFAST_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests -q --timeout 7200
 
 screens: $(TOOLS) ## take a picture of every page of the dashboard, into docs/screens/
 	$(BIN)/python -m tests.integration.web.screens docs/screens
