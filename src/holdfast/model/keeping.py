@@ -20,6 +20,9 @@ TRIGGERS = (
 WHOLE = "whole"
 """The key of SnapshotInfo.more of a snapshot before a restore that holds all there was: ``last`` counts it."""
 
+FROM = "from"
+"""The key of the id of what was restored then: it stays as long as the way back."""
+
 ENTITIES = timedelta(days=90)
 PARTIALS = timedelta(days=30)
 

@@ -9,11 +9,11 @@ always stays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
-from holdfast.model.keeping import WHOLE, Candidate, Decision, KeepTerms
+from holdfast.model.keeping import FROM, WHOLE, Candidate, Decision, KeepTerms
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning.names import is_good
 from holdfast.planning.periods import spoken
@@ -68,6 +68,7 @@ class _Board:
         before = [info for info in present if info.partial and (info.more or {}).get(WHOLE)]
         self._by_rules([info for info in series if self._counts(info)], before)
         self._by_age([info for info in present if info.partial and info.trigger != _IMPORTED])
+        self._restored(present)
         self._newer_than_good(good, series)
         words = "the newest good one always stays" if good else "the newest there is, and no complete one"
         for identifier in _newest(good or series):
@@ -101,16 +102,21 @@ class _Board:
     def _by_rules(self, series: Sequence[SnapshotInfo], before: Sequence[SnapshotInfo]) -> None:
         """Newest first, in the source's zone; of two of the same moment the one committed last is newer.
 
-        ``before``: what was there before restores takes its place in ``last``, and in no period: it is what was wrong.
+        ``before``: what was there before restores takes its place in ``last``, though not in the half that belongs to
+        whole ones, and in no period: it is what was wrong.
         """
-        judged = [Judged(info=info, moment=_moment(info).astimezone(self.zone)) for info in reversed(series)]
-        aside = [Judged(info=info, moment=_moment(info).astimezone(self.zone)) for info in reversed(before)]
+        judged, aside = ([self._judged(info) for info in reversed(infos)] for infos in (series, before))
+        aside.sort(key=lambda each: each.moment.astimezone(UTC), reverse=True)
         for rule, wanted in self.terms.rules.plain().items():
-            of_rule = sorted(judged + aside * (rule == "last"), key=lambda each: _moment(each.info), reverse=True)
+            of_rule = [*judged, *aside[: wanted // 2 if rule == "last" else 0]]
+            of_rule.sort(key=lambda each: each.moment.astimezone(UTC), reverse=True)
             counted = [each for each in of_rule if counts(self.terms.triggers, rule, each.info.trigger)]
             for verdict in judge(rule, wanted, counted, self.reference):
                 board = self.keeps if verdict.keep else self.drops
                 board[verdict.id].append(verdict.reason)
+
+    def _judged(self, info: SnapshotInfo) -> Judged:
+        return Judged(info=info, moment=_moment(info).astimezone(self.zone))
 
     def _by_age(self, aside: Sequence[SnapshotInfo]) -> None:
         """Counted back from the newest snapshot of the source, so that a clock that jumps lets nothing go."""
@@ -125,6 +131,13 @@ class _Board:
                 self.keeps[info.id].append(f"{_KINDS[kind]}, kept for {spoken(stays)}")
             else:
                 self.drops[info.id].append(f"{_KINDS[kind]}, older than {spoken(stays)}")
+
+    def _restored(self, present: Sequence[SnapshotInfo]) -> None:
+        """What was restored stays as long as the way back from it: who tries one after the other loses none of them."""
+        for info in present:
+            tried = (info.more or {}).get(FROM) if self.keeps[info.id] else None
+            if tried in self.keeps:
+                self.keeps[tried].append(f"restored on {info.created_at[:10]}; kept as long as what was there before")
 
     def _newer_than_good(self, good: Sequence[SnapshotInfo], series: Sequence[SnapshotInfo]) -> None:
         since = max(map(_moment, good), default=None)

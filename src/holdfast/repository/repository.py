@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class SnapshotEntry:
 
 
 class Repository:
-    """An open repository."""
+    """An open repository. ``environments`` by source: where what is stored from now on was taken ("production")."""
 
     def __init__(self, storage: Storage, keyring: Keyring, places: Places) -> None:
         self.storage = storage
@@ -73,6 +73,7 @@ class Repository:
         self.trail = Trail(storage, self.sealer, self.log, places.state / f"{self.id}.audit")
         self.vault = Vault(storage, keyring, self.sealer, self.log, self.index, self.trail)
         self.shelf = Shelf(keyring, self.sealer, places.cache / self.id / "shelf")
+        self.environments: Mapping[str, str] = {}
         self._places = places
 
     @staticmethod

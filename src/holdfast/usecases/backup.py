@@ -132,6 +132,7 @@ def _one(
     stored = back_up(source, capture, session, snapshot, undo=undo, config=config)
     session.flush()
     info = _describe(stored, request, name, source.kind)
+    info.more = _placed(info.more, request.environments.get(name) or repository.environments.get(name))
     info.id, info.created_at = snapshot, created_at
     info.bytes_new = session.bytes_new - new_before
     info.bytes_stored = session.bytes_stored - stored_before
@@ -165,13 +166,17 @@ def _describe(stored: Stored, request: BackupRequest, name: str, kind: str) -> S
         origin=notes.origin,
         partial=request.partial or bool(request.only) or request.undo is not None,
         undo=request.undo,
-        more=_more(request, name, notes),
+        more=_more(request, notes),
     )
 
 
-def _more(request: BackupRequest, name: str, notes: CaptureNotes) -> Notes | None:
+def _placed(more: Notes | None, environment: str | None) -> Notes | None:
+    """With where it was taken from: also what is saved of an entity, of a guard, before a restore."""
+    return {**(more or {}), "environment": environment} if environment else more
+
+
+def _more(request: BackupRequest, notes: CaptureNotes) -> Notes | None:
     known = {
-        "environment": request.environments.get(name),
         "identity": notes.identity,
         "neighbours": notes.neighbours[:_NAMED],
     }

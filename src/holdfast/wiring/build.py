@@ -184,6 +184,7 @@ class App:
             self._storage = None
             repository.close()
             raise
+        repository.environments = self.environments
         self._repository = repository
 
     def _asked_passphrase(self) -> Secret:

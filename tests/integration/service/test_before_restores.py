@@ -49,6 +49,7 @@ def test_what_was_there_before_a_restore_of_everything_is_one_of_the_last(
             assert app.restore(f"latest:{source}", in_place=True, exact=True).undo
         before = {info.source: info for info in app.list() if info.trigger == "pre-restore"}
         assert (before["shop"].more or {}).get("whole") is True
+        assert {(info.more or {}).get("environment") for info in before.values()} == {"production"}
         assert not (before["media"].more or {}).get("whole"), "the file that stayed as it was is not in it"
         kept = app.retain()
         assert not kept.held

@@ -110,6 +110,23 @@ def test_kopia_s_default_numbers_mean_the_same() -> None:
     assert found == {"last": 10, "hourly": 48, "daily": 7, "weekly": 4, "monthly": 2, "yearly": 1}
 
 
+def test_whoever_tries_one_restore_after_the_other_loses_none_of_what_was_tried() -> None:
+    """What was there before each takes half of the places of ``last`` at most, and what was restored stays with it."""
+    nights = [snapshot(f"night {number}", NOW - timedelta(days=6 - number)) for number in range(6)]
+    before: dict[str, Any] = {"partial": True, "trigger": "pre-restore"}
+    tries = [
+        snapshot(f"try {number}", NOW - timedelta(hours=10 - number), more={"whole": True, "from": f"night {number}"},
+                 **before) for number in range(4)
+    ]  # fmt: skip
+    terms = KeepTerms(source="shop", rules=KeepRules(last=4))
+    decisions = {each.info.id: each for each in decide([*nights, *tries], terms, NOW)}
+    assert all(decisions[f"night {number}"].keep for number in (0, 1, 2, 3, 4, 5))
+    assert decisions["night 5"].reasons[0] == "last 3 of 4"
+    assert decisions["night 0"].words == "kept: restored on 2026-11-21; kept as long as what was there before"
+    later = decide([*nights, *tries], replace(terms, partials=timedelta(0)), NOW)
+    assert kept(later) == ["night 2", "night 3", "night 4", "night 5", "try 2", "try 3"]
+
+
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2026, 11, 21), timezones=st.just(UTC))
 shapes = st.builds(
     lambda at, status, partial, pinned: (at, {"status": status, "partial": partial, "pinned": pinned}),
