@@ -12,7 +12,7 @@ from holdfast.flow.content import SnapshotContent
 from holdfast.model.errors import HoldfastError, TargetError
 from holdfast.model.events import Event, Reporter, Warned, silent
 from holdfast.model.ids import new_id, short
-from holdfast.model.keeping import WHOLE
+from holdfast.model.keeping import FROM, WHOLE
 from holdfast.model.plans import Action, ItemResult, RestorePlan
 from holdfast.model.secret import split_password
 from holdfast.model.snapshot import SnapshotInfo
@@ -204,7 +204,7 @@ def _protect(
         run=order.run,
         report=order.report,
         undo=undo,
-        more={WHOLE: True} if order.request.to is None and _of_everything(order, plan) else None,
+        more={FROM: order.entry.info.id, WHOLE: order.request.to is None and _of_everything(order, plan)},
         touched=() if few else only,
         created=_created(target, plan, manifest) if creates else (),
     )
