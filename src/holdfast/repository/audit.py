@@ -76,7 +76,7 @@ class Trail:
                 except ObjectExists:
                     head = self._catch_up(Head(number=number, hash=self._hash_at(number)))
                     continue
-                self._keep(Head(number=number, hash=blake3(plain).digest()))
+                self._keep(Head(number=number, hash=blake3(plain).digest()), behind=head)
                 return number
 
     def head(self) -> Head:
@@ -98,11 +98,27 @@ class Trail:
 
     def remembered(self) -> Head:
         """The newest entry this client has seen; a log put back to an older state on purpose takes that back too."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            return _head_of(self._remembered())
+        return Head()
+
+    def witnesses(self) -> list[Head]:
+        """Entries this client had seen in whose place it found others later: that the trail was cut and written on."""
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            return [_head_of(told) for told in self._remembered()["witnesses"]]
+        return []
+
+    @property
+    def memory(self) -> Path:
+        """The file in which this client keeps what it has seen."""
+        return self._memory
+
+    def _remembered(self) -> Any:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             told = json.loads(self._memory.read_text())
             if told["log"] <= self._log.state.number:
-                return _head_of(told)
-        return Head()
+                return told
+        return {}
 
     def anchored(self) -> Head:
         """The newest head that a snapshot carries."""
@@ -116,15 +132,16 @@ class Trail:
     def _catch_up(self, head: Head) -> Head:
         """The newest entry at or after ``head``: doubling steps, then halving ones."""
         step = 1
-        while self._is_there(head.number + step):
+        while self.has(head.number + step):
             step *= 2
         least, beyond = head.number + step // 2, head.number + step
         while beyond - least > 1:
             middle = (least + beyond) // 2
-            least, beyond = (middle, beyond) if self._is_there(middle) else (least, middle)
+            least, beyond = (middle, beyond) if self.has(middle) else (least, middle)
         return head if least == head.number else Head(number=least, hash=self._hash_at(least))
 
-    def _is_there(self, number: int) -> bool:
+    def has(self, number: int) -> bool:
+        """Whether there is an object for an entry."""
         try:
             self._storage.stat(audit_path(number))
         except ObjectMissing:
@@ -133,24 +150,39 @@ class Trail:
 
     def _hash_at(self, number: int) -> bytes:
         """Of one that cannot be read nothing is known; the trail goes on behind it, and a verification tells."""
+        if not number:
+            return UNKNOWN
         try:
             return self.read(number)[1]
         except (Damaged, ObjectMissing):
             return UNKNOWN
 
-    def _keep(self, head: Head) -> None:
-        """Remember the head on this client. Failing to loses one of three ways to notice a cut."""
+    def _keep(self, head: Head, behind: Head | None = None) -> None:
+        """Remember the head on this client. Failing to loses one of three ways to notice a cut.
+
+        ``behind``: the entry it was written behind, which it names. Of any other that was remembered nothing would
+        tell any more that it was there, so it is looked at first.
+        """
         if self._head == head:
             return
         self._head = head
-        told = {"number": head.number, "hash": head.hash.hex(), "log": self._log.state.number}
-        with contextlib.suppress(OSError):
-            if self.remembered().number > head.number:
+        with contextlib.suppress(OSError, StorageError):
+            known, witnesses = self.remembered(), self.witnesses()
+            if known.number > head.number:
                 return
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._memory.with_name(f"{self._memory.name}.{os.getpid()}.{threading.get_ident()}")
-            temporary.write_text(json.dumps(told))
-            os.replace(temporary, self._memory)
+            if known not in (behind, head) and self._hash_at(known.number) not in (known.hash, UNKNOWN):
+                witnesses.append(known)
+            self._write({**_told(head), "log": self._log.state.number, "witnesses": [*map(_told, witnesses)]})
+
+    def _write(self, told: dict[str, Any]) -> None:
+        self._memory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._memory.with_name(f"{self._memory.name}.{os.getpid()}.{threading.get_ident()}")
+        temporary.write_text(json.dumps(told))
+        os.replace(temporary, self._memory)
+
+
+def _told(head: Head) -> dict[str, Any]:
+    return {"number": head.number, "hash": head.hash.hex()}
 
 
 def anchor(info: SnapshotInfo, trail: Trail) -> None:

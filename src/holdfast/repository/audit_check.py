@@ -110,7 +110,7 @@ def _judge(check: TrailCheck, number: int, entry: Entry, previous: bytes) -> Non
 def _known_heads(vault: Vault) -> list[tuple[str, Head]]:
     """Heads that were kept: by snapshots, and by this client. Asked before the trail is listed, which only grows."""
     infos = [each.info for each in vault.log.state.snapshots.values()]
-    heads = [("this client", vault.trail.remembered())]
+    heads = [("this client", head) for head in (vault.trail.remembered(), *vault.trail.witnesses())]
     heads += [(f"snapshot {short(info.id)} of {info.source}", anchor_of(info)) for info in infos]
     return [(whose, head) for whose, head in heads if head.number]
 

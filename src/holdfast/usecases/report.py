@@ -82,6 +82,7 @@ def _accepted(repository: Repository) -> frozenset[str]:
 def report_of(repository: Repository, request: ReportRequest) -> SystemReport:
     """How things stand at ``request.now``."""
     readings, unreadable = _readings(repository)
+    looked = [] if unreadable else list(_trail(repository))
     found = standings_of(repository, request)
     growth = _growth(found, request, free := repository.storage.free_space())
     whole = _whole(repository, request, readings, growth, free, unreadable)
@@ -95,7 +96,7 @@ def report_of(repository: Repository, request: ReportRequest) -> SystemReport:
         level=min((each.level for each in configured), default=Level.UNPROTECTED),
         sources=sources,
         repository=_repository(repository, request, whole, sum(each.bytes_stored for each in sources)),
-        findings=[*request.findings, *system_findings(whole), *_same_disk(request)],
+        findings=[*request.findings, *system_findings(whole), *looked, *_same_disk(request)],
         scheduler_at=request.scheduler_at,
         warnings=list(request.warnings),
     )
@@ -177,6 +178,21 @@ def _repository(
         currency=request.currency, checked_at=read.oldest.isoformat() if read else None,
         measured_at=counted.newest.at if counted else None, growth=whole.growth.growth,
     )  # fmt: skip
+
+
+def _trail(repository: Repository) -> Iterator[Finding]:
+    """What this client knows of the audit trail against what stands there; a check verifies all of it."""
+    trail = repository.trail
+    seen, replaced = trail.remembered(), trail.witnesses()
+    gone = seen.number and not trail.has(seen.number)
+    if gone or replaced:
+        number = seen.number if gone else replaced[0].number
+        what = f"entry {number} of the audit trail, which this client knew, is {'missing' if gone else 'another now'}"
+        yield Finding(
+            code="audit-cut", severity=Severity.CRITICAL, source="", what=what,
+            why="somebody who may delete in the store took entries away", hint="holdfast audit verify; compare with a"
+            f" copy of the repository. When it is understood: rm {trail.memory}",
+        )  # fmt: skip
 
 
 def _same_disk(request: ReportRequest) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import time_machine
 from tests.integration.health.world import Opening, Shop, opening  # noqa: F401
 
 from holdfast.journal.base import SCHEDULER_ALIVE
+from holdfast.model.audit import Act
 from holdfast.model.errors import UsageError
 from holdfast.model.report import Level
 from holdfast.model.run import Run, RunError, RunStatus
@@ -256,6 +257,18 @@ def test_encrypted_data_is_noticed_and_the_last_clean_snapshot_is_pinned(opening
     assert anomaly.prune_hold(shop.report()), "a snapshot later it stands"
     anomaly.accept(shop.app.repository, worst, "ada")
     assert anomaly.prune_hold(shop.report()) is None and shop.report().level is Level.FRESH
+
+
+def test_an_audit_trail_that_was_cut_is_told_at_once(opening: Opening) -> None:  # noqa: F811
+    """Not only when somebody verifies it."""
+    shop = opening("")
+    shop.back_up()
+    act = Act(at=clock.stamp(), deed="data:read", who="ada", via="cli", what="a look")
+    assert [shop.app.repository.trail.append([act]) for _ in range(2)] == [1, 2]
+    assert "audit-cut" not in shop.codes()
+    last = next((shop.folder / "repository" / "audit").rglob("*2"))
+    last.unlink()
+    assert "audit-cut" in shop.codes()
 
 
 def test_what_is_accepted_must_be_whole(opening: Opening) -> None:  # noqa: F811

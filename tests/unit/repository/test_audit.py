@@ -269,3 +269,32 @@ def test_the_document_alone_is_enough_to_read_it(room, world: World, memory: Mem
         path.write_bytes(memory.get(name))
     reader = SecondReader(room / "copy", PASSPHRASE)
     assert [told["what"] for told in reader.acts()] == ["look 0", "look 1", "look 2"]
+
+
+def test_what_a_client_saw_and_was_replaced_is_told_for_ever(world: World, memory: MemoryStorage) -> None:
+    """Entries are deleted and others write on in their place: neither a backup nor an act of the witness heals that."""
+    with world.opened("server") as server:
+        noted(server, 2)
+    with world.opened("witness") as witness:
+        noted(witness, 4)
+        assert witness.trail.witnesses() == []
+    for number in (3, 4, 5, 6):
+        memory.delete(audit_path(number))
+    with world.opened("server") as server:
+        for number in range(10, 16):
+            server.trail.append([act(number)])
+        assert problems(server) == []
+    for _ in range(2):
+        with world.opened("witness") as witness:
+            noted(witness, 1)
+            assert [each.number for each in witness.trail.witnesses()] == [6]
+            assert "entry 6 of the audit trail is not the one that this client knows" in problems(witness)
+    assert memory.get(audit_path(6))
+
+
+def test_others_that_write_on_are_no_cut(world: World) -> None:
+    """Clients in turn and at once, with what each remembers of before."""
+    for number in range(6):
+        with world.opened("ab"[number % 2]) as client:
+            noted(client, 2)
+            assert client.trail.witnesses() == problems(client) == []
