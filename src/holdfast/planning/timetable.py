@@ -26,6 +26,8 @@ ALIASES = {
 SHORTEST = timedelta(minutes=1)
 """No schedule comes more often."""
 
+_SKEW = timedelta(minutes=10)
+"""How far clocks of several machines may differ."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTED = 1000
 """So many missed appointments are counted; more are "more"."""
@@ -117,13 +119,13 @@ class Due:
 def due_now(schedule: Schedule, kept: datetime | None, now: datetime) -> Due | None:
     """What is to be done at ``now`` when ``kept`` was the last appointment that was seen to; None: nothing yet.
 
-    A schedule that was never kept is due at once. A ``kept`` further ahead than the next appointment was written by
-    a clock that was wrong, and is not believed.
+    A schedule that was never kept is due at once. A ``kept`` that has not come yet was written by a clock that was
+    wrong, and is not believed.
     """
     last = last_appointment(schedule, now)
     if last is None:
         return None
-    if kept is None or kept > next_appointment(schedule, now).due:
+    if kept is None or not believed(kept, now):
         return Due(appointment=last)
     if last.due <= kept:
         return None
@@ -131,11 +133,16 @@ def due_now(schedule: Schedule, kept: datetime | None, now: datetime) -> Due | N
     return Due(appointment=last, missed=sum(1 for _ in itertools.islice(between, _COUNTED)))
 
 
+def believed(kept: datetime, now: datetime) -> bool:
+    """Whether an appointment can have been kept: it has come, as clocks agree."""
+    return kept <= now + _SKEW
+
+
 def next_begin(schedule: Schedule, kept: datetime | None, now: datetime) -> datetime:
     """When something is to be done next: ``now`` when it is due already."""
     if due_now(schedule, kept, now) is not None:
         return now
-    upcoming = appointments(schedule, max(kept or now, now - schedule.jitter))
+    upcoming = appointments(schedule, max(min(kept or now, now + _SKEW), now - schedule.jitter))
     return next(each.begin for each in upcoming if each.begin > now)
 
 

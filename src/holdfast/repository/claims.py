@@ -32,6 +32,9 @@ LEASE = timedelta(minutes=30)
 KEPT = timedelta(days=2)
 """By the store's own times: claims older than that are swept."""
 
+_EARLY = timedelta(hours=1)
+"""By the store's own times: what was claimed so long before its time was claimed by a clock that was wrong."""
+
 STOPPED = "interrupted"
 """How an attempt ended whose daemon was told to stop."""
 
@@ -113,6 +116,14 @@ class Claims:
         """As ``take``, without claiming: ``attempt`` is the one that could be claimed now."""
         return self._standing(job, due)
 
+    def disbelieve(self, job: str, now: datetime) -> None:
+        """Delete the claims of appointments that have not come yet: a clock that was wrong made them."""
+        until = f"{now.astimezone(UTC):%Y%m%dt%H%M%Sz}"
+        of_job = self._folder(job, now).rsplit("/", 2)[0] + "/"
+        for stat in list(self._storage.list(of_job)):
+            if stat.name.split("/")[2] > until:
+                self._storage.delete(stat.name)
+
     def sweep(self) -> int:
         """Delete claims nobody needs any more; returns how many. The newest appointment of each job stays."""
         found = [stat for stat in self._storage.list(CLAIMS) if stat.name.count("/") == 3]
@@ -132,6 +143,9 @@ class Claims:
 
     def _standing(self, job: str, due: datetime) -> Verdict:
         stats = {stat.name.rpartition("/")[2]: stat for stat in self._storage.list(self._folder(job, due))}
+        own_clock = not self._storage.traits.local
+        if own_clock and stats and max(each.modified for each in stats.values()) < (due - _EARLY).timestamp():
+            return Verdict(attempt=1 + max((int(name) for name in stats if name.isdigit()), default=0))
         last = max((int(name) for name in stats if name.isdigit()), default=0)
         if not last:
             return Verdict(attempt=1)

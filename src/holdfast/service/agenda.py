@@ -15,7 +15,7 @@ from holdfast.model.snapshot import SnapshotInfo
 from holdfast.model.timetable import Schedule
 from holdfast.planning.names import is_good
 from holdfast.planning.schedule_words import words_of
-from holdfast.planning.timetable import next_begin
+from holdfast.planning.timetable import believed, next_begin
 from holdfast.service.work import Order
 from holdfast.system import clock
 
@@ -130,9 +130,9 @@ class Agenda:
 
     def recall_from(self, snapshots: Iterable[SnapshotInfo]) -> None:
         """Where the journal knows nothing of a schedule, take from the repository what was kept."""
-        infos = list(snapshots)
+        now, infos = clock.now(), list(snapshots)
         for job in self.jobs:
-            if self.kept(job.schedule) is None and (due := _shown(job.schedule, infos)):
+            if self.kept(job.schedule) is None and (due := _shown(job.schedule, infos, now)):
                 self.keep(job.schedule, Keeping(due=due, known=False))
 
     def _standing(self, schedule: Schedule, paused: Mapping[str, str], now: datetime) -> Standing:
@@ -149,11 +149,16 @@ class Agenda:
         )  # fmt: skip
 
 
-def _shown(schedule: Schedule, infos: Sequence[SnapshotInfo]) -> str | None:
-    """The newest appointment that a snapshot says it kept; else the time of the source's newest good snapshot."""
+def _shown(schedule: Schedule, infos: Sequence[SnapshotInfo], now: datetime) -> str | None:
+    """The newest appointment that a snapshot says it kept; else the time of the source's newest good snapshot.
+
+    What has not come yet was told by a clock that was wrong.
+    """
     mine = [info for info in infos if info.source == schedule.source]
     told = [(info.more or {}).get(APPOINTMENT) for info in mine]
     dues = [str(each["due"]) for each in told if isinstance(each, dict) and each.get("schedule") == schedule.key]
+    dues = [due for due in dues if believed(datetime.fromisoformat(due), now)]
     if dues or schedule.only:
         return max(dues, default=None)
-    return max((info.created_at for info in mine if is_good(info)), default=None)
+    made = (info.created_at for info in mine if is_good(info))
+    return max((at for at in made if believed(datetime.fromisoformat(at), now)), default=None)

@@ -17,7 +17,7 @@ from holdfast.journal.unfinished import mark_interrupted
 from holdfast.model.errors import HoldfastError, Interrupted, RepositoryBusy
 from holdfast.model.ids import new_id
 from holdfast.model.run import Run, RunStatus
-from holdfast.planning.timetable import due_now
+from holdfast.planning.timetable import believed, due_now
 from holdfast.repository.claims import Claims
 from holdfast.service.agenda import Agenda, Job, Keeping, Slot
 from holdfast.service.work import STOPPED_BY_HAND, Work
@@ -116,6 +116,8 @@ class Scheduler:
                 return
         due = due_now(job.schedule, kept.instant if kept else None, now)
         if due is not None:
+            if kept is not None and not believed(kept.instant, now):
+                self._disbelieve(job, now)
             before = due.missed + (kept.missed if kept and kept.state != "over" else 0)
             self._begin(job, Keeping(due=clock.stamp(due.appointment.due), missed=before))
         elif kept is not None and kept.again_at and datetime.fromisoformat(kept.again_at) <= now:
@@ -128,6 +130,11 @@ class Scheduler:
             kept = self._agenda.kept(job.schedule)
             if kept is not None and kept.state == "again":
                 self._agenda.keep(job.schedule, replace(kept, again_at=clock.stamp(now)))
+
+    def _disbelieve(self, job: Job, now: datetime) -> None:
+        """The clock went back: what was claimed ahead of time is due after all when its time comes."""
+        with contextlib.suppress(HoldfastError), self._means.reading() as app:
+            Claims(app.repository.vault).disbelieve(job.schedule.key, now)
 
     def _begin(self, job: Job, keeping: Keeping) -> None:
         """Start an attempt. While the same is being done already, the appointment stays due."""

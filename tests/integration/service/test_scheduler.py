@@ -111,6 +111,33 @@ def test_a_failure_that_may_pass_is_tried_again_with_growing_pauses(tmp_path: Pa
         assert mine.kept().state == "over"
 
 
+def test_a_clock_that_was_a_week_ahead_takes_no_appointment_away(tmp_path: Path) -> None:
+    """For one look on Monday it is Sunday: when Sunday comes the backup is made all the same, here or by another."""
+    weekly = NIGHTLY.replace("30 2 * * *", "0 4 * * 0").replace("Europe/Vienna", "UTC")
+    with time_machine.travel(at("2026-11-01T04:00:30"), tick=True) as when, desk(tmp_path, weekly) as mine:
+        mine.look()
+        when.move_to(at("2026-11-08T04:00:30"))
+        mine.look()
+        for day in range(2, 10):
+            when.move_to(at(f"2026-11-{day:02d}T10:00:05"))
+            mine.look()
+        assert sorted(told[0] for told in mine.told()) == ["11-01T04:00"] * 2 + ["11-08T04:00"] * 2
+        assert {told[1] for told in mine.told()} <= {"succeeded", "skipped"}
+        assert [info.created_at[:10] for info in (entry.info for entry in mine.snapshots())][-1] == "2026-11-08"
+        assert mine.service.next_due("shop") == at("2026-11-15T04:00")
+
+
+def test_what_a_wrong_clock_told_is_not_taken_from_the_repository(tmp_path: Path) -> None:
+    """A daemon without a journal does not believe an appointment that has not come."""
+    with time_machine.travel(at("2026-11-21T18:10"), tick=True) as when:
+        with desk(tmp_path, HOURLY) as mine:
+            mine.look()
+        when.move_to(at("2026-11-21T09:10"))
+        with desk(tmp_path, HOURLY, client="two") as other:
+            other.look()
+            assert other.told() == [("11-21T09:00", "succeeded", 1)]
+
+
 def _attempts(mine: Desk, when: time_machine.Coordinates, until: str) -> list[timedelta]:
     """Let each attempt come when it is planned; the pauses between them."""
     pauses = []

@@ -79,7 +79,9 @@ def test_an_appointment_kept_in_the_future_is_not_believed() -> None:
     """A clock that stood at 2030 for a minute does not stop backups until 2030; one that is a bit ahead is no harm."""
     schedule, now = _schedule("0 * * * *"), _at("2026-11-21T09:10")
     assert due_now(schedule, _at("2030-01-01T00:00"), now) is not None
-    assert due_now(schedule, _at("2026-11-21T10:00"), now) is None
+    weekly = _schedule("0 4 * * 0")
+    assert due_now(weekly, _at("2026-11-22T04:00"), now) is not None, "it has not come yet"
+    assert due_now(schedule, _at("2026-11-21T10:00"), _at("2026-11-21T09:55")) is None
 
 
 def test_jitter_delays_each_appointment_by_its_own_amount_always_the_same() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,7 @@ from holdfast.model.errors import StorageError
 from holdfast.repository import claims
 from holdfast.repository.claims import Claims, Ending
 from holdfast.repository.repository import Repository
+from holdfast.storage.base import Traits
 from holdfast.storage.memory import MemoryStorage
 from holdfast.system import clock
 from holdfast.usecases.check import CheckRequest, check
@@ -23,6 +25,13 @@ from holdfast.usecases.prune import PruneRequest, prune
 
 DUE = datetime(2026, 11, 21, 4, 20, tzinfo=UTC)
 JOB = "shop/nightly"
+
+
+@pytest.fixture(autouse=True)
+def later() -> Iterator[None]:
+    """Appointments of these tests have come, whatever the day."""
+    with time_machine.travel(DUE + timedelta(days=1), tick=True):
+        yield
 
 
 @pytest.fixture
@@ -112,6 +121,22 @@ def test_a_claim_whose_answer_was_lost_locks_nobody_out(
             mine.take(JOB, DUE, "first")
     assert mine.take(JOB, DUE, "second").attempt == 2
     assert mine.take(JOB, DUE, "third").attempt == 0, "this one goes on"
+
+
+def test_a_claim_made_by_a_clock_that_was_ahead_counts_for_nothing(
+    mine: Claims, memory: MemoryStorage, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:  # fmt: skip
+    """The store, which has a clock of its own, dated it long before its time: when that comes the appointment is free, and then it is kept."""
+    monkeypatch.setattr(MemoryStorage, "traits", Traits())
+    due = DUE + timedelta(days=7)
+    assert mine.take(JOB, due, "too early").attempt == 1
+    mine.end(JOB, due, 1, Ending(status="succeeded"))
+    with time_machine.travel(due, tick=True):
+        assert mine.take(JOB, due, "in time").attempt == 2
+        mine.end(JOB, due, 2, Ending(status="succeeded"))
+        assert mine.take(JOB, due, "another").over
+    mine.disbelieve(JOB, DUE + timedelta(days=1))
+    assert [stat.name for stat in memory.list("claims/")] == []
 
 
 def test_a_claimer_that_fell_silent_is_followed_after_the_lease(
