@@ -126,7 +126,7 @@ def test_a_claim_whose_answer_was_lost_locks_nobody_out(
 def test_a_claim_made_by_a_clock_that_was_ahead_counts_for_nothing(
     mine: Claims, memory: MemoryStorage, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:  # fmt: skip
-    """The store, which has a clock of its own, dated it long before its time: when that comes the appointment is free, and then it is kept."""
+    """The store, which has a clock of its own, dated it long before its time: when that comes it is free."""
     monkeypatch.setattr(MemoryStorage, "traits", Traits())
     due = DUE + timedelta(days=7)
     assert mine.take(JOB, due, "too early").attempt == 1
