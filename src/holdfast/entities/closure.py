@@ -84,6 +84,9 @@ class Closure:
     users: list[UserReference] = field(default_factory=list)
     keys: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Member]] = field(default_factory=dict, repr=False)
     """Members by what they are referred to with; filled by ``matching`` as it is asked for."""
+    spelled: dict[tuple[str, tuple[str, ...]], dict[Key, Member]] = field(default_factory=dict, repr=False)
+    naming: dict[Identity, list[Edge]] = field(default_factory=dict, repr=False)
+    """Edges by which rows from outside name rows of the entity, as the book that was asked compares values."""
 
     @property
     def root(self) -> Member:

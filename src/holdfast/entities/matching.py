@@ -8,6 +8,7 @@ from holdfast.entities.asking import Find, rows_by_key
 from holdfast.entities.closure import Closure, Identity, Member
 from holdfast.entities.graph import Edge, Graph
 from holdfast.entities.paths import keys_at, with_replaced
+from holdfast.entities.sameish import alike
 from holdfast.model.records import Key, Row, Table
 from holdfast.model.sameness import typed
 
@@ -72,7 +73,8 @@ def named_by(closure: Closure, members: Sequence[Member]) -> Iterator[tuple[Memb
             naming = {tuple(map(str, key)): member for member in group for key in keys_at(member.row, columns)}
             by_key = keys_of_table(closure, edge.reference.to, edge.reference.to_columns)
             for key, member in naming.items():
-                if (other := by_key.get(key)) is not None and other is not member:
+                other = by_key.get(key) or _spelled(closure, edge, key)
+                if other is not None and other is not member:
                     yield member, edge, other
 
 
@@ -84,6 +86,15 @@ def keys_of_table(closure: Closure, table: str, columns: tuple[str, ...]) -> dic
         found = {tuple(map(str, member.row.key(columns))): member for member in members}
         closure.keys[table, columns] = found
     return found
+
+
+def _spelled(closure: Closure, edge: Edge, key: tuple[str, ...]) -> Member | None:
+    """The member that a database may mean by a key although it is written otherwise."""
+    named = (edge.reference.to, edge.reference.to_columns)
+    found = closure.spelled.get(named)
+    if found is None:
+        found = closure.spelled[named] = {alike(each): one for each, one in keys_of_table(closure, *named).items()}
+    return found.get(alike(key))
 
 
 def _composite(row: Row, member: Member, edge: Edge, moved: Mapping[tuple[str, ...], Key]) -> Row:

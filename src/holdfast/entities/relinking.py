@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from holdfast.entities.closure import Closure, Member
 from holdfast.entities.graph import Edge
 from holdfast.entities.matching import keys_of_table
-from holdfast.entities.paths import keys_at, with_added
+from holdfast.entities.paths import with_added
 from holdfast.model.records import Row, Table, Value
 
 _CAST = re.compile(r"(::[\w .\"()\[\]]+)+\Z")
@@ -20,13 +20,7 @@ _COMPUTED = "\0"
 
 def pointing(closure: Closure, member: Member) -> Iterator[Edge]:
     """Edges by which a row outside the entity names rows of it."""
-    for edge in closure.graph.edges:
-        if edge.reference.table != member.table or edge.down != "linked":
-            continue
-        by_key = keys_of_table(closure, edge.reference.to, edge.reference.to_columns)
-        named = (by_key.get(tuple(map(str, key))) for key in keys_at(member.row, edge.reference.columns))
-        if any(other is not None and other.role == "owned" for other in named):
-            yield edge
+    yield from dict.fromkeys(closure.naming.get(member.identity, ()))
 
 
 def relinked(

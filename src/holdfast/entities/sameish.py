@@ -6,6 +6,7 @@ same is asked of the server.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -13,6 +14,11 @@ from decimal import Decimal, InvalidOperation
 from holdfast.model.records import Key, Value
 
 _LONGEST_NUMBER = 60
+_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_PART = r"(?:[-+]?\d+ (?:year|mon|day)s?|[-+]?\d+:\d\d:\d\d(?:\.\d+)?)"
+_SPAN = re.compile(rf"{_PART}(?: {_PART})*")
+_DAYS = {"year": 360, "mon": 30, "day": 1}
+_DAY = 86_400
 
 
 def alike(key: Key) -> Key:
@@ -26,8 +32,30 @@ def _alike(value: Value) -> Value:
     if isinstance(value, int | float):
         return _number(repr(value)) or value
     if isinstance(value, str):
-        return _number(value) or unicodedata.normalize("NFKD", value).casefold().rstrip()
+        return _number(value) or _span(value) or _folded(value)
     return repr(value) if isinstance(value, Mapping | list) else value
+
+
+def _folded(text: str) -> str:
+    """Letters without their case; numbers within JSON, arrays and ranges without zeros that mean nothing."""
+    folded = unicodedata.normalize("NFKD", text).casefold().rstrip()
+    return _NUMBERS.sub(lambda each: str(hash(_number(each[0]))), folded) if folded[:1] in ("{", "[", "(") else folded
+
+
+def _span(text: str) -> Value:
+    """An interval, where a day is 24 hours and a month is 30 days."""
+    if not text[-1:].isalnum() or not _SPAN.fullmatch(text):
+        return None
+    seconds, words = Decimal(0), text.split()
+    while words:
+        word = words.pop(0)
+        if ":" in word:
+            hours, minutes, rest = word.lstrip("+-").split(":")
+            sign = -1 if word[0] == "-" else 1
+            seconds += sign * (int(hours) * 3600 + int(minutes) * 60 + Decimal(rest))
+        else:
+            seconds += int(word) * _DAYS[words.pop(0).removesuffix("s")] * _DAY
+    return ("span", seconds)
 
 
 def _number(text: str) -> Value:

@@ -110,6 +110,8 @@ class _Search:
                 number = seen[identity] = seen.get(identity, 0) + 1
                 identity = (table.name, (*identity[1], number), identity[2])
             known = self._found.members.get(identity)
+            if role == "linked":
+                self._found.naming.setdefault(identity, []).append(edge)
             origin = next((origins[same][1] for key in keys_of(row) if (same := typed(key)) in origins), None)
             origin = origin or next(iter(origins.values()))[1]
             if known is not None:

@@ -22,8 +22,8 @@ def closure_saved(repository: Repository, book: Book, subject: Subject, entry: S
         raise missing_live(repository, subject)
     whole = not entry.info.partial
     found = closure_in(book, graph, subject, root, whole=whole)
-    if not whole and left_out(entry, found):
-        found = max(found, closure_in(SpelledAlike(book), graph, subject, root, whole=False), key=_owned)
+    if not whole and _is_less(entry, found):
+        found = max(found, closure_in(SpelledAlike(book), graph, subject, root, whole=False), key=_size)
     return with_people(repository, entry, book, found) if (entry.info.more or {}).get("entity") else found
 
 
@@ -50,5 +50,12 @@ def left_out(entry: SnapshotEntry, closure: Closure) -> list[str]:
     ]
 
 
-def _owned(closure: Closure) -> int:
-    return sum(closure.counts("owned").values())
+def _is_less(entry: SnapshotEntry, closure: Closure) -> bool:
+    """Whether values may be the same that are written otherwise, which only the database knew."""
+    linked = ((entry.info.more or {}).get("entity") or {}).get("linked") or {}
+    counts = closure.counts("linked")
+    return bool(left_out(entry, closure)) or any(counts.get(table, 0) < number for table, number in linked.items())
+
+
+def _size(closure: Closure) -> tuple[int, int]:
+    return sum(closure.counts("owned").values()), sum(closure.counts("linked").values())

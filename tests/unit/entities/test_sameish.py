@@ -16,6 +16,8 @@ from holdfast.model.records import Row, Table
     [
         ("1", "1.00", True), ("Fair", "fAIR", True), ("NaN", "nan", True), (1, 1.0, True), ("a", "b", False),
         (None, "", False), ({"a": [1]}, {"a": [1]}, True), ({"a": 1}, {"a": 2}, False), (b"a", b"a", True),
+        ("1 day", "24:00:00", True), ("1 mon -1 days", "29 days", True), ("01:00:00", "-01:00:00", False),
+        ('{"a": 1.50}', '{"a": 1.5}', True), ("{1.0,2}", "{1,2.00}", True), ("0", "-0", True), ("v1.5", "v1.50", False),
     ],
 )  # fmt: skip
 def test_what_could_be_the_same_is_alike(one: Any, other: Any, same: bool) -> None:
