@@ -5,11 +5,23 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 from holdfast.model.run import Run
 
 _WAITING = 256
+_BEGUN: ContextVar[Callable[[Run], None] | None] = ContextVar("begun", default=None)
+
+
+@contextlib.contextmanager
+def hearing_begun(hear: Callable[[Run], None]) -> Iterator[None]:
+    """Have ``hear`` called, where it is begun, with each run that is begun within the context, also in its threads."""
+    token = _BEGUN.set(hear)
+    try:
+        yield
+    finally:
+        _BEGUN.reset(token)
 
 
 class Live:
@@ -20,7 +32,9 @@ class Live:
         self._listeners: set[queue.Queue[Run]] = set()
 
     def publish(self, run: Run) -> None:
-        """Tell everybody how ``run`` stands."""
+        """Tell everybody how ``run`` stands; whoever began it hears of it first, before anything of it is done."""
+        if (hear := _BEGUN.get()) is not None:
+            hear(run)
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:

@@ -195,7 +195,8 @@ def test_a_request_has_a_size(world: World) -> None:
 def test_nobody_hands_on_more_rights_than_they_have(world: World) -> None:
     """Tokens and accounts made through the API stay within the maker's scopes and sources; rotating is making."""
     secret = world.token("keys", "status:read", sources=("media",))
-    world.token("keys", "delete")
+    world.token("keys", "delete", sources=("media",))
+    world.token("status:read")
     with world.browser(None, authorization=f"Bearer {secret}") as client:
         for body in (
             {"name": "a", "scopes": ["delete"], "sources": ["media"]},
@@ -204,6 +205,7 @@ def test_nobody_hands_on_more_rights_than_they_have(world: World) -> None:
         ):
             assert client.post("/api/tokens", json=body).status_code == 403, body
         assert client.post("/api/tokens/t1/rotate", json={}).status_code == 403
+        assert client.post("/api/tokens/t2/rotate", json={}).status_code == 404
         person = {"name": "eve", "password": RIGHT, "role": "admin"}
         assert client.post("/api/people", json=person).status_code == 403
         inside = {"name": "a", "scopes": ["status:read"], "sources": ["media"]}

@@ -21,7 +21,7 @@ from holdfast.web.api.documents import Document
 from holdfast.web.api.once import Once
 from holdfast.web.api.routes import DataReader, Limit, Name, ServiceOf, Text, answer, asker_of
 from holdfast.web.security.refusals import NotFound
-from holdfast.web.security.sight import entry_named
+from holdfast.web.security.sight import entry_named, own
 from holdfast.wiring.build import App
 
 router = APIRouter(prefix="/api", tags=["looking"], route_class=Once)
@@ -124,9 +124,8 @@ def versions(
     key: Annotated[list[Name], Query(description="A key, or column=value each.")], live: bool = False,
 ) -> Response:  # fmt: skip
     """Every version of a row over all snapshots; ``live``: also as it is in the application now."""
-    who.require("data:read", source)
     with service.reading() as app:
-        known = {entry.info.source for entry in app.repository.snapshots()}
+        known = {entry.info.source for entry in app.repository.snapshots() if own(who, entry.info.source)}
         if source not in known:
             raise NotFound(f"there is no snapshot of a source {source!r}", hint="GET /api/sources")
         looked(app, asker_of(who), f"versions of a row of {item}", source)

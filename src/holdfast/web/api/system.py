@@ -172,9 +172,9 @@ def resume(source: Name, who: Configurer, service: ServiceOf) -> Response:
 
 
 def _require_source(service: Service, who: Identity, source: str) -> None:
-    who.require("config", source)
-    if source not in service.settings.sources:
+    if source not in service.settings.sources or not sight.own(who, source):
         raise NotFound(f"there is no source {source!r} in the configuration", hint="GET /api/sources")
+    who.require("config", source)
 
 
 def _done(service: Service, who: Identity, deed: str, message: str, source: str) -> Response:

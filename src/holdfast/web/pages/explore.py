@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 
-from holdfast.model.errors import HoldfastError
+from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
 from holdfast.usecases.entity_finding import entity_named
@@ -23,16 +23,18 @@ from holdfast.wiring.build import App
 router = desk.pages()
 _KNOWN = 2000
 _SHOWN = 50
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is looked for: a row of ``item`` by ``key``; ``entity`` when it is the root of one."""
+    """What is looked for: a row of ``item`` by ``key``; ``entity`` when it is the root of one, ``title`` its name."""
 
     source: str
     item: str
     key: str
     entity: str = ""
+    title: str = ""
 
     @property
     def command(self) -> str:
@@ -50,8 +52,9 @@ def explore(
     item: str = "",
     key: str = "",
     entity: str = "",
+    before: str = "",
 ) -> HTMLResponse:  # fmt: skip
-    """The question, and when it is asked its answer."""
+    """The question, and when it is asked its answer out of the newest snapshots, or those ``before`` one."""
     result, error, warning = None, None, ""
     with desk.service_of(request).reading() as app:
         question = _question(app, source=source, item=item.strip(), key=key.strip(), entity=entity)
@@ -60,7 +63,7 @@ def explore(
             one = f"{entity} {question.key}" if entity else f"a row of {question.item}"
             warning = desk.look(app, who, f"versions of {one}", question.source, question.key if entity else "")
             try:
-                result = _versions(app, question)
+                result = _found(app, question, before)
             except HoldfastError as found:
                 error = found
         known = {name: _tables(app, name) for name in app.settings.sources if who.may("data:read", name)}
@@ -69,22 +72,49 @@ def explore(
         }  # fmt: skip
     return page(
         request, "explore.html", who=who, question=question, result=result, error=error, known=known,
-        entities=entities, warning=warning, shown=_SHOWN, asked=bool(key.strip()),
+        entities=entities, warning=warning, shown=_SHOWN, asked=bool(key.strip()), before=before,
+        older=_older(question, result) if result else None,
     )  # fmt: skip
+
+
+def _older(question: Question, result: HistoryResult) -> str | None:
+    """Where the next stretch of snapshots is looked into."""
+    if not result.older or result.oldest is None:
+        return None
+    asked = {"entity": question.entity} if question.entity else {"source": question.source, "item": question.item}
+    return desk.link("/explore", {**asked, "key": question.key}, before=result.oldest.id)
 
 
 def _question(app: App, *, source: str, item: str, key: str, entity: str) -> Question:
     if entity:
         declared = entity_named(app.settings.entities, entity)
-        return Question(source=declared.source, item=declared.root, key=key, entity=entity)
+        return Question(
+            source=declared.source, item=declared.root, key=key, entity=entity, title=declared.title or ""
+        )  # fmt: skip
     return Question(source=source, item=item, key=key)
 
 
-def _versions(app: App, question: Question) -> HistoryResult:
-    """Over all snapshots, and in the application where it can be reached."""
+def _found(app: App, question: Question, before: str) -> HistoryResult:
+    """By its key; what has no such key may be called like that."""
+    named = f"{question.title}={question.key}"
+    try:
+        result = _versions(app, question, question.key, before)
+    except UsageError:
+        if not question.title or "=" in question.key:
+            raise
+        return _versions(app, question, named, before)
+    if result.rows or not question.title or "=" in question.key:
+        return result
+    called = _versions(app, question, named, before)
+    return called if called.rows else result
+
+
+def _versions(app: App, question: Question, word: str, before: str) -> HistoryResult:
+    """Over a stretch of snapshots; with the newest ones, in the application too where it can be reached."""
+    living = question.source in app.settings.sources and not before
     order = HistoryOrder(
-        source_name=question.source, item=question.item, words=(question.key,), source=app.reader_of,
-        live=app.source if question.source in app.settings.sources else None,
+        source_name=question.source, item=question.item, words=(word,), source=app.reader_of,
+        live=app.source if living else None, newest=_AT_ONCE, before=before, without_live=True,
     )  # fmt: skip
     return history(app.repository, order)
 
