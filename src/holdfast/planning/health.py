@@ -8,8 +8,7 @@ from datetime import timedelta
 from holdfast.model.health import Finding, Severity
 from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
-from holdfast.planning import saying
-from holdfast.planning.baseline import baseline
+from holdfast.planning import losses, saying
 from holdfast.planning.standing import TOLERANCE, Standing, instant
 from holdfast.planning.suspicion import origin_before
 
@@ -102,53 +101,43 @@ def _empty(standing: Standing) -> Iterator[Finding]:
     newest = standing.newest
     if newest is None or newest.id in standing.accepted:
         return
-    rows = baseline([info.rows for info in standing.past if info.rows is not None])
+    rows = losses.rows_of(standing.past)
+    if not losses.is_empty(newest, rows):
+        return
     if not newest.item_count or not newest.bytes_source:
         what = "the newest snapshot holds nothing at all"
         why = f"{newest.item_count} items, {newest.bytes_source} bytes"
-    elif not newest.rows and rows.usual > 0:  # of nothing but empty tables no rows are counted
-        what, why = "the newest snapshot holds not one row", f"usual are {saying.number(rows.usual)}"
     else:
-        return
+        what, why = "the newest snapshot holds not one row", f"usual are {saying.number(rows.usual)}"
     hint = f"is it the right database? holdfast doctor; {_accept(standing)}"
     yield _finding(standing, "empty", Severity.CRITICAL, what, why, hint)
 
 
 def _rows_fell(standing: Standing) -> Iterator[Finding]:
-    newest = standing.newest
-    if newest is None or not newest.rows or newest.id in standing.accepted:
+    newest, rules = standing.newest, standing.policy.health
+    if newest is None or newest.id in standing.accepted:
         return
-    rows = baseline([info.rows for info in standing.past if info.rows is not None])
-    most = standing.policy.health.max_row_drop
-    fell = 1 - newest.rows / rows.usual if rows.usual else 0.0
-    usual = f"usual are {saying.number(rows.usual)}, the median of {rows.count} snapshots before"
-    if most is not None and fell * 100 > most:
-        why = f"{usual}; at most {most:g} %: max_row_drop of its health rules"
-    elif most is None and fell > _HALF and rows.far(newest.rows, _HALF * rows.usual):
-        why = usual
-    else:
-        return
-    what = f"rows fell by {saying.percent(fell)} to {saying.number(newest.rows)}"
-    yield _finding(standing, "rows-fell", Severity.WARNING, what, why, _accept(standing))
+    rows = losses.rows_of(standing.past)
+    if fell := losses.fallen(newest, rows, rules):
+        usual = f"usual are {saying.number(rows.usual)}, the median of {rows.count} snapshots before"
+        most = rules.max_row_drop
+        why = usual if most is None else f"{usual}; at most {most:g} %: max_row_drop of its health rules"
+        what = f"rows fell by {saying.percent(fell)} to {saying.number(newest.rows or 0)}"
+        yield _finding(standing, "rows-fell", Severity.WARNING, what, why, _accept(standing))
 
 
 def _size_changed(standing: Standing) -> Iterator[Finding]:
-    newest = standing.newest
-    if newest is None or not newest.bytes_source or newest.id in standing.accepted:
+    newest, rules = standing.newest, standing.policy.health
+    if newest is None or newest.id in standing.accepted:
         return
-    sizes = baseline([info.bytes_source for info in standing.past])
-    most = standing.policy.health.max_size_change
-    change = newest.bytes_source / sizes.usual - 1 if sizes.usual else 0.0
-    usual = f"usual is {saying.size(sizes.usual)}, the median of {sizes.count} snapshots before"
-    if most is not None and abs(change) * 100 > most:
-        why = f"{usual}; at most {most:g} %: max_size_change of its health rules"
-    elif most is None and abs(change) > _HALF and sizes.far(newest.bytes_source, max(_HALF * sizes.usual, 1 << 20)):
-        why = usual
-    else:
-        return
-    moved = f"{'grew' if change > 0 else 'shrank'} by {saying.percent(abs(change))}"
-    what = f"the data {moved} to {saying.size(newest.bytes_source)}"
-    yield _finding(standing, "size-changed", Severity.WARNING, what, why, _accept(standing))
+    sizes = losses.sizes_of(standing.past)
+    if change := losses.resized(newest, sizes, rules):
+        usual = f"usual is {saying.size(sizes.usual)}, the median of {sizes.count} snapshots before"
+        most = rules.max_size_change
+        why = usual if most is None else f"{usual}; at most {most:g} %: max_size_change of its health rules"
+        moved = f"{'grew' if change > 0 else 'shrank'} by {saying.percent(abs(change))}"
+        what = f"the data {moved} to {saying.size(newest.bytes_source)}"
+        yield _finding(standing, "size-changed", Severity.WARNING, what, why, _accept(standing))
 
 
 def _suspicious(standing: Standing) -> Iterator[Finding]:

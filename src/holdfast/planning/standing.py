@@ -11,7 +11,7 @@ from holdfast.model.policy import SourcePolicy
 from holdfast.model.run import RunError
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names, suspicion
-from holdfast.planning.suspicion import Suspect
+from holdfast.planning.suspicion import Judged, Suspect
 
 USUAL_LIMIT = timedelta(hours=26)
 """How old the newest snapshot may be where nobody says anything: a daily one that is two hours late."""
@@ -126,7 +126,7 @@ class Standing:
             return policy.rpo, f"RPO of tier {policy.tier}" if policy.tier else "its RPO"
         if self.rhythm.widest is not None:
             return self.rhythm.widest * 1.25, "a quarter over the widest gap of its schedules"
-        return USUAL_LIMIT, "26 h, as nothing else is said"
+        return USUAL_LIMIT, "as nobody said how much may be lost"
 
     @cached_property
     def comparable(self) -> list[SnapshotInfo]:
@@ -134,14 +134,19 @@ class Standing:
         return suspicion.comparable(self.good, self.accepted)
 
     @cached_property
+    def judged(self) -> Judged:
+        """What is doubtful about the good ones, and what the newest of them is compared with."""
+        return suspicion.judge(self.good, self.accepted, self.policy.health)
+
+    @property
     def suspects(self) -> list[Suspect]:
         """Those that look encrypted or rewritten and that nobody decided on, newest first."""
-        return suspicion.suspects(self.comparable, self.accepted)
+        return self.judged.suspects
 
-    @cached_property
+    @property
     def past(self) -> list[SnapshotInfo]:
         """What the newest good one is compared with, newest first."""
-        return suspicion.past(self.comparable, self.suspects)
+        return self.judged.past
 
 
 def instant(iso: str) -> datetime:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 from holdfast.journal.base import Journal
 from holdfast.model.errors import HoldfastError, UsageError
+from holdfast.model.policy import HealthRules
 from holdfast.model.report import SystemReport
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import suspicion
@@ -14,6 +16,8 @@ from holdfast.repository.repository import Repository
 from holdfast.usecases.report import ReportRequest, all_findings, standings_of
 
 _PINNED = "anomaly/pinned/"
+_HOLDING = ("suspicious", "empty", "rows-fell")
+_NO_RULES = HealthRules()
 
 
 def accept(repository: Repository, info: SnapshotInfo, who: str) -> None:
@@ -48,19 +52,25 @@ def protect_clean(repository: Repository, request: ReportRequest, journal: Journ
     return pinned
 
 
-def undecided(repository: Repository) -> dict[str, str]:
-    """By id, what retention has to keep until a person decided on suspicious snapshots, with the reason."""
+def undecided(repository: Repository, rules: Mapping[str, HealthRules]) -> dict[str, str]:
+    """By id, what retention has to keep until a person decided on doubtful snapshots, with the reason.
+
+    ``rules`` by source; none: those that need no configuration.
+    """
     by_source: dict[str, list[SnapshotInfo]] = {}
     for entry in reversed(repository.snapshots()):
         by_source.setdefault(entry.info.source, []).append(entry.info)
-    troubled = [infos for infos in by_source.values() if suspicion.undecided(infos, ())]
-    accepted = read_accepted(repository) if troubled else frozenset()
-    return {key: why for infos in troubled for key, why in suspicion.undecided(infos, accepted).items()}
+
+    def found(accepted: frozenset[str]) -> dict[str, str]:
+        each = (suspicion.undecided(infos, accepted, rules.get(name, _NO_RULES)) for name, infos in by_source.items())
+        return {identifier: why for one in each for identifier, why in one.items()}
+
+    return found(read_accepted(repository)) if found(frozenset()) else {}
 
 
 def prune_hold(report: SystemReport) -> str | None:
     """Why nothing must be pruned now, in words; None: it may be."""
-    found = [each for each in all_findings(report) if each.code == "suspicious"]
+    found = [each for each in all_findings(report) if each.code in _HOLDING]
     return f"{found[0].source}: {found[0].what}" if found else None
 
 

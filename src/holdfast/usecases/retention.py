@@ -21,6 +21,7 @@ from holdfast.model.keeping import (
     RetentionPlan,
     SourceRetention,
 )
+from holdfast.model.policy import HealthRules
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import keeping
 from holdfast.planning.holding import why_held
@@ -39,8 +40,9 @@ FINDING = "retention-held"
 class RetentionRequest:
     """``terms`` of the sources to decide on; ``sources`` limits them by name. ``needed_by``: id to what needs it.
 
-    ``configured``: names that are no surprise in the repository. ``adhoc``: rules a person just typed instead of those
-    of the terms: they are held for the clock only, and not remembered.
+    ``health``: by source, what counts as unhealthy. ``configured``: names that are no surprise in the repository.
+    ``adhoc``: rules a person just typed instead of those of the terms: they are held for the clock only, and not
+    remembered.
     """
 
     terms: Sequence[KeepTerms]
@@ -49,12 +51,13 @@ class RetentionRequest:
     needed_by: Mapping[str, str] = field(default_factory=dict)
     limits: HoldLimits = field(default_factory=HoldLimits)
     adhoc: KeepRules | None = None
+    health: Mapping[str, HealthRules] = field(default_factory=dict)
 
 
 def plan(repository: Repository, request: RetentionRequest) -> RetentionPlan:
     """What would go and what stays, with reasons. Nothing is changed. UsageError for a source nobody knows."""
     chosen = _chosen(request)
-    needed_by = {**anomaly.undecided(repository), **request.needed_by}
+    needed_by = {**anomaly.undecided(repository, request.health), **request.needed_by}
     candidates = [
         Candidate(info=entry.info, pinned=entry.pinned, needed_by=needed_by.get(entry.info.id, ""))
         for entry in repository.snapshots()

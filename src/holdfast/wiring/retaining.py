@@ -22,11 +22,13 @@ def retention_request(
 
     ``environment``: decide on what was taken there, rather than in the environment of the configuration.
     """
-    terms = [policy.keep_terms for policy in policies(settings).values()]
+    known = policies(settings)
+    terms = [policy.keep_terms for policy in known.values()]
     return RetentionRequest(
         terms=[replace(each, environment=environment) for each in terms] if environment else terms,
         now=now,
         sources=sources,
         limits=HoldLimits(count=settings.running.hold_count, percent=settings.running.hold_percent),
         adhoc=adhoc,
+        health={name: policy.health for name, policy in known.items()},
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from tests.unit.planning.standings import MIB, NOW, history, info, standing
 
 from holdfast.model.health import Severity
 from holdfast.model.keeping import Candidate, KeepRules, KeepTerms
+from holdfast.model.policy import HealthRules
+from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning.health import findings_of
 from holdfast.planning.keeping import decide
 from holdfast.planning.standing import Standing
@@ -47,11 +50,11 @@ def test_what_follows_a_suspicious_snapshot_is_not_clean() -> None:
 
 
 def test_accepted_is_the_new_normal() -> None:
-    """Nothing before it is compared any more; the next one like it is asked about again."""
+    """Nothing before it is compared any more; the next one that is otherwise is asked about again."""
     worst = info(0.5, bytes_new=98 * MIB)
     before = history(10)[1:]
     assert not suspects(standing([worst, *before], accepted=frozenset({worst.id})))
-    another = info(0.1, bytes_new=97 * MIB)
+    another = info(0.1, bytes_new=97 * MIB, bytes_stored=90 * MIB)
     ordinary = [info(n / 100 + 0.2) for n in range(6)]
     assert suspects(standing([another, *ordinary, worst, *before], accepted=frozenset({worst.id})))
 
@@ -90,7 +93,7 @@ def test_a_suspicion_stands_until_somebody_decides_however_many_follow_and_whate
         for hour in range(1, 7 * 24):
             living.insert(0, info(-hour))
             now = NOW + timedelta(hours=hour)
-            why = undecided(living, ())
+            why = undecided(living, (), HealthRules())
             candidates = [Candidate(info=each, needed_by=why.get(each.id, "")) for each in reversed(living)]
             gone = {
                 each.info.id for each in decide(candidates, KeepTerms(source="shop", rules=rules), now) if not each.keep
@@ -98,5 +101,40 @@ def test_a_suspicion_stands_until_somebody_decides_however_many_follow_and_whate
             living = [each for each in living if each.id not in gone]
         found = [each for each in findings_of(standing(living, now=now)) if each.code == "suspicious"]
         assert len(found) == 1 and worst.id[:8] in found[0].what
-        assert not undecided(living, {worst.id}), "once accepted, the rules decide again"
-        assert undecided([each for each in living if each.id != worst.id], ()) == {}, "so they do when it was forgotten"
+        assert not undecided(living, {worst.id}, HealthRules()), "once accepted, the rules decide again"
+        rest = [each for each in living if each.id != worst.id]
+        assert undecided(rest, (), HealthRules()) == {}, "so they do when it was forgotten"
+
+
+@pytest.mark.parametrize(
+    ("code", "lack"), [("empty", {"rows": 0}), ("rows-fell", {"rows": 50}), ("size-changed", {"bytes_source": 5 * MIB})]
+)
+def test_what_is_missing_stays_told_until_it_is_back_or_accepted(code: str, lack: dict[str, int]) -> None:
+    """A hundred snapshots without it make nothing usual, and retention keeps those that had it."""
+    full = [info(n + 101.5) for n in range(12)]
+    without = [info(n + 0.5, **lack) for n in range(101)]
+    stand = standing([*without, *full])
+    assert code in {each.code for each in findings_of(stand)}
+    assert undecided([*without, *full], (), HealthRules()).keys() == {each.id for each in full}
+    assert not findings_of(standing([info(0.2), *without, *full])), "it is back"
+    assert not findings_of(standing([*without, *full], accepted=frozenset({without[70].id})))
+
+
+def test_what_grew_becomes_usual_by_itself() -> None:
+    """More data is no loss: it is told for a while."""
+    grown = [info(n + 0.5, bytes_source=300 * MIB) for n in range(30)]
+    assert findings_of(standing([*grown[-5:], *[info(n + 31.5) for n in range(12)]]))
+    assert not findings_of(standing([*grown, *[info(n + 31.5) for n in range(12)]]))
+
+
+def test_what_is_like_an_accepted_one_is_not_asked_about_again() -> None:
+    """A table rewritten every night is accepted once; encryption on such a night is told all the same."""
+    night = {"bytes_new": 90 * MIB, "bytes_stored": 18 * MIB}
+    living: list[SnapshotInfo] = []
+    accepted: set[str] = set()
+    for hour in range(24 * 8):
+        living.insert(0, info(200 - hour, **(night if hour % 24 == 23 else {})))
+        accepted |= {each.info.id for each in suspects(standing(living, accepted=frozenset(accepted)))}
+    assert len(accepted) == 1
+    living.insert(0, info(1, bytes_new=90 * MIB, bytes_stored=89 * MIB))
+    assert suspects(standing(living, accepted=frozenset(accepted)))
