@@ -6,11 +6,14 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from holdfast.storage.base import Buffer, Stat, Storage, Traits
 
 _BURST = 0.5
 """Seconds of traffic that may go at once after a pause."""
+_AT_ONCE, _LEAST = 2, 1 << 20
+"""Seconds of traffic in one object, which goes out at the speed of the line; no pack is wished for that is smaller."""
 
 
 class Allowance:
@@ -19,7 +22,7 @@ class Allowance:
     def __init__(
         self, rate: int, *, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._rate, self._now, self._sleep = rate, now, sleep
+        self.rate, self._now, self._sleep = rate, now, sleep
         self._lock = threading.Lock()
         self._free_at = 0.0
 
@@ -28,7 +31,7 @@ class Allowance:
         with self._lock:
             now = self._now()
             begin = max(self._free_at, now - _BURST)
-            self._free_at = begin + size / self._rate
+            self._free_at = begin + size / self.rate
             wait = begin - now
         if wait > 0:
             self._sleep(wait)
@@ -37,11 +40,14 @@ class Allowance:
 class Throttled:
     """See Storage. What is written and what is read each have the whole rate: a line has two directions.
 
-    A write waits before it goes out, a read of unknown length is paid for afterwards, so that the next one waits.
+    A write waits before it goes out, a read of unknown length is paid for afterwards, so that the next one waits. Packs
+    are wished for that are small enough for the line to be free again soon.
     """
 
     def __init__(self, storage: Storage, out: Allowance, back: Allowance) -> None:
         self._storage, self._out, self._back = storage, out, back
+        wanted = min(storage.traits.pack_size, max(_LEAST, _AT_ONCE * out.rate))
+        self._traits = replace(storage.traits, pack_size=wanted)
 
     @property
     def url(self) -> str:
@@ -51,7 +57,7 @@ class Throttled:
     @property
     def traits(self) -> Traits:
         """See Storage."""
-        return self._storage.traits
+        return self._traits
 
     def put_new(self, name: str, data: Buffer) -> None:
         """See Storage."""

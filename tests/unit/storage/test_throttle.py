@@ -10,6 +10,7 @@ import pytest
 from tests.contracts.storage_contract import Opener, StorageContract
 from tests.unit.wiring.conftest import Place
 
+from holdfast.storage.local import LocalStorage
 from holdfast.storage.memory import MemoryStorage
 from holdfast.storage.throttle import Allowance, Throttled, throttled
 from holdfast.wiring.build import App
@@ -71,6 +72,25 @@ def test_a_pause_is_no_credit() -> None:
     for number in range(20):
         store.put_new(f"b/{number}", bytes(100_000))
     assert clock.slept >= 18.0
+
+
+def test_the_line_is_never_taken_for_long(tmp_path: Path) -> None:
+    """Second by second: packs are of two seconds of traffic, and more than one of them never goes out within that."""
+    rate, clock, sent = 2 << 20, _Clock(), []
+    allowance = Allowance(rate, now=lambda: clock.now, sleep=clock.sleep)
+    inner = LocalStorage(tmp_path)
+    store = Throttled(inner, allowance, Allowance(rate))
+    pack = store.traits.pack_size
+    assert (pack, inner.traits.pack_size > pack) == (4 << 20, True)
+    for number in range(30):
+        store.put_new(f"packs/{number:04d}", bytes(pack))
+        sent.append(clock.now)
+    for begin in sent:
+        for seconds in (1, 2, 10):
+            within = sum(pack for at in sent if begin <= at < begin + seconds)
+            assert within <= rate * seconds + pack
+    assert Throttled(inner, Allowance(1000), Allowance(1000)).traits.pack_size == 1 << 20
+    assert Throttled(inner, Allowance(1 << 40), Allowance(1000)).traits == inner.traits
 
 
 def test_all_threads_share_one_rate() -> None:
