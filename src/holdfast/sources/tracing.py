@@ -1,8 +1,9 @@
-"""The contract for telling, without reading all of them, which rows of a snapshot still stand untouched in the application."""
+"""The contract for telling which rows of a snapshot still stand untouched in the application, without reading all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -33,4 +34,13 @@ class Tracing(Protocol):
 
     def trace(self, table: Table, snapshot: Book) -> Trace | None:
         """For a table of both with the same columns; None where the database cannot tell, or cannot be believed."""
+        ...
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """Power of a Source: the application as it is now, as a book that is compared like those of its snapshots."""
+
+    def open_held(self) -> AbstractContextManager[Book | None]:
+        """For looking only. None where ``open_live`` is the better way."""
         ...

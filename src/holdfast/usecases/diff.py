@@ -23,7 +23,7 @@ from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book
 from holdfast.usecases.find import SourceOf
-from holdfast.usecases.looking import Library, open_library, open_live
+from holdfast.usecases.looking import Library, open_compared, open_library
 
 LIVE = "live"
 
@@ -138,7 +138,7 @@ def _opened(library: Library, side: Side, order: DiffOrder, entries: dict[str, S
         with library.open(entries[side.info.id], order.source(side.info)) as book:
             yield book
         return
-    with open_live(order.live(side.source)) as live:
+    with open_compared(order.live(side.source)) as live:
         yield live
 
 

@@ -13,6 +13,7 @@ from holdfast.repository.reader import ChunkReader
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
 from holdfast.sources.records import Book, LiveBook, Recorded, SnapshotView
+from holdfast.sources.tracing import Holding
 from holdfast.usecases.protection import protected
 
 
@@ -73,6 +74,14 @@ def open_live(source: Source) -> Iterator[LiveBook]:
     """The rows of the application itself. UsageError when this kind holds no rows, SourceError when unreachable."""
     with _recorded(source).open_live() as book:
         yield book
+
+
+@contextlib.contextmanager
+def open_compared(source: Source) -> Iterator[Book]:
+    """The same for comparing with snapshots: what both hold in the same bytes is then left unread where it can be."""
+    with contextlib.ExitStack() as stack:
+        held = stack.enter_context(source.open_held()) if isinstance(source, Holding) else None
+        yield held if held is not None else stack.enter_context(open_live(source))
 
 
 def _recorded(source: Source) -> Recorded:

@@ -76,6 +76,12 @@ class SqliteSource:
         with contextlib.closing(SqliteLiveBook(self._path, self._settings.wait)) as book:
             yield book
 
+    def open_held(self) -> AbstractContextManager[Book | None]:
+        """See sources.tracing.Holding."""
+        from holdfast.sources.sqlite.records.held import open_held
+
+        return open_held(self._path, self._settings.wait)
+
     def of_rows(self, book: Book, rows: Mapping[str, Sequence[Row]]) -> Source:
         """See sources.records.Recorded: a small database with the schema of ``book``."""
         from holdfast.sources.sqlite.records.chosen import ChosenRows

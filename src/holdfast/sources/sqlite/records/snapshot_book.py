@@ -9,8 +9,10 @@ from typing import Any
 import apsw
 
 from holdfast.model.errors import HoldfastError, SourceError
-from holdfast.model.events import Warned
+from holdfast.model.events import Reporter, Warned, silent
 from holdfast.model.records import Row, Table
+from holdfast.model.snapshot import Item
+from holdfast.sources.base import Content
 from holdfast.sources.records import Book, SnapshotView
 from holdfast.sources.sqlite import header
 from holdfast.sources.sqlite.names import KIND
@@ -50,12 +52,13 @@ _LIMITS = (
 class SnapshotBook(SqliteBook):
     """Book and Comparing (sources.records) over the pages of a snapshot."""
 
-    def __init__(self, pages: Pages, connection: apsw.Connection, failures: list[HoldfastError], view: SnapshotView):
+    def __init__(
+        self, pages: Pages, connection: apsw.Connection, failures: list[HoldfastError], item: Item, report: Reporter
+    ) -> None:
         self._trees = Trees(pages)
         self._compared: tuple[SnapshotBook, Differing] | None = None
         self._connection = connection
         self._failures = failures
-        item = next(view.manifest.items())
         counts = {table["name"]: table["rows"] for table in (item.notes or {}).get("tables", [])}
         try:
             encoding = next(self.run(Statement("PRAGMA encoding")))[0]
@@ -65,7 +68,7 @@ class SnapshotBook(SqliteBook):
             raise SourceError(what, where=item.label, why="its schema is not text") from error
         super().__init__(schema, encoding)
         for name, why in schema.unreadable.items():
-            view.report(Warned(source=item.label, text=f"table {name} cannot be looked at: {why}"))
+            report(Warned(source=item.label, text=f"table {name} cannot be looked at: {why}"))
 
     def run(self, statement: Statement) -> Iterator[tuple[Any, ...]]:
         """See SqliteBook. Damaged when the snapshot's own chunks cannot be had."""
@@ -146,7 +149,14 @@ def open_snapshot(view: SnapshotView) -> Iterator[Book]:
     if item is None or not item.size:
         yield EmptyBook()
         return
-    pages = Pages(item, view.content)
+    with open_pages(item, view.content, view.report) as book:
+        yield book
+
+
+@contextlib.contextmanager
+def open_pages(item: Item, content: Content, report: Reporter = silent) -> Iterator[Book]:
+    """Look into any database whose bytes ``content`` gives."""
+    pages = Pages(item, content)
     if header.parse(pages.read(0, header.SIZE)) is None:
         raise SourceError(
             "the snapshot holds no database that can be looked into",
@@ -163,7 +173,7 @@ def open_snapshot(view: SnapshotView) -> Iterator[Book]:
         except apsw.Error as error:
             raise _in_words(error, failures) from error
         with contextlib.closing(connection):
-            yield SnapshotBook(pages, connection, failures, view)
+            yield SnapshotBook(pages, connection, failures, item, report)
     finally:
         files.remove(name)
 
