@@ -194,6 +194,14 @@ def _neighbours(standing: Standing) -> Iterator[Finding]:
                        "a source for each that matters: [sources.NAME] in holdfast.toml")  # fmt: skip
 
 
+def _others(standing: Standing) -> Iterator[Finding]:
+    if standing.others:
+        told = ", ".join(f"{count} of {name}" for name, count in sorted(standing.others.items()))
+        yield _finding(standing, "elsewhere", Severity.INFO, f"snapshots of other environments: {told}",
+                       f"they count for nothing in {standing.policy.environment}",
+                       f"holdfast show latest:{standing.source}@{min(standing.others)}")  # fmt: skip
+
+
 def _some(lines: Sequence[str]) -> str:
     more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
     return ", ".join(lines[:3]) + more
@@ -244,5 +252,5 @@ def _left_out_of_configuration(standing: Standing) -> Iterator[Finding]:
 
 _RULES: tuple[Callable[[Standing], Iterator[Finding]], ...] = (
     _none, _age, _failed, _count, _floors, _empty, _rows_fell, _size_changed, _suspicious, _other_source, _clock,
-    _unprotected, _neighbours, _schedule, _reach,
+    _unprotected, _neighbours, _others, _schedule, _reach,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
+from holdfast.model.environments import environment_of
 from holdfast.model.keeping import FROM, WHOLE, Candidate, Decision, KeepTerms
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning.names import is_good
@@ -20,11 +21,6 @@ from holdfast.planning.periods import spoken
 from holdfast.planning.rules import Judged, judge
 
 _IMPORTED = "import"
-
-
-def environment_of(info: SnapshotInfo, otherwise: str) -> str:
-    """The environment a snapshot was made in; ``otherwise`` for one that does not say."""
-    return str((info.more or {}).get("environment") or otherwise)
 
 
 def mine(candidates: Iterable[Candidate], terms: KeepTerms) -> list[Candidate]:

@@ -1,5 +1,7 @@
 """Which snapshot does a person mean: an id, the start of one, ``latest``, ``latest:SOURCE``, a label, or an old id.
 
+``latest`` is of the environment of who asks; ``latest:SOURCE@ENVIRONMENT`` of another.
+
 What was imported keeps the id it had in the system it comes from.
 """
 
@@ -10,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from holdfast.model.environments import elsewhere, environment_of
 from holdfast.model.errors import UsageError
 from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
@@ -67,8 +70,9 @@ def is_good(info: SnapshotInfo) -> bool:
 
 
 def newest_good(snapshots: Iterable[SnapshotInfo], source: str) -> SnapshotInfo | None:
-    """The newest snapshot of ``source`` that a restore may rely on; None when there is none."""
-    return next((info for info in newest_first(snapshots) if info.source == source and is_good(info)), None)
+    """The newest snapshot of ``source`` here that a restore may rely on; None when there is none."""
+    mine = (info for info in newest_first(snapshots) if info.source == source and not elsewhere(info))
+    return next(filter(is_good, mine), None)
 
 
 def check_label(label: str) -> None:
@@ -121,8 +125,11 @@ def _candidates(name: str, snapshots: Sequence[SnapshotInfo]) -> _Match:
     match = _matching(name, snapshots)
     head, colon, source = name.rpartition(":")
     if not match.found and colon:
-        of_source = [info for info in snapshots if info.source == source]
-        match = _matching(head, of_source)
+        name_of, _, environment = source.partition("@")
+        of_source = [info for info in snapshots if info.source == name_of]
+        if environment:
+            of_source = [info for info in of_source if environment_of(info) == environment]
+        match = _matching(head, of_source, everywhere=bool(environment))
         if not match.found:
             raise _unknown_of_source(head, source, snapshots)
     if not match.found:
@@ -130,10 +137,10 @@ def _candidates(name: str, snapshots: Sequence[SnapshotInfo]) -> _Match:
     return match
 
 
-def _matching(name: str, snapshots: Sequence[SnapshotInfo]) -> _Match:
+def _matching(name: str, snapshots: Sequence[SnapshotInfo], *, everywhere: bool = False) -> _Match:
     ordered = newest_first(snapshots)
     if name == LATEST:
-        return _Match("latest", [info for info in ordered if is_good(info)])
+        return _Match("latest", [info for info in ordered if is_good(info) and (everywhere or not elsewhere(info))])
     if exact := [info for info in ordered if info.id == name]:
         return _Match("id", exact)
     if labelled := [info for info in ordered if info.name == name]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -80,7 +80,7 @@ class Standing:
 
     ``numbers``: the log record of each snapshot, by id. ``accepted``: snapshots a person called right as they are.
     ``beside``: databases on the same server that some source names. ``failed_at``: when runs failed in the last month,
-    ``running_since`` when the run began that goes on.
+    ``running_since`` when the run began that goes on. ``others``: how many snapshots other environments have of it.
     """
 
     policy: SourcePolicy
@@ -95,6 +95,7 @@ class Standing:
     beside: frozenset[str] = frozenset()
     rhythm: Rhythm = field(default_factory=Rhythm)
     numbers: dict[str, int] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def source(self) -> str:

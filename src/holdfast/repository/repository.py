@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from holdfast.crypto.keys import Keyring
 from holdfast.crypto.seal import ObjectSealer
+from holdfast.model.environments import placed
 from holdfast.model.errors import Damaged, ObjectMissing, RepositoryBusy, RolledBack, UsageError
 from holdfast.model.ids import short
 from holdfast.model.snapshot import SnapshotInfo
@@ -131,10 +132,13 @@ class Repository:
     # -- snapshots -------------------------------------------------------------------------------------------
 
     def snapshots(self, *, forgotten: bool = False) -> list[SnapshotEntry]:
-        """Living snapshots in log order, oldest first; with ``forgotten`` also those that can still be unforgotten."""
+        """Living snapshots in log order, oldest first; with ``forgotten`` also those that can still be unforgotten.
+
+        Those of other ``environments`` than here are marked (model.environments).
+        """
         return [
             SnapshotEntry(
-                info=s.info,
+                info=placed(s.info, self.environments),
                 root=s.root,
                 session=s.session,
                 pinned=s.pinned,

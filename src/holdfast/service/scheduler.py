@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from holdfast.journal.base import SCHEDULER_ALIVE, Journal, JournalFailed
 from holdfast.journal.unfinished import mark_interrupted
+from holdfast.model.environments import elsewhere
 from holdfast.model.errors import HoldfastError, Interrupted, RepositoryBusy
 from holdfast.model.ids import new_id
 from holdfast.model.run import Run, RunStatus
@@ -205,7 +206,9 @@ class Scheduler:
             self._recalled = True
             return
         with contextlib.suppress(HoldfastError), self._means.reading() as app:
-            self._agenda.recall_from(entry.info for entry in app.repository.snapshots())
+            self._agenda.recall_from(
+                entry.info for entry in app.repository.snapshots() if not elsewhere(entry.info)
+            )
         self._recalled = True
 
     def _loop(self) -> None:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping
 
 from holdfast.journal.base import Journal
+from holdfast.model.environments import environment_of
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.policy import HealthRules
 from holdfast.model.report import SystemReport
@@ -57,12 +58,16 @@ def undecided(repository: Repository, rules: Mapping[str, HealthRules]) -> dict[
 
     ``rules`` by source; none: those that need no configuration.
     """
-    by_source: dict[str, list[SnapshotInfo]] = {}
+    by_source: dict[tuple[str, str], list[SnapshotInfo]] = {}
     for entry in reversed(repository.snapshots()):
-        by_source.setdefault(entry.info.source, []).append(entry.info)
+        environment = environment_of(entry.info, repository.environments.get(entry.info.source, ""))
+        by_source.setdefault((entry.info.source, environment), []).append(entry.info)
 
     def found(accepted: frozenset[str]) -> dict[str, str]:
-        each = (suspicion.undecided(infos, accepted, rules.get(name, _NO_RULES)) for name, infos in by_source.items())
+        each = [
+            suspicion.undecided(infos, accepted, rules.get(source, _NO_RULES))
+            for (source, _), infos in by_source.items()
+        ]
         return {identifier: why for one in each for identifier, why in one.items()}
 
     return found(read_accepted(repository)) if found(frozenset()) else {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from holdfast.model.environments import elsewhere
 from holdfast.planning.names import is_good
 from holdfast.repository.repository import SnapshotEntry
 
@@ -32,7 +33,7 @@ def dueness(
         times = [
             datetime.fromisoformat(entry.info.data_at)
             for entry in entries
-            if entry.info.source == source and is_good(entry.info)
+            if entry.info.source == source and is_good(entry.info) and not elsewhere(entry.info)
         ]
         past = [each for each in [*times, *([last] if last else [])] if each <= now]
         age = now - max(past) if past else None

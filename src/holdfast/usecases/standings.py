@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from holdfast.model.environments import environment_of
 from holdfast.model.policy import SourcePolicy
 from holdfast.model.run import Run, RunError, RunStatus
 from holdfast.model.snapshot import SnapshotInfo
@@ -44,10 +45,15 @@ def standings(repository: Repository, known: Known) -> list[Standing]:
     grouped: dict[str, list[SnapshotInfo]] = {name: [] for name in known.policies}
     pinned: dict[str, int] = defaultdict(int)
     numbers: dict[str, dict[str, int]] = defaultdict(dict)
+    others: dict[str, Counter[str]] = defaultdict(Counter)
     for each in reversed(repository.log.state.snapshots.values()):
         if each.forgotten:
             continue
         source = each.info.source
+        policy = known.policies.get(source)
+        if policy is not None and (told := environment_of(each.info, policy.environment)) != policy.environment:
+            others[source][told] += 1  # a preview's snapshots make production no safer
+            continue
         grouped.setdefault(source, []).append(each.info)
         pinned[source] += each.pinned
         numbers[source][each.info.id] = each.number
@@ -64,7 +70,7 @@ def standings(repository: Repository, known: Known) -> list[Standing]:
             beside=known.beside.get(name, frozenset()), rhythm=known.rhythms.get(name, Rhythm()),
             failure=_failure(known.failures.get(name), runs[name]),
             failed_at=[at for run in runs[name] if run.status in _BAD and (at := _ended(run)) <= known.now],
-            running_since=_running(runs[name], known.now),
+            running_since=_running(runs[name], known.now), others=dict(others[name]),
         )
         for name in names
     ]  # fmt: skip

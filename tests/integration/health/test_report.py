@@ -14,10 +14,12 @@ from holdfast.model.audit import Act
 from holdfast.model.errors import UsageError
 from holdfast.model.report import Level
 from holdfast.model.run import Run, RunError, RunStatus
+from holdfast.planning import names
 from holdfast.repository.proofs import keep, proofs
 from holdfast.system import clock
 from holdfast.usecases import anomaly
 from holdfast.usecases.check import CheckRequest, check, due_share
+from holdfast.usecases.due import dueness
 from holdfast.usecases.report import has_problems
 from holdfast.wiring import reporting
 
@@ -257,6 +259,26 @@ def test_encrypted_data_is_noticed_and_the_last_clean_snapshot_is_pinned(opening
     assert anomaly.prune_hold(shop.report()), "a snapshot later it stands"
     anomaly.accept(shop.app.repository, worst, "ada")
     assert anomaly.prune_hold(shop.report()) is None and shop.report().level is Level.FRESH
+
+
+def test_the_snapshots_of_a_preview_make_production_no_safer(opening: Opening) -> None:  # noqa: F811
+    """The same name in the same repository: health, latest and what is due look at their own; the others are told."""
+    production, preview = opening(""), opening('environment = "preview"\n')
+    mine = production.back_up()
+    with time_machine.travel(clock.now() + timedelta(days=11), tick=False):
+        theirs = preview.back_up()
+        production.app.refresh()
+        found = production.source()
+        assert (found.newest, found.snapshots, int(found.level)) == (mine.id, 1, 0)
+        assert {"age", "elsewhere"} <= production.codes()
+        assert "age" not in preview.codes() and preview.source().newest == theirs.id
+        entries = production.app.repository.snapshots()
+        infos = [entry.info for entry in entries]
+        assert names.one("latest", infos).id == names.one("latest:shop", infos).id == mine.id
+        assert names.one("latest:shop@preview", infos).id == theirs.id
+        assert names.one(theirs.id[:8], infos).id == theirs.id
+        due = dueness(entries, {"shop": timedelta(days=2)}, clock.now())
+        assert [each.due for each in due] == [True]
 
 
 def test_an_audit_trail_that_was_cut_is_told_at_once(opening: Opening) -> None:  # noqa: F811
