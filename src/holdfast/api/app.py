@@ -40,7 +40,7 @@ from holdfast.wiring.journals import reading
 from holdfast.wiring.pool import Pool
 from holdfast.wiring.reporting import system_report
 from holdfast.wiring.restoring import RestoreWish, restore_order, undo_source
-from holdfast.wiring.retaining import retention_request
+from holdfast.wiring.retaining import remember_rules, retention_request
 from holdfast.wiring.surroundings import of_process
 
 
@@ -105,6 +105,7 @@ class App:
             with run_of(wired, self._report, "backup", request.run, sources or wired.settings.sources) as kept:
                 result = backup(wired.repository, request)
                 kept.outcome = backup_outcome(wired, result)
+            remember_rules(wired, request.sources, request.created_by)
             return result
 
     def retain(self, *sources: str) -> Retained:

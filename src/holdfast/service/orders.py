@@ -15,6 +15,7 @@ from holdfast.service.work import BACKUP, Order
 from holdfast.usecases.backup import BackupRequest, BackupResult, backup
 from holdfast.wiring.build import App
 from holdfast.wiring.reporting import protect_clean
+from holdfast.wiring.retaining import remember_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ def backup_order(wish: BackupWish, journal: Journal | None = None) -> Order:
         )  # fmt: skip
         result = backup(app.repository, request)
         run.warnings += _protected(app, journal)
+        remember_rules(app, (wish.source,), wish.who)
         return _outcome(app, result)
 
     return Order(

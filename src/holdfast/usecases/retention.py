@@ -112,6 +112,16 @@ def apply(repository: Repository, plan: RetentionPlan, doing: Doing) -> list[Sna
     return gone
 
 
+def remember(repository: Repository, plan: RetentionPlan, who: str) -> None:
+    """Remember the rules of the plan, as following them does, where they hold nothing; what they drop stays.
+
+    After every backup: rules that were loosened count from then on, so that a change back is a change.
+    """
+    if not plan.adhoc:
+        known = [each for each in plan.sources if each.terms.rules and not each.held]
+        remember_confirmed(repository, {_key(each.terms): _plain(each.terms) for each in known}, who)
+
+
 def _act(plan: RetentionPlan, followed: Sequence[SourceRetention], doing: Doing) -> Act:
     names = sorted({each.terms.source for each in followed if each.drop})
     count = sum(len(each.drop) for each in followed)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from holdfast.model.errors import HoldfastError
 from holdfast.model.keeping import HoldLimits, KeepRules
+from holdfast.system import clock
+from holdfast.usecases import retention
 from holdfast.usecases.retention import RetentionRequest
+from holdfast.wiring.build import App
 from holdfast.wiring.policies import policies
 from holdfast.wiring.settings import Settings
 
@@ -32,3 +38,13 @@ def retention_request(
         adhoc=adhoc,
         health={name: policy.health for name, policy in known.items()},
     )
+
+
+def remember_rules(app: App, sources: Iterable[str], who: str) -> None:
+    """Note which rules are in force now that a backup of ``sources`` was taken. It is no worse where that fails."""
+    known = policies(app.settings)
+    ruled = tuple(name for name in sources if name in known and known[name].keep)
+    with contextlib.suppress(HoldfastError):
+        if ruled:
+            plan = retention.plan(app.repository, retention_request(app.settings, clock.now(), ruled))
+            retention.remember(app.repository, plan, who)

@@ -132,6 +132,22 @@ def test_what_the_confirmed_rules_drop_anyway_is_not_counted(
     assert follow(repository) == 10
 
 
+def test_loosened_rules_count_from_the_next_backup_on(
+    repository: Repository, travel: time_machine.Coordinates
+) -> None:
+    """Nobody followed them, and yet going back from them to tight ones is a change that is held."""
+    tight, loose = (replace(TERMS, rules=KeepRules(last=number)) for number in (3, 40))
+    take(repository, travel, 1)
+    follow(repository, tight)
+    for _ in range(14):
+        take(repository, travel, 1)
+        retention.remember(repository, retention.plan(repository, request(loose)), "a test")
+    assert follow(repository, tight) == 0
+    assert "12 more than under the rules confirmed last" in retention.plan(repository, request(tight)).sources[0].held
+    retention.remember(repository, retention.plan(repository, request(tight)), "a test")
+    assert follow(repository, tight) == 0, "what is held is not remembered"
+
+
 def test_other_settings_than_rules_are_changes_too(repository: Repository, travel: time_machine.Coordinates) -> None:
     """Labels that no longer keep for ever, shorter times for entities: what they drop is counted."""
     labelled = replace(TERMS, rules=KeepRules(last=30), labels=("*",))

@@ -50,6 +50,8 @@ def backup(
         app.hasten()
         # what else a run needs takes as long to load as the key to derive
         from holdfast.cli import remembering, runs, suspecting
+        from holdfast.system import clock
+        from holdfast.wiring.retaining import remember_rules
 
         told = terms.told(app, tuple(sources))
         tell_due(face, told)
@@ -61,6 +63,7 @@ def backup(
         result = remembering.take(face, app, wishes, report)
         if not only:
             suspecting.protect_clean(face, app)
+            remember_rules(app, {info.source for info in result.snapshots}, clock.user())
     face.document(runs.backup_document(face, result) | due_document(told))
     runs.tell_backup(face, result)
     return int(runs.status_of(result))
