@@ -35,13 +35,15 @@ class Whole:
     """What is known of the whole at ``now``. ``scheduled``: sources with schedules.
 
     ``written_at``: when the store says its newest log record was written; ``unreadable``: why it cannot be read, "" it
-    can. ``beside``: sources on the repository's own server or disk, with how. ``public``: who anybody may read, "".
+    can. ``largest``: bytes that one backup of late brought, first ones apart. ``beside``: sources on the repository's
+    own server or disk, with how. ``public``: who anybody may read, "".
     """
 
     now: datetime
     scheduled: Sequence[str] = ()
     scheduler_at: datetime | None = None
     free: int | None = None
+    largest: int = 0
     growth: Forecast = field(default_factory=lambda: Forecast(None, None))
     written_at: datetime | None = None
     unreadable: str = ""
@@ -93,11 +95,16 @@ def _store(whole: Whole) -> Iterator[Finding]:
 
 def _space(whole: Whole) -> Iterator[Finding]:
     free, full_at = whole.free, whole.growth.full_at
-    growth = f"it grew by {saying.size(whole.growth.growth)} a day of late" if whole.growth.growth else ""
+    pace = "in the last days" if whole.growth.lately else "of late"
+    growth = f"it grew by {saying.size(whole.growth.growth)} a day {pace}" if whole.growth.growth else ""
     hint = "give it more room, or: holdfast forget --policy, then holdfast prune"
     if free is not None and free < LITTLE:
         severity = Severity.CRITICAL if free < LITTLE // 4 else Severity.WARNING
         yield _finding("space", severity, f"{saying.size(free)} are free in the store", growth or "below 1 GiB", hint)
+    elif free is not None and free < 2 * whole.largest:
+        severity = Severity.CRITICAL if free < whole.largest else Severity.WARNING
+        yield _finding("space", severity, f"{saying.size(free)} are free in the store: a backup may not fit any more",
+                       f"one of the last thirty days brought {saying.size(whole.largest)}", hint)  # fmt: skip
     elif full_at is not None and full_at - whole.now < _SOON:
         left = full_at - whole.now
         severity = Severity.CRITICAL if left < _VERY_SOON else Severity.WARNING

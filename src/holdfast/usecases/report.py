@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from holdfast.model.errors import HoldfastError
@@ -85,7 +85,7 @@ def report_of(repository: Repository, request: ReportRequest) -> SystemReport:
     looked = [] if unreadable else list(_trail(repository))
     found = standings_of(repository, request)
     growth = _growth(found, request, free := repository.storage.free_space())
-    whole = _whole(repository, request, readings, growth, free, unreadable)
+    whole = replace(_whole(repository, request, readings, growth, free, unreadable), largest=_largest(found, request))
     price = request.per_gb_month / _GB if request.per_gb_month is not None else None
     sources = [source_report(each, readings, price) for each in found]
     sources.sort(key=_worst_first)
@@ -162,6 +162,13 @@ def _growth(found: Sequence[Standing], request: ReportRequest, free: int | None)
     since = clock.stamp(request.now - LOOKED_BACK)
     recent = (info for each in found for info in each.snapshots if info.created_at >= since)
     return forecast(brought((instant(info.created_at), info.bytes_stored) for info in recent), free, request.now)
+
+
+def _largest(found: Sequence[Standing], request: ReportRequest) -> int:
+    """What one backup brought to the store in the last thirty days; the first of a source says nothing of the next."""
+    since = clock.stamp(request.now - LOOKED_BACK)
+    later = (info for each in found for info in each.snapshots[:-1] if info.created_at >= since)
+    return max((info.bytes_stored for info in later), default=0)
 
 
 def _repository(

@@ -100,6 +100,25 @@ def test_the_forecast_is_a_straight_line_over_recent_growth() -> None:
     assert forecast(_days(odd), 100, NOW).growth == pytest.approx(10, rel=0.1)
 
 
+def test_what_begins_to_fill_fast_is_told_within_days() -> None:
+    """Sixty quiet days hide nothing; one big day is no pace."""
+    quiet = [GIB // 10 * n for n in range(60)]
+    fast = [quiet[-1] + 10 * GIB * (n + 1) for n in range(4)]
+    told = forecast(_days([*quiet, *fast]), 40 * GIB, NOW)
+    assert told.lately and told.full_at is not None and told.full_at - NOW < timedelta(days=5)
+    one = [quiet[-1] + 10 * GIB + GIB // 10 * n for n in range(3)]
+    assert not forecast(_days([*quiet, *one]), 40 * GIB, NOW).lately
+    (found,) = _found(free=40 * GIB, growth=told).values()
+    assert (found.severity, "in the last days" in found.why) == (Severity.CRITICAL, True)
+
+
+def test_room_for_no_more_than_another_backup_is_told() -> None:
+    """However much it is in bytes."""
+    assert _found(free=150 * GIB, largest=100 * GIB)["space"].severity is Severity.WARNING
+    assert _found(free=90 * GIB, largest=100 * GIB)["space"].severity is Severity.CRITICAL
+    assert not _found(free=250 * GIB, largest=100 * GIB)
+
+
 def test_no_forecast_is_made_of_too_little() -> None:
     """One day, no growth, a store that does not tell, a century ahead."""
     assert forecast(_days([5]), 10, NOW).growth is None
