@@ -188,10 +188,12 @@ def undo_deed(
 
 def told_restore(done: RestoreResult) -> Told:
     """What a restore or undo told."""
+    counts = {step.label: step.counts for step in done.plan.steps}
     items = [
-        {"name": each.name, "action": each.action, "rows": each.rows, "status": each.status, "detail": each.detail}
+        {"name": each.name, "action": each.action, "rows": each.rows, "status": each.status, "detail": each.detail,
+         "counts": counts.get(each.name, {})}
         for each in done.items
-    ]
+    ]  # fmt: skip
     shown = sorted(items, key=lambda each: each["action"] == "leave")[:_ITEMS]
     document: dict[str, Any] = {
         "run": done.run, "snapshot": done.snapshot, "target": done.target, "dry_run": done.dry_run,

@@ -32,6 +32,7 @@ from holdfast.web.api import (
     tokens,
 )  # fmt: skip
 from holdfast.web.api.news import News
+from holdfast.web.pages import mistyped
 from holdfast.web.pages import routes as pages
 from holdfast.web.pages.assets import Assets
 from holdfast.web.request_log import RequestLog
@@ -78,12 +79,15 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
     app.state.plans, app.state.news = Plans(), News(service)
     app.state.going, app.state.kept, app.state.swept = {}, {}, 0.0
     problems.install(app, service.configuration.around.redactor)
+    mistyped.install(app)
 
     guard(app, service, doorkeeper)
     app.add_middleware(RequestLog)  # the last one added is the outermost
 
-    @app.get("/healthz", include_in_schema=False, dependencies=[Depends(open_to_all("it tells only that it answers"))])
-    def healthz() -> PlainTextResponse:
+    told_to_all = [Depends(open_to_all("it tells only that it answers"))]
+
+    @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False, dependencies=told_to_all)
+    async def healthz() -> PlainTextResponse:  # on the event loop: it answers also when every thread is taken
         return PlainTextResponse("ok\n")
 
     app.state.routers = (*API, *old_cron.old_routers(service.settings.serve.aliases), metrics.router, *pages.ROUTERS)

@@ -17,7 +17,7 @@ from holdfast.wiring.reporting import system_report
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/metrics")
+@router.api_route("/metrics", methods=["GET", "HEAD"])
 def metrics(request: Request, who: Annotated[Identity, Depends(require("status:read"))]) -> Response:
     """Everything at this moment; ``holdfast_up 0`` when nothing can be seen."""
     service: Service = request.app.state.service

@@ -34,7 +34,7 @@ from holdfast.wiring.surroundings import Surroundings
 PASSPHRASE = "a long passphrase for tests only"
 LOST = 42
 _NAMES = ("Spring Fair", "Harbour Concert", "Book Night", "Garden Day", "Winter Market", "Open Studio", "Film Week")
-_CONFIG = """
+CONFIG = """
 [repository]
 url = "{folder}/repository"
 
@@ -105,7 +105,7 @@ class Scene:
         self.execute("delete from events where id = ?", LOST)
 
 
-def configured(folder: Path, text: str = _CONFIG) -> Any:
+def configured(folder: Path, text: str = CONFIG) -> Any:
     """The configuration of the scene, in ``folder``."""
     environ = {
         "HOLDFAST_PASSPHRASE": PASSPHRASE, "HOME": str(folder), "HOLDFAST_STATE_DIR": str(folder / "state"),
@@ -118,11 +118,11 @@ def configured(folder: Path, text: str = _CONFIG) -> Any:
 
 
 @contextlib.contextmanager
-def scene(folder: Path, text: str = _CONFIG) -> Iterator[Scene]:
-    """An application and its service, without any backup yet."""
+def scene(folder: Path, text: str = CONFIG, *, size: int = 1) -> Iterator[Scene]:
+    """An application of so many times its usual rows and its service, without any backup yet."""
     folder.mkdir(parents=True, exist_ok=True)
     configuration = configured(folder, text)
-    _application(folder)
+    _application(folder, size)
     storage = open_storage(str(folder / "repository"), credentials={})
     places = Places(cache=folder / "cache", state=folder / "state")
     Repository.create(storage, PASSPHRASE, places)[0].close()
@@ -130,11 +130,11 @@ def scene(folder: Path, text: str = _CONFIG) -> Iterator[Scene]:
         yield Scene(folder=folder, service=service)
 
 
-def _application(folder: Path) -> None:
+def _application(folder: Path, size: int) -> None:
     media = folder / "media"
     media.mkdir()
     for number in range(40):
-        (media / f"poster-{number:02}.svg").write_text(f"<svg>{'x' * (400 * number)}{number}</svg>")
+        (media / f"poster-{number:02}.svg").write_text(f"<svg>{'x' * (400 * number * size)}{number}</svg>")
     for name in ("tickets.db", "accounts.db"):
         with contextlib.closing(sqlite3.connect(folder / name)) as connection, connection:
             connection.executescript(_SCHEMA)
@@ -144,7 +144,7 @@ def _application(folder: Path) -> None:
             )
             connection.executemany("insert into events values (?, ?, ?, ?, ?, ?, ?)", map(_event, range(1, 121)))
             connection.executemany(
-                "insert into attendees values (?, ?, ?, ?, ?)", [_attendee(number) for number in range(1, 2401)]
+                "insert into attendees values (?, ?, ?, ?, ?)", [_attendee(number) for number in range(1, 2400 * size + 1)]
             )
 
 
@@ -162,7 +162,7 @@ def live_a_month(scene: Scene, days: int = 31) -> None:
     """Backups, growth, failures and gaps up to this hour."""
     today = datetime.now(UTC).replace(microsecond=0)
     for back in range(days, -1, -1):
-        moment = today - timedelta(days=back, minutes=37)
+        moment = today - timedelta(days=back, minutes=37 + back * 7 % 23, seconds=back * 17 % 60)
         with time_machine.travel(moment, tick=True):
             _one_day(scene, back, days)
     _fail(scene, "accounts", today - timedelta(hours=1, minutes=2))
@@ -172,7 +172,7 @@ def live_a_month(scene: Scene, days: int = 31) -> None:
 
 
 def _one_day(scene: Scene, back: int, days: int) -> None:
-    first = 3000 + (days - back) * 100
+    first = 1_000_000 + (days - back) * 100
     with contextlib.closing(sqlite3.connect(scene.database)) as connection, connection:
         connection.executemany(
             "insert into attendees values (?, ?, ?, ?, ?)", [_attendee(first + number) for number in range(100)]
@@ -190,7 +190,7 @@ def _one_day(scene: Scene, back: int, days: int) -> None:
         (scene.folder / "media" / f"poster-{100 + back}.svg").write_text("y" * 9000 * (back + 1))
     if back != 6:
         scene.back_up("media", trigger="schedule", who="scheduler", schedule="media/twice a day")
-    if 2 < back < 9:
+    if back > 2:
         scene.back_up("accounts", trigger="schedule", who="scheduler", schedule="accounts/half-hourly")
 
 

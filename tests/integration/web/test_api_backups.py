@@ -8,6 +8,8 @@ import httpx2
 import pytest
 from tests.integration.web.world import World, over, world_of
 
+from holdfast.web.api import paging
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -57,8 +59,23 @@ def test_filters_choose_backups(client: httpx2.Client) -> None:
     assert {each["source"] for each in client.get("/api/backups?source=media").json()["backups"]} == {"media"}
     assert client.get("/api/backups?trigger=cron").json()["total"] == 0
     assert client.get("/api/backups?until=2020").json()["total"] == 0
+    far = client.get("/api/backups/latest:media/items", params={"cursor": paging.cursor(10**30)})
+    assert far.status_code == 422
     unknown = client.get("/api/backups?cursor=nonsense")
     assert (unknown.status_code, unknown.json()["code"]) == (422, "usage")
+
+
+@pytest.mark.parametrize("path", ["/api/backups", "/api/runs", "/api/audit"])
+def test_times_are_understood_or_refused(client: httpx2.Client, path: str) -> None:
+    """ISO 8601 with any zone, beginnings of it, "36h"; what is no time is 422, never an empty list."""
+    name = path.rpartition("/")[2].replace("audit", "acts")
+    client.get("/api/backups/latest:tickets/rows?item=events&limit=1")  # an act
+    for since in ("36h", "30d", "2026-01", "2026", "2026-11-01T00:00:00+09:00"):
+        assert client.get(path, params={"since": since}).json()[name] != [], since
+    assert client.get(path, params={"since": "2999"}).json()[name] == []
+    for wrong in ("bogus", "yesterday", "2026-13", "10:00"):
+        refused = client.get(path, params={"since": wrong})
+        assert (refused.status_code, refused.json()["code"]) == (422, "usage"), wrong
 
 
 def test_an_unknown_backup_is_a_problem_with_a_code(client: httpx2.Client) -> None:

@@ -184,6 +184,33 @@ def test_only_some_collections_are_restored(world: World, client: httpx2.Client)
     assert told["restored"] == {"attendees": 20}
 
 
+def test_what_is_not_brought_back_is_not_said_to_be(world: World, client: httpx2.Client) -> None:
+    """An SQLite database comes back whole or not at all: one that differs is refused, dry and for real."""
+    backup = client.post("/api/backups?wait=1", json={"sources": ["tickets"]}).json()["backup"]["id"]
+    world.scene.execute("delete from attendees where event_id = 12")
+    for body in ({"dryRun": True}, {}, {"specificCollections": ["attendees"]}):
+        told = client.post(f"/api/backups/{backup}/restore", json=body)
+        assert (told.status_code, told.json()["success"]) == (409, False), told.text
+
+
+def test_a_backup_that_is_waited_for_fails_in_the_old_words(world: World, client: httpx2.Client) -> None:
+    """success, message and error, whatever is wrong; without waiting as everywhere."""
+    with world.program(token="") as stranger:
+        unknown = client.post("/api/backups?wait=true", json={"sources": ["no"]})
+        answers = [stranger.post("/api/backups?wait=1"), unknown]
+        usual = stranger.post("/api/backups")
+    assert [(each.status_code, each.json()["success"], bool(each.json()["message"])) for each in answers] == [
+        (401, False, True), (422, False, True),
+    ]  # fmt: skip
+    assert usual.headers["content-type"] == "application/problem+json"
+
+
+def test_the_cron_of_a_button_is_told_apart(client: httpx2.Client, cron: httpx2.Client) -> None:
+    """C1: what the secret asks for under the path of a button is made by a cron job, not by hand."""
+    made = [each.post("/api/backup/manual").json()["backup"] for each in (cron, client)]
+    assert [client.get(f"/api/backups/{each['id']}").json()["trigger"] for each in made] == ["cron", "manual"]
+
+
 def test_a_backup_is_deleted_the_old_way(client: httpx2.Client) -> None:
     """E4: DELETE answers success, and the backup is gone from the list."""
     backup = client.post("/api/backup/manual").json()["backup"]["id"]

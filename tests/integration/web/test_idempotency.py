@@ -110,6 +110,7 @@ def test_the_journal_does_not_tell_what_was_answered(world: World, client: httpx
 
 def test_an_answer_is_not_given_to_fewer_rights(world: World) -> None:
     """What was answered to an admin is not answered again to the viewer they became."""
+    world.person("boss")
     world.person("ada")
     with world.program("backup:run", "status:read", owner="ada") as client:
         assert _asked(client, "rights").status_code == 202

@@ -16,11 +16,11 @@ from holdfast.cli import words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import Family, verb
-from holdfast.cli.since import instant_of
 from holdfast.model.errors import Exit, UsageError
 from holdfast.model.ids import is_id, short
 from holdfast.usecases import audit as usecase
 from holdfast.usecases.audit import ActQuery
+from holdfast.wiring.instants import instant_of
 
 _LIMIT = 50
 _STYLES = {"failed": "red", "refused": "yellow"}

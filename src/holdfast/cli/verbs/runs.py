@@ -13,7 +13,6 @@ from holdfast.cli import words
 from holdfast.cli.face import Face
 from holdfast.cli.opening import configuration, opened
 from holdfast.cli.options import Family, shared_options, verb
-from holdfast.cli.since import instant_of
 from holdfast.journal.base import Journal, RunQuery
 from holdfast.journal.unfinished import mark_interrupted
 from holdfast.model.errors import UsageError
@@ -21,6 +20,7 @@ from holdfast.model.ids import short
 from holdfast.model.run import Run, RunStatus
 from holdfast.system import clock
 from holdfast.usecases.rebuilding_runs import runs_of
+from holdfast.wiring.instants import instant_of
 from holdfast.wiring.journals import open_journal
 
 _LIMIT = 50

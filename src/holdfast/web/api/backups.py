@@ -15,7 +15,7 @@ from holdfast.planning import names
 from holdfast.repository.repository import SnapshotEntry
 from holdfast.service.care import Forget
 from holdfast.service.deeds import Going
-from holdfast.service.noting import changed, noted
+from holdfast.service.noting import changing, noted
 from holdfast.service.service import Service
 from holdfast.usecases.forget import unforget
 from holdfast.usecases.listing import ListRequest, list_snapshots
@@ -40,6 +40,7 @@ from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
 from holdfast.web.security.sight import entry_named, own
 from holdfast.wiring.build import App
+from holdfast.wiring.instants import instant_of
 
 router = APIRouter(prefix="/api/backups", tags=["backups"], route_class=Once)
 _TABLES = 500
@@ -59,10 +60,11 @@ def backups(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Snapshots one may see, newest first. ``since`` and ``until`` are ISO 8601 UTC, or the beginning of such a time.
+    """Snapshots one may see, newest first. ``since`` and ``until``: ISO 8601, UTC unless it says otherwise, or "36h".
 
     ``forgotten``: those that can be brought back instead.
     """
+    since, until = instant_of(since or None, "since") or "", instant_of(until or None, "until") or ""
     with service.reading() as app:
         entries = list_snapshots(
             app.repository, ListRequest(configured=tuple(app.settings.sources), forgotten=forgotten)
@@ -116,7 +118,7 @@ def items(
     backup: Name, who: SnapshotReader, service: ServiceOf, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
     """What is in it: tables, collections, files with their rows and sizes."""
-    start = max(0, paging.place(cursor, int)[0]) if cursor is not None else 0
+    start = paging.place(cursor, int)[0] if cursor is not None else 0
     with service.reading() as app:
         entry = entry_named(app.repository, backup, who)
         found = list(itertools.islice(items_of(app.repository, entry.info.id), start, start + limit + 1))
@@ -151,9 +153,10 @@ def bring_back(backup: Name, who: Deleter, service: ServiceOf) -> Response:
         except (UsageError, ValueError) as error:
             raise NotFound(f"no forgotten snapshot is {backup!r}", hint="GET /api/backups?forgotten=true") from error
         who.require("delete", info.source)
-        unforget(app.repository, [info.id])
-        warning = changed(app, asker_of(who), "delete:unforget", f"{short(info.id)} brought back", info.source, info.id)
-    return answer(_done(f"snapshot {short(info.id)} is back", info.id, warning))
+        what = f"{short(info.id)} brought back"
+        with changing(app, asker_of(who), "delete:unforget", what, info.source, info.id) as noting:
+            unforget(app.repository, [info.id])
+    return answer(_done(f"snapshot {short(info.id)} is back", info.id, "; ".join(noting.warnings)))
 
 
 @router.post("/{backup}/pin", response_model=Done)
@@ -177,9 +180,10 @@ def _pinned(backup: str, who: Identity, service: Service, *, on: bool) -> Respon
 def pinned(app: App, backup: str, who: Identity, *, on: bool) -> tuple[SnapshotInfo, str]:
     """Pin a snapshot of theirs, or take the pin away, which is as dangerous as deleting; "" or a warning."""
     info = entry_named(app.repository, backup, who, "backup:run" if on else "delete").info
-    (pin if on else unpin)(app.repository, [info.id])
-    what = f"{'pin' if on else 'unpin'} {short(info.id)}"
-    return info, changed(app, asker_of(who), "pin:add" if on else "pin:remove", what, info.source, info.id)
+    deed, what = "pin:add" if on else "pin:remove", f"{'pin' if on else 'unpin'} {short(info.id)}"
+    with changing(app, asker_of(who), deed, what, info.source, info.id) as noting:
+        (pin if on else unpin)(app.repository, [info.id])
+    return info, "; ".join(noting.warnings)
 
 
 def _done(message: str, snapshot: str, warning: str) -> dict[str, Any]:

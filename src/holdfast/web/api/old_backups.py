@@ -11,26 +11,25 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import BaseModel
 
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.ids import short
 from holdfast.model.run import Run, RunStatus
 from holdfast.model.snapshot import SnapshotInfo
-from holdfast.service.deeds import Deed, Told
+from holdfast.service.deeds import Deed
 from holdfast.service.entity_deeds import EntityClone, EntityRestore
 from holdfast.service.plans import Plans, deed_order
 from holdfast.service.restores import restore_deed
 from holdfast.service.service import Service
 from holdfast.usecases import doctor
 from holdfast.usecases.doctor import Line
-from holdfast.web.api.complete import Asked, NotComplete, backed_up, is_table
+from holdfast.web.api.complete import Asked, NotComplete, backed_up
 from holdfast.web.api.consenting import AgreedOf
 from holdfast.web.api.documents import Document, Runs
 from holdfast.web.api.news import News
 from holdfast.web.api.old_cron import ManualAnswer, manual_answer
-from holdfast.web.api.old_words import ManualFailure, Success, failures
-from holdfast.web.api.once import Once
+from holdfast.web.api.old_restores import OldRestoreAnswer, told
+from holdfast.web.api.old_words import ManualFailure, Success, Waiting, failures
 from holdfast.web.api.routes import (
     BackupRunner,
     Body,
@@ -48,9 +47,8 @@ from holdfast.web.security.sight import entry_named
 from holdfast.wiring.build import App
 from holdfast.wiring.restoring import RestoreWish
 
-taking = APIRouter(prefix="/api/backups", tags=["backups"], route_class=Once)
+taking = APIRouter(prefix="/api/backups", tags=["backups"], route_class=Waiting)
 router = APIRouter(prefix="/api/backups", tags=["old contracts"], route_class=Success)
-_ROWS = ("create", "update")
 
 
 class TestLine(Document):
@@ -82,22 +80,6 @@ class OldRestoreBody(Body):
     skipExistingRecords: bool = False
 
 
-class OldRestoreAnswer(BaseModel):
-    """``restored``: rows by table; ``undo``: the run that POST /api/restores/{undo}/undo takes back."""
-
-    success: bool
-    message: str
-    dryRun: bool
-    backupId: str
-    run: str
-    restored: dict[str, int]
-    restoredRowCount: int
-    restoredFeaturedCount: int | None
-    newEventId: str | None
-    warnings: list[str]
-    undo: str | None
-
-
 @taking.post(
     "", status_code=202, response_model=Runs, responses={200: {"model": ManualAnswer, "description": "With wait=1"}}
 )
@@ -118,10 +100,10 @@ def test(who: BackupRunner, service: ServiceOf) -> Response:
     with contextlib.closing(App(service.configuration, ask=lambda _url: None)) as app:
         lines = _looked(app, [name for name in app.settings.sources if who.may("backup:run", name)])
     clean = service.configuration.around.redactor.clean
-    told = [{name: clean(text) for name, text in dataclasses.asdict(each).items()} for each in lines]
-    bad = [each for each in told if each["level"] == "fail"]
+    checks = [{name: clean(text) for name, text in dataclasses.asdict(each).items()} for each in lines]
+    bad = [each for each in checks if each["level"] == "fail"]
     message = f"{bad[0]['area']}: {bad[0]['what']}" if bad else "a backup can be made now"
-    return answer({"success": not bad, "message": message, "checks": told})
+    return answer({"success": not bad, "message": message, "checks": checks})
 
 
 def _looked(app: App, sources: list[str]) -> list[Line]:
@@ -156,7 +138,7 @@ async def restore(
         agreement = await asyncio.to_thread(agreed, who, deed, "")
         work = _done(news, agreement.begin(service, deed_order(deed, asker_of(who))))
     run, document = await asyncio.shield(asyncio.ensure_future(work))
-    return answer(_told(service, wanted, info, run, document))
+    return answer(told(document, run, info, service.settings.serve.aliases, dry=wanted.dryRun))
 
 
 def _deed(service: Service, who: Identity, backup: str, wanted: OldRestoreBody) -> tuple[Deed, SnapshotInfo]:
@@ -185,8 +167,7 @@ async def _previewed(
     made = plans.get(run.id)
     if made is None:
         raise NotComplete(run)
-    told: Told = made.told
-    return run, told.document
+    return run, made.told.document
 
 
 async def _done(news: News, begun: Run) -> tuple[Run, dict[str, Any]]:
@@ -194,40 +175,3 @@ async def _done(news: News, begun: Run) -> tuple[Run, dict[str, Any]]:
     if run.status not in (RunStatus.SUCCEEDED, RunStatus.INCOMPLETE):
         raise NotComplete(run)
     return run, run.more.get("result") or {}
-
-
-def _told(
-    service: Service, wanted: OldRestoreBody, info: SnapshotInfo, run: Run, document: dict[str, Any]
-) -> dict[str, Any]:
-    rows = _rows(document)
-    refusals = list(document.get("refusals") or ())
-    success = not refusals and run.status is RunStatus.SUCCEEDED
-    total = sum(rows.values())
-    would = "would be " if wanted.dryRun else ""
-    featured = next((each.counts["featuredEntryCount"] for each in service.settings.serve.aliases
-                     if each.counts and "featuredEntryCount" in each.counts), None)  # fmt: skip
-    key = document.get("key")
-    return {
-        "success": success, "dryRun": wanted.dryRun, "backupId": info.id, "run": run.id, "restored": rows,
-        "message": refusals[0] if refusals else f"{total} rows {would}restored from {short(info.id)}",
-        "restoredRowCount": total,
-        "restoredFeaturedCount": _of_table(rows, featured) if featured is not None else None,
-        "newEventId": ",".join(key) if isinstance(key, list) else None,
-        "warnings": [*refusals[1:], *(document.get("warnings") or ())],
-        "undo": run.id if document.get("undo") else None,
-    }  # fmt: skip
-
-
-def _of_table(rows: dict[str, int], wanted: str) -> int:
-    return sum(number for table, number in rows.items() if is_table(table, wanted))
-
-
-def _rows(document: dict[str, Any]) -> dict[str, int]:
-    """Rows by table, whatever the deed was."""
-    if "tables" in document:
-        tables = document["tables"]
-        return {name: sum(counts.get(word, 0) for word in _ROWS) for name, counts in tables.items()}
-    if "items" in document:
-        touched = [each for each in document["items"] if each["action"] != "leave" and each["rows"] is not None]
-        return {each["name"]: each["rows"] for each in touched}
-    return dict(document.get("rows") or {})

@@ -101,7 +101,8 @@ def manual_router(alias: AliasSettings) -> APIRouter:
     router = APIRouter(tags=["old contracts"], route_class=Success)
 
     async def manual(who: BackupRunner, service: ServiceOf, news: NewsOf) -> Response:
-        asked = Asked(body=BackupBody(sources=list(alias.sources)), trigger="manual", counts=alias.counts or {})
+        trigger = "cron" if who.kind == "secret" else "manual"
+        asked = Asked(body=BackupBody(sources=list(alias.sources)), trigger=trigger, counts=alias.counts or {})
         return manual_answer(await backed_up(service, news, who, asked))
 
     for method in ("GET", "POST"):
@@ -119,7 +120,7 @@ def manual_answer(done: Completed) -> Response:
         for info in done.snapshots
     ]
     first = {**backups[0], **done.counts}
-    message = f"backup {first['id']} made in {done.seconds} s"
+    message = f"backup {first['id']} made in {backups[0]['duration'] / 1000:g} s"
     return answer(
         {"success": True, "message": message, "backup": first, "backups": [first, *backups[1:]],
          "prunedCount": done.pruned}

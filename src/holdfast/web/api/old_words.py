@@ -17,6 +17,8 @@ from holdfast.web.api.routes import answer
 
 _KEPT = (401, 403, 404, 409, 413, 422, 429)
 
+_TRUE = ("1", "true", "yes", "on", "t", "y")
+
 Handling = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -64,6 +66,24 @@ class Success(_Spoken):
     """A route whose failures say ``{success: false, message, error}``."""
 
     ok = "success"
+
+
+class Waiting(Once):
+    """A route whose failures are told as everywhere, and when it was asked to ``wait``, ``{success: false, …}``."""
+
+    def get_route_handler(self) -> Handling:
+        """See APIRoute."""
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await inner(request)
+            except (HoldfastError, RequestValidationError) as error:
+                if request.query_params.get("wait", "").lower() in _TRUE:
+                    return failure(request, error, "success")
+                raise
+
+        return handle
 
 
 def failure(request: Request, error: BaseException, ok: str) -> Response:

@@ -9,6 +9,8 @@ from typing import Any
 
 from holdfast.model.errors import UsageError
 
+_LARGEST = 2**53
+
 
 def cursor(*place: Any) -> str:
     """Where a page ended."""
@@ -22,6 +24,8 @@ def place(cursor: str, *kinds: type) -> tuple[Any, ...]:
     except (ValueError, binascii.Error, RecursionError) as error:
         raise _unknown() from error
     if not isinstance(found, list) or [type(each) for each in found] != list(kinds):
+        raise _unknown()
+    if any(isinstance(each, int) and not 0 <= each <= _LARGEST for each in found):
         raise _unknown()
     return tuple(found)
 

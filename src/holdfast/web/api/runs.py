@@ -21,6 +21,7 @@ from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import NotFound
 from holdfast.web.security.sight import run_seen
 from holdfast.web.security.standing import LOOK, Standing
+from holdfast.wiring.instants import instant_of
 
 router = APIRouter(prefix="/api/runs", tags=["runs"], route_class=Once)
 live = APIRouter(prefix="/api", tags=["runs"], route_class=Once)
@@ -68,7 +69,7 @@ def runs(
     if (source or who.sources) and not sources:
         sources = sorted(who.sources) if not source else [""]
     query = RunQuery(
-        sources=sources, kinds=kind or (), statuses=status or (), since=since, limit=limit, before=cursor
+        sources=sources, kinds=kind or (), statuses=status or (), since=instant_of(since or None, "since"), limit=limit, before=cursor
     )  # fmt: skip
     page = service.journal.runs(query)
     return answer({"runs": [run_fields(run) for run in page.runs if run_seen(who, run)], "next": page.next})

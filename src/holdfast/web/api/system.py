@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +13,7 @@ from pydantic import Field
 from holdfast.model.alert import Alert
 from holdfast.model.report import SourceReport, SystemReport
 from holdfast.service.care import Check, Prune
-from holdfast.service.noting import changed
+from holdfast.service.noting import changing
 from holdfast.service.plans import deed_order
 from holdfast.service.service import Service
 from holdfast.system import clock
@@ -41,6 +42,7 @@ from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import Forbidden, NotFound
 from holdfast.web.security.rights import seen
+from holdfast.wiring.instants import instant_of
 from holdfast.wiring.reporting import system_report
 
 router = APIRouter(prefix="/api", tags=["system"], route_class=Once)
@@ -159,16 +161,16 @@ def schedules(who: StatusReader, service: ServiceOf) -> Response:
 def pause(source: Name, who: Configurer, service: ServiceOf) -> Response:
     """Let no schedule of the source begin anything, until it is resumed. Health tells of it."""
     _require_source(service, who, source)
-    service.pause(source, who.name)
-    return _done(service, who, "config:pause", f"schedules of {source} are paused", source)
+    what = f"schedules of {source} are paused"
+    return _done(service, who, "config:pause", what, source, lambda: service.pause(source, who.name))
 
 
 @router.post("/sources/{source}/resume", response_model=Done)
 def resume(source: Name, who: Configurer, service: ServiceOf) -> Response:
     """Let its schedules go on."""
     _require_source(service, who, source)
-    service.resume(source)
-    return _done(service, who, "config:resume", f"schedules of {source} go on", source)
+    what = f"schedules of {source} go on"
+    return _done(service, who, "config:resume", what, source, lambda: service.resume(source))
 
 
 def _require_source(service: Service, who: Identity, source: str) -> None:
@@ -177,10 +179,13 @@ def _require_source(service: Service, who: Identity, source: str) -> None:
     who.require("config", source)
 
 
-def _done(service: Service, who: Identity, deed: str, message: str, source: str) -> Response:
-    with service.reading() as app:
-        warning = changed(app, asker_of(who), deed, message, source)
-    return answer(Done(message=message, warnings=[warning] if warning else []).model_dump())
+def _done(
+    service: Service, who: Identity, deed: str, message: str, source: str, do: Callable[[], None]
+) -> Response:  # fmt: skip
+    """Do it, noted before and after."""
+    with service.reading() as app, changing(app, asker_of(who), deed, message, source) as noting:
+        do()
+    return answer(Done(message=message, warnings=noting.warnings).model_dump())
 
 
 @router.get("/alerts", response_model=Alerts)
@@ -209,7 +214,8 @@ def trail(
     """Who did what, newest first."""
     after: tuple[int, int] | None = paging.place(cursor, int, int) if cursor is not None else None
     query = ActQuery(
-        deeds=deed or (), who=by or (), sources=source or (), subjects=subject or (), since=since, until=until
+        deeds=deed or (), who=by or (), sources=source or (), subjects=subject or (),
+        since=instant_of(since or None, "since") or "", until=instant_of(until or None, "until") or "",
     )  # fmt: skip
     with service.reading() as app:
         page, last = sight.acts_page(app.repository, query, who, limit, after)

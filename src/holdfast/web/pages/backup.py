@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import Depends, Form, Request
+from fastapi import Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from holdfast.model.snapshot import Item
@@ -31,7 +31,7 @@ def backup(
     snapshot: str,
     who: Annotated[Identity, Depends(require("snapshot:read"))],
     q: str = "",
-    start: int = 0,
+    start: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> HTMLResponse:  # fmt: skip
     """Facts and items."""
     with desk.service_of(request).reading() as app:

@@ -15,6 +15,7 @@ from holdfast.model.audit import Act
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.report import SystemReport
 from holdfast.model.run import Run
+from holdfast.model.secret import split_password
 from holdfast.repository.repository import SnapshotEntry
 from holdfast.service.deeds import Deed
 from holdfast.service.noting import Asker
@@ -49,6 +50,9 @@ _TITLES = {
     "second-person": "This waits for a second person",
 }  # fmt: skip
 
+_FILLED_IN = frozenset({"/restore"})
+"""Forms whose page takes their fields as questions."""
+
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -63,7 +67,7 @@ class PageRoute(APIRoute):
             try:
                 return await answer(request)
             except HoldfastError as error:
-                return failed(request, error)
+                return failed(request, error, await _form(request) if error.code == "reauthenticate" else {})
             except RequestValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(str(each) for each in first["loc"][1:])
@@ -78,12 +82,12 @@ def pages() -> APIRouter:
     return APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
-def failed(request: Request, error: HoldfastError) -> Response:
-    """The page for an error, without secrets; the door for who is not known."""
+def failed(request: Request, error: HoldfastError, form: Mapping[str, str] | None = None) -> Response:
+    """The page for an error, without secrets; the door for who is not known. ``form``: what was sent, to go on."""
     if error.code == "unauthorized":
         return to("/login", next=_here(request) if request.method == "GET" else "")
     if error.code == "reauthenticate":
-        return to("/confirm", next=_came_from(request))
+        return to("/confirm", next=_came_from(request, form or {}))
     redactor = service_of(request).configuration.around.redactor
     told = {name: redactor.clean(getattr(error, name)) for name in ("what", "where", "why", "hint")}
     return page(request, "failed.html", status=_STATUS.get(error.code, 500), error=told, title=_title(error.code))
@@ -93,10 +97,20 @@ def _here(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def _came_from(request: Request) -> str:
-    """The page that holds the form, to try again from there."""
+async def _form(request: Request) -> dict[str, str]:
+    """What a form sent, without what must not stand in an address."""
+    sent = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    if "to" in sent:
+        sent["to"] = split_password(sent["to"])[0]
+    return {name: value for name, value in sent.items() if name not in ("csrf", "password", "typed")}
+
+
+def _came_from(request: Request, form: Mapping[str, str]) -> str:
+    """The page that holds the form, filled in where it can be, to try again from there."""
     if request.method == "GET":
         return _here(request)
+    if request.url.path in _FILLED_IN:
+        return link(request.url.path, form)
     found = urlsplit(request.headers.get("referer", "/"))
     return (found.path or "/") + (f"?{found.query}" if found.query else "")
 

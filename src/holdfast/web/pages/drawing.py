@@ -56,13 +56,12 @@ def _shape(state: str, left: int) -> Markup:
 
 
 def spark(values: Sequence[float], label: str, *, wide: int = 160, high: int = 32) -> Markup:
-    """A line of values, oldest first, with a dot on the newest; nothing for fewer than two."""
+    """A line of values from zero up, oldest first, with a dot on the newest; nothing for fewer than two."""
     if len(values) < 2:
         return Markup("")
-    low, top = min(values), max(values)
-    room = (top - low) or 1.0
+    top = max(values) or 1.0
     step = (wide - 6) / (len(values) - 1)
-    points = [(3 + number * step, high - 3 - (each - low) / room * (high - 6)) for number, each in enumerate(values)]
+    points = [(3 + number * step, high - 3 - each / top * (high - 6)) for number, each in enumerate(values)]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     area = f"{path}L{points[-1][0]:.1f} {high}L3 {high}Z"
     return Markup(
@@ -71,13 +70,25 @@ def spark(values: Sequence[float], label: str, *, wide: int = 160, high: int = 3
     ).format(wide, high, wide, high, label, area, path, *points[-1])
 
 
-def bar(part: float, label: str, *, late: bool = False) -> Markup:
-    """How much of something is used up: 0 to 1, more is full."""
+def bar(part: float, label: str) -> Markup:
+    """How much of something is done: 0 to 1, more is full."""
     filled = round(max(0.0, min(1.0, part)) * 100, 1)
     return Markup(
-        '<svg class="bar{}" role="img" viewBox="0 0 100 4" preserveAspectRatio="none" aria-label="{}">'
+        '<svg class="bar" role="img" viewBox="0 0 100 4" preserveAspectRatio="none" aria-label="{}">'
         '<rect class="ground" width="100" height="4"/><rect class="filled" width="{}" height="4"/></svg>'
-    ).format(" late" if late else "", label, filled)
+    ).format(label, filled)
+
+
+def freshness(age: float | None, limit: float, label: str) -> Markup:
+    """An age against what it may be, marked by a stroke; what is over it is told apart. No age: all of it is over."""
+    whole = max(limit, age) * 1.04 if age is not None else limit * 2
+    reached, mark = (limit * 2 if age is None else max(0.0, age)) / whole * 100, limit / whole * 100
+    over = Markup('<rect class="over" x="{:.1f}" y="2" width="{:.1f}" height="4"/>').format(mark, reached - mark)
+    return Markup(
+        '<svg class="bar fresh" role="img" viewBox="0 0 100 8" preserveAspectRatio="none" aria-label="{}">'
+        '<rect class="ground" y="2" width="100" height="4"/><rect class="filled" y="2" width="{:.1f}" height="4"/>{}'
+        '<rect class="mark" x="{:.2f}" width="0.25" height="8"/></svg>'
+    ).format(label, min(reached, mark), over if reached > mark else "", mark - 0.12)
 
 
 def chart(values: Sequence[tuple[str, float]], label: str, *, wide: int = 720, high: int = 140) -> Markup:
@@ -94,8 +105,8 @@ def chart(values: Sequence[tuple[str, float]], label: str, *, wide: int = 720, h
         for number, (title, each) in enumerate(values)
     )
     return Markup(
-        '<svg class="chart" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-label="{}">{}</svg>'
-    ).format(wide, high, escape(label), bars)
+        '<svg class="chart{}" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-label="{}">{}</svg>'
+    ).format(" low" if high < 100 else "", wide, high, escape(label), bars)
 
 
 def cell(state: str) -> Markup:

@@ -73,16 +73,18 @@ def explore(
     return page(
         request, "explore.html", who=who, question=question, result=result, error=error, known=known,
         entities=entities, warning=warning, shown=_SHOWN, asked=bool(key.strip()), before=before,
-        older=_older(question, result) if result else None,
+        older=_older(question, result) if result else None, newest=_link(question),
     )  # fmt: skip
 
 
 def _older(question: Question, result: HistoryResult) -> str | None:
     """Where the next stretch of snapshots is looked into."""
-    if not result.older or result.oldest is None:
-        return None
+    return _link(question, result.oldest.id) if result.older and result.oldest is not None else None
+
+
+def _link(question: Question, before: str = "") -> str:
     asked = {"entity": question.entity} if question.entity else {"source": question.source, "item": question.item}
-    return desk.link("/explore", {**asked, "key": question.key}, before=result.oldest.id)
+    return desk.link("/explore", {**asked, "key": question.key}, before=before)
 
 
 def _question(app: App, *, source: str, item: str, key: str, entity: str) -> Question:

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from holdfast.model.ids import short
 from holdfast.system import clock
-from holdfast.web.pages import drawing, wording
+from holdfast.web.pages import drawing, outcome, wording
 
 _FOLDER = Path(__file__).parent
 STATIC = _FOLDER / "static"
@@ -24,14 +24,15 @@ NAVIGATION = (
 
 _environment = Environment(
     loader=FileSystemLoader(_FOLDER / "templates"), autoescape=select_autoescape(default=True), trim_blocks=True,
-    lstrip_blocks=True, undefined=StrictUndefined,
+    lstrip_blocks=True, undefined=StrictUndefined, finalize=wording.plain,
 )  # fmt: skip
 _environment.filters.update(
     size=wording.size, count=wording.count, span=wording.span, took=wording.took, instant=wording.instant,
-    ago=wording.ago, when=wording.when, value=wording.value, short=short,
+    ago=wording.ago, when=wording.when, value=wording.value, short=short, exact=wording.exact,
 )  # fmt: skip
 _environment.globals.update(
     navigation=NAVIGATION, drawing=drawing, command=wording.command, percent=wording.percent,
+    outcome_of=outcome.outcome_of,
 )  # fmt: skip
 
 

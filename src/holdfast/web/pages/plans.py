@@ -14,6 +14,7 @@ from holdfast.web.api.consenting import agreed_by
 from holdfast.web.api.plan_shown import being_made, nothing, require_seen, shown
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
+from holdfast.web.pages.outcome import outcome_of
 from holdfast.web.security.destinations import require_destination
 from holdfast.web.security.identity import Identity, require
 
@@ -57,12 +58,14 @@ def carry_out(
 
 
 def _dangerous(request: Request, plan: Plan) -> bool:
-    """Whether it changes production in a way that wants a name typed."""
+    """Whether it replaces or removes what production holds now, which wants its name typed."""
     wish = getattr(plan.deed, "wish", None)
     settings = desk.service_of(request).settings
     source = settings.sources.get(plan.deed.source)
     environment = (source.environment if source else None) or settings.defaults.environment
-    return bool(getattr(wish, "overwrite", False) or getattr(wish, "exact", False)) and environment == "production"
+    wanted = bool(getattr(wish, "overwrite", False) or getattr(wish, "exact", False))
+    in_place = plan.deed.scope == "restore:in-place"
+    return environment == "production" and (wanted or (in_place and outcome_of(plan.told.document).takes_away))
 
 
 def _plans(request: Request) -> Plans:

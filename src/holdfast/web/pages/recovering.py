@@ -29,6 +29,10 @@ def choose(
     who: Annotated[Identity, Depends(require("snapshot:read"))],
     source: str = "",
     snapshot: str = "",
+    where: str = "new",
+    to: str = "",
+    only: str = "",
+    conflicts: str = "keep",
 ) -> HTMLResponse:  # fmt: skip
     """What to bring back, from when, and to where; a step is open once the one before is decided."""
     with desk.service_of(request).reading() as app:
@@ -37,10 +41,13 @@ def choose(
         entries = list_snapshots(app.repository, ListRequest(configured=tuple(app.settings.sources)))
         configured = source in app.settings.sources
     sources = dict.fromkeys(each.info.source for each in entries if who.may("snapshot:read", each.info.source))
-    mine = [each for each in entries if each.info.source == source][:_CHOICES]
+    mine = [each for each in entries if each.info.source == source]
+    whole = [each for each in mine if not each.info.partial]
     return page(
-        request, "restore.html", who=who, sources=list(sources), source=source, entry=entry, entries=mine,
-        configured=configured,
+        request, "restore.html", who=who, sources=list(sources), source=source, entry=entry, entries=whole[:_CHOICES],
+        parts_only=[each for each in mine if each.info.partial][:_CHOICES], older=max(0, len(whole) - _CHOICES),
+        latest=next((each for each in whole if each.info.status == "complete"), None), configured=configured,
+        filled={"where": where, "to": to, "only": only, "conflicts": conflicts},
     )  # fmt: skip
 
 

@@ -8,8 +8,11 @@ from typing import Annotated, Any
 from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from holdfast.planning.timetable import last_appointment
+from holdfast.service.noting import changing
 from holdfast.system import clock
 from holdfast.web.api.consents import concerns
+from holdfast.web.api.routes import asker_of
 from holdfast.web.pages import desk
 from holdfast.web.pages.looks import page
 from holdfast.web.security import sight
@@ -32,7 +35,12 @@ def settings(request: Request, who: Annotated[Identity, Depends(require("status:
 def _shown(request: Request, who: Identity, made: MadeToken | None = None) -> HTMLResponse:
     service = desk.service_of(request)
     gate: Gate | None = getattr(request.app.state, "gate", None)
-    schedules = [each for each in service.schedules() if sight.own(who, each.schedule.source)]
+    now = clock.now()
+    schedules = [
+        (each, last_appointment(each.schedule, now) if each.next_at is not None and each.next_at <= now else None)
+        for each in service.schedules()
+        if sight.own(who, each.schedule.source)
+    ]
     more: dict[str, Any] = {"tokens": [], "people": [], "configuration": "", "consents": [], "path": ""}
     if gate is not None and who.may("keys"):
         more["tokens"] = [(each, each.state(clock.now())) for each in sight.tokens(who, gate.tokens.all())]
@@ -66,9 +74,12 @@ def make_token(
         name=name.strip(), scopes=scope or [], sources=tuple(source or ()), lifetime=timedelta(days=days),
         owner=who.principal or who.name,
     )  # fmt: skip
-    with desk.service_of(request).reading() as app:
+    with (
+        desk.service_of(request).reading() as app,
+        changing(app, asker_of(who), "config:token-add", f"token {wish.name}") as noting,
+    ):
         made = _gate(request).tokens.add(wish)
-        desk.act(app, who, "config:token-add", f"token {made.token.name}", "", made.token.id)
+        noting.ending.subject = made.token.id
     return _shown(request, who, made)
 
 
@@ -81,8 +92,8 @@ def revoke_token(
         tokens = _gate(request).tokens
         found = tokens.valid(name)
         within(who, found.scopes, found.sources)
-        for each in tokens.revoke(name):
-            desk.act(app, who, "config:token-remove", f"token {name}", "", each.id)
+        with changing(app, asker_of(who), "config:token-remove", f"token {name}", "", found.id):
+            tokens.revoke(name)
     return desk.to("/settings")
 
 

@@ -14,9 +14,12 @@ _POINTS = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """``bars``: (what a pointer shows, bytes), oldest first; ``plot``: JSON for plot.js."""
+    """``bars``: (what a pointer shows, bytes), oldest first; ``new``: the same of what each brought; ``plot``: JSON
+    for plot.js.
+    """
 
     bars: list[tuple[str, float]]
+    new: list[tuple[str, float]]
     plot: str
 
     def __len__(self) -> int:
@@ -30,4 +33,9 @@ def trend_of(snapshots: Sequence[SnapshotInfo]) -> Trend:
     at = [moment.timestamp() for info in chosen if (moment := wording.moment(info.created_at))]
     plot = {"at": at, "names": ["size"], "values": [[info.bytes_source for info in chosen]]}
     bars = [(f"{wording.instant(i.created_at)}: {wording.size(i.bytes_source)}", float(i.bytes_source)) for i in chosen]
-    return Trend(bars=bars, plot=json.dumps(plot))
+    new = [
+        (f"{wording.instant(i.created_at)}: {wording.size(i.bytes_new)} of {wording.size(i.bytes_source)} was new",
+         float(i.bytes_new))
+        for i in chosen
+    ]  # fmt: skip
+    return Trend(bars=bars, new=new, plot=json.dumps(plot))

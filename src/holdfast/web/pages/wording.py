@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,20 @@ from holdfast.system import clock
 
 _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _LONGEST = 300
+# Control characters but tab and line break, and those that turn the direction of what follows them.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def plain(found: Any) -> Any:
+    """What a page says, with unseen and direction-changing characters of texts as escapes: none reads as another."""
+    if type(found) is not str or (found.isascii() and found.isprintable()):
+        return found
+    return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), found)
+
+
+def exact(found: Any) -> Markup:
+    """For fields that send back what they were given."""
+    return escape(found)
 
 
 def size(count: int | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from fastapi import Depends, Request
@@ -86,10 +86,10 @@ def require(scope: str) -> Callable[[Identity], Identity]:
     return dependency
 
 
-def open_to_all(reason: str) -> Callable[[], None]:
+def open_to_all(reason: str) -> Callable[[], Coroutine[None, None, None]]:
     """A dependency for the few routes that ask nobody who they are: it says why."""
 
-    def dependency() -> None:
+    async def dependency() -> None:
         return None
 
     dependency.open = reason  # type: ignore[attr-defined]

@@ -101,7 +101,8 @@ class Wall:
             pass
         except Exception as error:  # noqa: BLE001 - the outermost place of a request
             told = self._redactor.clean(f"{type(error).__name__}: {error}")
-            _log.error("%s %s failed unexpectedly: %s", scope["method"], self._redactor.clean(scope["path"]), told)
+            route = getattr(scope.get("route"), "path", "")  # as declared: in its place may stand the key of a row
+            _log.error("%s %s failed unexpectedly: %s", scope["method"], route, told)
             if not answer.begun:
                 await _tell(
                     answer, _Refused(500, "defect", "something went wrong that should not", type(error).__name__)

@@ -1,11 +1,12 @@
 // A finer picture in place of the bars that the server drew: values under the pointer, the axis in figures.
 (function () {
   "use strict";
+  var STEPS = Array.from({ length: 52 }, function (_none, power) { return Math.pow(2, power); });
   var UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   function size(value) {
     var unit = 0;
     while (Math.abs(value) >= 1024 && unit < UNITS.length - 1) { value /= 1024; unit += 1; }
-    return (unit ? value.toFixed(1) : String(value)) + " " + UNITS[unit];
+    return (unit && value % 1 ? value.toFixed(1) : String(Math.round(value))) + " " + UNITS[unit];
   }
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
   function axis(more) {
@@ -22,9 +23,12 @@
     var plot = new uPlot({
       width: place.clientWidth, height: 200, tzDate: function (at) { return uPlot.tzDate(new Date(at * 1e3), "UTC"); },
       cursor: { y: false }, scales: { y: { range: function (_plot, _low, top) { return [0, top * 1.1 || 1]; } } },
-      axes: [axis({ values: "{D} {MMM}" }), axis({ size: 76, values: function (_plot, found) { return found.map(size); } })],
+      axes: [axis({ values: "{D} {MMM}" }), axis({ size: 76, incrs: STEPS, values: function (_plot, found) { return found.map(size); } })],
       series: [{ label: "UTC" }].concat(series)
     }, [data.at].concat(data.values), place);
+    function rest() { plot.setLegend({ idx: data.at.length - 1 }); } // nothing under the pointer: the newest
+    rest();
+    place.addEventListener("mouseleave", rest);
     new ResizeObserver(function () { plot.setSize({ width: place.clientWidth, height: 200 }); }).observe(place);
   }
   function all() { document.querySelectorAll("[data-plot]").forEach(draw); }

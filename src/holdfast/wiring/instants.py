@@ -1,20 +1,23 @@
-"""Instants as people type them into ``--since`` and ``--until``."""
+"""Instants as people type them into ``--since`` and ``--until``, and send them as ``since`` and ``until``."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from holdfast.model.errors import UsageError
 from holdfast.system import clock
 from holdfast.wiring.units import parse_duration
 
+_BEGINNING = re.compile(r"\d{4}(-\d{2})?")
+
 
 def instant_of(text: str | None, option: str = "--since") -> str | None:
-    """``2026-11-20``, ``2026-11-20T04:00+01:00`` (UTC unless it says otherwise), or ``36h``: so long ago."""
+    """``2026-11-20``, ``2026-11``, ``2026-11-20T04:00+01:00`` (UTC unless it says otherwise); ``36h``: so long ago."""
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(f"{text}-01-01"[:10] if _BEGINNING.fullmatch(text) else text)
         return clock.stamp(found if found.tzinfo else found.replace(tzinfo=UTC))
     except ValueError:
         pass
