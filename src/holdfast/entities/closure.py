@@ -93,6 +93,19 @@ class Closure:
         """The row itself."""
         return next(iter(self.members.values()))
 
+    def links(self) -> Iterator[tuple[Member, list[Edge]]]:
+        """Rows outside that name rows of the entity, each with the edges it does so by."""
+        for identity, edges in self.naming.items():
+            if (member := self.members[identity]).role != "owned":
+                yield member, list(dict.fromkeys(edges))
+
+    def linked(self) -> dict[str, int]:
+        """How many such rows there are, by table."""
+        found: dict[str, int] = {}
+        for member, _ in self.links():
+            found[member.table] = found.get(member.table, 0) + 1
+        return found
+
     def by_table(self, *roles: str) -> dict[str, list[Member]]:
         """Members by table; only of these roles when some are given."""
         found: dict[str, list[Member]] = {}

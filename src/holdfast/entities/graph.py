@@ -94,6 +94,8 @@ def graph_of(structure: Structure, entity: Declaration, *, where: str = "", save
     told = {(edge.reference.table, edge.reference.columns, edge.reference.when): edge for edge in declared}
     open_references = []
     for reference in structure.references:
+        if reference.table not in structure.tables or reference.to not in structure.tables:
+            continue  # a snapshot of some tables
         given = told.get((reference.table, reference.columns, ()))
         if given is None:
             open_references.append(reference)

@@ -250,7 +250,7 @@ class _Planner:
                 continue
             edges = list(pointing(self._closure, member))
             now = self._now.get(member.identity)
-            if now is None and member.role == "linked":
+            if now is None and edges:
                 self._step(member, SKIP, "is gone too, and does not belong to the entity")
             elif now is not None and edges:
                 self._link(member, now, edges)

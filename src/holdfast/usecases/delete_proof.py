@@ -12,6 +12,7 @@ from holdfast.sources.guarding import Joined
 from holdfast.sources.records import Book, LiveTransaction
 
 _NAMED = 5
+_SETS = ("set null", "set default")
 
 
 def require_equal(book: Book, transaction: LiveTransaction, closure: Closure) -> dict[str, int]:
@@ -31,13 +32,16 @@ def require_equal(book: Book, transaction: LiveTransaction, closure: Closure) ->
         )  # fmt: skip
     for name, members in closure.by_table("owned").items():
         _require_gone(transaction, book.tables[name], members)
-    links = Counter(member.table for member in closure.members.values() if member.role == "linked")
-    emptying = {each.table for each in closure_references(closure) if each.on_delete in ("set null", "set default")}
+    links = Counter[str]()
+    for member, edges in closure.links():  # the database empties each reference by itself
+        links[member.table] += sum(edge.reference.on_delete in _SETS for edge in edges)
+        links[member.table] += any(edge.reference.on_delete not in _SETS for edge in edges)
+    emptying = {each.table for each in closure_references(closure) if each.on_delete in _SETS}
     for name in emptying - set(meant):
         updated = transaction.affected().get(name, (0, 0, 0))[1]
         if updated > links[name]:
             raise TargetError(
-                f"the database empties references in {updated} rows of {name}, and {links[name]} were captured",
+                f"the database empties {updated} references in rows of {name}, and {links[name]} were captured",
                 where=name, hint="nothing was deleted; the rows came meanwhile, try again", retryable=True,
             )  # fmt: skip
     return gone

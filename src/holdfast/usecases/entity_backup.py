@@ -73,7 +73,7 @@ def keep(repository: Repository, order: EntityBackupOrder, book: Book, closure: 
         "key": key_texts(book, closure.graph.root, closure.root.row),
         "title": title_of(closure.root.row, subject),
         "rows": closure.counts("owned"),
-        "linked": closure.counts("linked"),
+        "linked": closure.linked(),
         "kinds": {edge.name: edge.up for edge in closure.graph.edges if edge.up in _LOOSE and not edge.declared},
     }
     request = BackupRequest(

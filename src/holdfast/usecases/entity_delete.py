@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from holdfast.entities.applying import apply
 from holdfast.entities.closure import Closure, Identity, Member, Rows
-from holdfast.entities.ordering import is_path, spoken
+from holdfast.entities.ordering import spoken
 from holdfast.model.errors import Damaged, HoldfastError, TargetError
 from holdfast.model.ids import new_id, short
 from holdfast.model.records import Did, Difference, Reference, Row
@@ -185,7 +185,7 @@ def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook,
                     why="; ".join(blocked[:_NAMED]), hint="nothing was deleted; --force makes them refer to nothing",
                 )  # fmt: skip
             captured = capture(repository, order, live, closure, signing.signature() if signing else None)
-            changes = [*_unlinking(closure, force=order.force), *_removing(closure)]
+            changes = [*_unlinking(live, closure, force=order.force), *_removing(closure)]
             apply(live, transaction, changes)
             if signing:
                 signing.settle()
@@ -220,39 +220,47 @@ def _verify(repository: Repository, source: Source, info: SnapshotInfo, closure:
 
 def _linked(closure: Closure) -> Iterator[tuple[Member, Reference]]:
     """Rows outside with the reference of the database that names a row of the entity."""
-    for member in closure.members.values():
-        if member.role == "linked" and member.edge is not None:
-            reference = member.edge.reference
-            if not any(is_path(column) for column in reference.columns):
-                yield member, reference
+    for member, edges in closure.links():
+        for edge in edges:
+            if not edge.inside:
+                yield member, edge.reference
 
 
 def _outside(live: LiveBook, closure: Closure, *, force: bool) -> tuple[tuple[str, ...], dict[str, int]]:
     """(what forbids the delete, rows by table that will refer to nothing)."""
     known = {(each.table, each.columns, each.to) for each in live.references}
-    blocked, unlinked = Counter[str](), Counter[str]()
+    blocked, unlinked = Counter[str](), dict[Identity, str]()
     for member, reference in _linked(closure):
         if (reference.table, reference.columns, reference.to) not in known:
             continue
         if reference.on_delete in ("set null", "set default") or (force and reference.nullable):
-            unlinked[member.table] += 1
+            unlinked[member.identity] = member.table
         elif reference.on_delete != "cascade":
             blocked[spoken(reference) + ("" if reference.nullable else ", which may not be NULL")] += 1
-    return tuple(f"{number} rows by {name}" for name, number in blocked.items()), dict(unlinked)
+    return tuple(f"{number} rows by {name}" for name, number in blocked.items()), dict(Counter(unlinked.values()))
 
 
-def _unlinking(closure: Closure, *, force: bool) -> Iterator[Difference]:
-    """With ``force``, what would forbid the delete is made to refer to nothing first."""
+def _unlinking(live: LiveBook, closure: Closure, *, force: bool) -> Iterator[Difference]:
+    """With ``force``, what would forbid the delete is made to refer to nothing first.
+
+    What the database empties itself is left to it.
+    """
     if not force:
         return
     emptied: dict[Identity, Member] = {}
     columns: dict[Identity, set[str]] = {}
+    lost: dict[Identity, set[str]] = {}
     for member, reference in _linked(closure):
         if reference.on_delete in ("no action", "restrict") and reference.nullable:
             emptied[member.identity] = member
-            columns.setdefault(member.identity, set()).update(reference.columns)
+            fixed = {column.name for column in live.tables[member.table].columns if not column.nullable}
+            columns.setdefault(member.identity, set()).update(set(reference.columns) - fixed)
+        elif reference.on_delete in ("set null", "set default"):
+            lost.setdefault(member.identity, set()).update(reference.columns)
     for identity, member in emptied.items():
-        after = Row({**member.row.values, **dict.fromkeys(columns[identity])}, b"")
+        own = lost.get(identity, set()) - set(live.tables[member.table].key)
+        values = {name: value for name, value in member.row.values.items() if name not in own}
+        after = Row({**values, **dict.fromkeys(columns[identity])}, b"")
         yield Difference(table=member.table, did=Did.CHANGED, key=identity[1], before=member.row, after=after)
 
 

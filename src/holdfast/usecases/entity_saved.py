@@ -53,9 +53,9 @@ def left_out(entry: SnapshotEntry, closure: Closure) -> list[str]:
 def _is_less(entry: SnapshotEntry, closure: Closure) -> bool:
     """Whether values may be the same that are written otherwise, which only the database knew."""
     linked = ((entry.info.more or {}).get("entity") or {}).get("linked") or {}
-    counts = closure.counts("linked")
+    counts = closure.linked()
     return bool(left_out(entry, closure)) or any(counts.get(table, 0) < number for table, number in linked.items())
 
 
 def _size(closure: Closure) -> tuple[int, int]:
-    return sum(closure.counts("owned").values()), sum(closure.counts("linked").values())
+    return sum(closure.counts("owned").values()), sum(closure.linked().values())

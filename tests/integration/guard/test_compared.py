@@ -313,3 +313,41 @@ def test_a_row_that_moved_to_another_partition_is_not_doubled(world: World, appl
         assert one.execute("SELECT no, state FROM seats ORDER BY 1").fetchall() == [
             (1, "paid"), (2, "new"), (3, "new"), (4, "new"),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("application", ["postgres"], indirect=True)
+def test_rows_that_name_it_several_times_are_let_go(world: World, application: Application) -> None:
+    """By two columns, one of which the database empties itself, or by half of a key: deleted, and as before again."""
+    application.run(
+        "DELETE FROM payments",
+        "CREATE TABLE games (id int PRIMARY KEY, home int REFERENCES events (id) ON DELETE SET NULL,"
+        " away int REFERENCES events (id) ON DELETE SET NULL,"
+        " won int DEFAULT 3 REFERENCES events (id) ON DELETE SET DEFAULT)",
+        "INSERT INTO games VALUES (1, 1, 1, 1), (2, 1, 2, 2), (3, 2, 1, 3)",
+        "CREATE TABLE bets (id int PRIMARY KEY, a int REFERENCES regs (id), b int REFERENCES regs (id))",
+        "INSERT INTO bets VALUES (1, 0, 3), (2, 0, 1), (3, 0, 0)",
+        "CREATE TABLE turns (id int PRIMARY KEY, event int NOT NULL REFERENCES events (id) ON DELETE RESTRICT,"
+        " other int REFERENCES events (id) ON DELETE RESTRICT DEFERRABLE,"
+        " own int REFERENCES turns (id) ON DELETE SET NULL DEFERRABLE)",
+        "INSERT INTO turns VALUES (1, 1, NULL, NULL), (2, 2, 1, 1)",
+        "CREATE TABLE halves (k1 int, k2 int, event int NOT NULL REFERENCES events (id) ON DELETE CASCADE, s2 int,"
+        " PRIMARY KEY (k1, k2), FOREIGN KEY (k1, s2) REFERENCES halves DEFERRABLE)",
+        "INSERT INTO halves VALUES (1, 1, 1, NULL), (1, 2, 2, 1)",
+    )  # fmt: skip
+    names = ("events", "games", "bets", "turns", "halves", "regs")
+
+    def state() -> list[list[tuple[Any, ...]]]:
+        with psycopg.connect(application.place) as one:
+            return [one.execute(f"SELECT * FROM {name} ORDER BY 1, 2".encode()).fetchall() for name in names]
+
+    before = state()
+    with world.opened() as repository:
+        done = entity_delete(repository, EntityDeleteOrder(subject=application.subject(), force=True))
+        events, games, bets, turns, halves, _ = state()
+        assert [row[0] for row in events] == [2, 3]
+        assert games == [(1, None, None, 3), (2, None, 2, 2), (3, 2, None, 3)]
+        assert bets == [(1, None, None), (2, None, 1), (3, None, None)]
+        assert (turns, halves) == ([(2, 2, None, None)], [(1, 2, 2, None)])
+        assert done.unlinked["public.games"] == done.unlinked["public.bets"] == 3
+        entity_restore(repository, EntityRestoreOrder(subject=application.subject()))
+    assert state() == before

@@ -139,3 +139,10 @@ def test_ids_inside_json_are_suggested() -> None:
     application = many(3)
     found = suggestions(application, graph_of(application, EVENT))
     assert [(each.from_, each.to) for each in found] == [("app.logs.payload.eventId", "app.event")]
+
+
+def test_a_snapshot_of_some_tables_has_the_edges_among_them() -> None:
+    """References that lead out of it are none there."""
+    whole = book()
+    some = MemoryBook([whole.tables["app.event"], whole.tables["app.shifts"]], {}, whole.references)
+    assert [edge.reference.name for edge in graph_of(some, EVENT).edges] == ["app.shifts.event"]
