@@ -182,6 +182,24 @@ def test_sigterm_interrupts_cleanly_what_takes_longer(keeper: Keeper) -> None:
     assert keeper.site.run("check").status == 0
 
 
+def test_a_second_signal_interrupts_what_the_first_would_wait_for(keeper: Keeper) -> None:
+    """Cleanly and soon, though the grace is an hour; the first is that of a terminal that went away."""
+    pytest.importorskip("uvicorn", reason="not proven: the server is not installed")
+    keeper.much()
+    keeper.schedule('[{ name = "often", every = "1h" }]', _SLOW)
+    with keeper.running("serve", "--grace", "1h", "--listen", "127.0.0.1:0") as process:
+        _until(lambda: _begun(keeper))
+        process.send_signal(signal.SIGHUP)
+        assert _until(lambda: process.stdout and "stopping: 1 run goes on" in process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=60)
+        assert (process.returncode, "stopping now" in told, "Traceback" in told) == (130, True, False), told
+    (run,) = keeper.runs()
+    assert (run.status.value, bool(run.ended_at)) == ("interrupted", True)
+    assert keeper.snapshots() == []
+    assert keeper.site.run("check").status == 0
+
+
 def test_three_daemons_on_one_repository_keep_an_appointment_once(keeper: Keeper) -> None:
     """Three processes with nothing in common but the repository."""
     states = ("one", "two", "three")

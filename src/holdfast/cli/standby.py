@@ -29,7 +29,7 @@ def grace_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 def standing_by(face: Face, configuration: Configuration, grace: timedelta) -> Iterator[Any]:
     """A service whose scheduler runs; in the end it drains.
 
-    A wrong passphrase fails at once; for a store that is away it waits.
+    A wrong passphrase fails at once; for a store that is away it waits. A terminal that goes away is a wish to stop.
     """
     from holdfast.service.logbook import log_runs
     try:
@@ -51,7 +51,17 @@ def standing_by(face: Face, configuration: Configuration, grace: timedelta) -> I
         if left := service.work.busy():
             runs = f"{left} runs go" if left > 1 else "1 run goes"
             face.note(f"stopping: {runs} on for {grace.total_seconds():.0f} s at most")
+        _close(face, service, grace)
+
+
+def _close(face: Face, service: Any, grace: timedelta) -> None:
+    """Told to stop again while it waits, it waits no longer: what runs is interrupted, and told as that."""
+    try:
         service.close(grace.total_seconds())
+    except KeyboardInterrupt:
+        face.note("stopping now: what runs is interrupted")
+        service.close(0.0)
+        raise
 
 
 def tell_schedules(face: Face, service: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+from collections.abc import Iterator
 from datetime import timedelta
 
 import click
@@ -42,5 +44,17 @@ def serve(face: Face, listen: str | None, grace: timedelta, log: str) -> None:
         face.note(f"dashboard and API: http://{where}/")
         for text in gate.greeting():
             face.loud_note(text, "yellow")
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), _hanging_up_stops():
             serving.serve(create_app(service, gate), where, found.settings.serve.trusted_proxies)
+
+
+@contextlib.contextmanager
+def _hanging_up_stops() -> Iterator[None]:
+    """SIGHUP does what SIGTERM does, by way of the server, which knows that one only; under nohup neither is heard."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
