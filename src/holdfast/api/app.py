@@ -114,7 +114,11 @@ class App:
             wanted = retention_request(wired.settings, clock.now(), sources=sources)
             decided = plan(wired.repository, wanted)
             with run_of(wired, self._report, "forget", new_id(), sources):
-                gone = apply(wired.repository, decided, Doing(who=clock.user(), via="python"))
+                doing = Doing(
+                    who=clock.user(), via="python", required=wired.settings.audit.required,
+                    warn=lambda text: self._report(Warned(source="", text=text)),
+                )  # fmt: skip
+                gone = apply(wired.repository, decided, doing)
         held = [f"{each.terms.source}: {each.held}" for each in decided.sources if each.held]
         return Retained(forgotten=gone, held=held)
 

@@ -50,7 +50,8 @@ def noted(app: App, asker: Asker, deed: Deed, run: str, report: Reporter) -> Ite
 
 def looked(app: App, asker: Asker, what: str, source: str, subject: str = "") -> str:
     """Note a look inside backup content, before anything is shown; "" or a warning when it could not be noted."""
-    return changed(app, asker, "data:read", what, source, subject)
+    act = _act(asker, "data:read", what, source, subject)
+    return note(app.repository, act, required=app.settings.audit.required).warning
 
 
 def previewed(app: App, asker: Asker, deed: Deed) -> str:
@@ -58,10 +59,22 @@ def previewed(app: App, asker: Asker, deed: Deed) -> str:
     return looked(app, asker, f"what would happen: {deed.words}", deed.source, _subject(deed))
 
 
-def changed(app: App, asker: Asker, deed: str, what: str, source: str, subject: str = "") -> str:
-    """Note a small privileged act that is no run: a pin, a look; "" or a warning."""
+@dataclass(slots=True)
+class Small:
+    """A small deed while it is done. ``ending`` may be filled in; ``warnings`` are told when it is over."""
+
+    ending: noting.Ending
+    warnings: list[str]
+
+
+@contextlib.contextmanager
+def changing(app: App, asker: Asker, deed: str, what: str, source: str = "", subject: str = "") -> Iterator[Small]:
+    """Note a small deed that is no run (a pin, a pause, a token) before it is done, and how it ended."""
+    warnings: list[str] = []
     act = _act(asker, deed, what, source, subject)
-    return note(app.repository, act, required=app.settings.audit.required).warning
+    way = noting.noted(app.repository, act, required=app.settings.audit.required, warn=warnings.append)
+    with way as ending:
+        yield Small(ending, warnings)
 
 
 def _subject(deed: Deed) -> str:

@@ -121,7 +121,10 @@ def retention_order(source: str) -> Order:
 
     def work(app: App, report: Reporter, run: Run) -> Outcome:
         plan = retention.plan(app.repository, retention_request(app.settings, clock.now(), (source,)))
-        doing = retention.Doing(who=WHO, via="schedule", warn=lambda text: report(Warned(source=source, text=text)))
+        doing = retention.Doing(
+            who=WHO, via="schedule", required=app.settings.audit.required,
+            warn=lambda text: report(Warned(source=source, text=text)),
+        )  # fmt: skip
         gone = retention.apply(app.repository, plan, doing)
         run.warnings += [finding.what for finding in retention.findings(plan)]
         return Outcome(

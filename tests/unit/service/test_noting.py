@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,10 +10,11 @@ from typing import Any, cast
 import pytest
 from tests.faults.world import World, cheap, room  # noqa: F401
 
+from holdfast.model.errors import HoldfastError, StorageError
 from holdfast.service.care import Forget
 from holdfast.service.deeds import Deed
 from holdfast.service.entity_deeds import EntityBackup, EntityClone, EntityDelete, EntityRestore, TrashRestore
-from holdfast.service.noting import Asker, noted
+from holdfast.service.noting import Asker, changing, noted
 from holdfast.service.restores import Undo
 from holdfast.usecases.audit import ActQuery, acts
 
@@ -44,3 +46,25 @@ def test_an_act_names_what_it_was_about_and_its_run(deed: str, room: Path, cheap
     assert (begun.deed, begun.subject, begun.more["run"]) == (deed, subject, RUN)
     assert (ended.deed, ended.subject, ended.outcome) == (deed, subject, "ok")
     assert given.source in begun.source and ("43" in begun.what) == (subject == "43")
+
+
+def test_with_a_trail_that_is_required_nothing_is_done_that_it_cannot_take(
+    room: Path,  # noqa: F811
+    cheap: None,  # noqa: F811
+) -> None:
+    """A pin, a pause, a token: refused before, not after; without the requirement it is done, with a warning."""
+    done: list[str] = []
+    with World(room).create().opened("client") as repository:
+
+        def broken(_acts: object) -> int:
+            raise StorageError("the store is read-only")
+
+        repository.trail.append = broken  # type: ignore[method-assign]
+        for required in (True, False):
+            audit = SimpleNamespace(required=required)
+            app = cast("Any", SimpleNamespace(repository=repository, settings=SimpleNamespace(audit=audit)))
+            told = contextlib.suppress(HoldfastError) if required else contextlib.nullcontext()
+            with told, changing(app, Asker(who="ada"), "pin:add", "pin 1234") as small:
+                done.append("required" if required else "asked for")
+    assert done == ["asked for"]
+    assert len(small.warnings) == 2
