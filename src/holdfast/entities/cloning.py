@@ -10,8 +10,8 @@ from holdfast.entities.asking import Find
 from holdfast.entities.closure import Closure, Identity, Member
 from holdfast.entities.declared import Declaration
 from holdfast.entities.graph import Edge
-from holdfast.entities.inventing import text_like
-from holdfast.entities.naming import split_column
+from holdfast.entities.inventing import is_uuid, text_like
+from holdfast.entities.naming import is_known, split_column
 from holdfast.entities.paths import keys_at, with_replaced
 from holdfast.entities.rewriting import Rewriting, with_values
 from holdfast.model.errors import TargetError, UsageError
@@ -62,6 +62,11 @@ def rules_of(tables: Mapping[str, Table], root: Table, entity: Declaration, wher
 def _place(tables: Mapping[str, Table], root: Table, name: str, where: str) -> tuple[str, str]:
     if name in {column.name for column in root.columns} or (not root.columns and "." not in name):
         return root.name, name
+    if "." not in name and not is_known(tables, name):
+        raise UsageError(
+            f"{root.name} has no column {name}", where=where,
+            hint="a bare name is a column of the root; write table.column for one of another table",
+        )  # fmt: skip
     table, column = split_column(tables, name, where=where)
     return table.name, column
 
@@ -118,15 +123,23 @@ class _Copying:
     # -- ids
 
     def _fresh_ids(self, table: Table, members: Sequence[Member]) -> None:
-        column = self._own_id(table)
+        column = self._own_id(table, members)
         if column is None:
             return
         root = self._closure.root
         given = self._wishes.as_ if table.name == root.table else None
         need = [member for member in members if given is None or member is not root]
-        fresh = self._fresh(table, column, need)
-        for member, value in zip(need, fresh, strict=True):
-            self._rows[member.identity] = with_values(self._rows[member.identity], {column: value})
+        rule = self._wishes.unique.get((table.name, column))
+        texts = all(isinstance(member.row.values.get(column), str) for member in need)
+        if rule == "suffix":
+            self._suffix(table, column, need)
+        else:
+            made = rule == "regenerate" and texts and column not in table.sequences
+            fresh = [self._made(table, column, member.row.values.get(column)) for member in need] if made else (
+                self._fresh(table, column, need)
+            )
+            for member, value in zip(need, fresh, strict=True):
+                self._rows[member.identity] = with_values(self._rows[member.identity], {column: value})
         if given is not None:
             self._rows[root.identity] = with_values(self._rows[root.identity], dict(zip(table.key, given, strict=True)))
 
@@ -139,8 +152,11 @@ class _Copying:
                 found += [each for each in self._next_ids(table, column, len(members) - len(found)) if each not in old]
         return found
 
-    def _own_id(self, table: Table) -> str | None:
-        """The key column that no reference fills; None when the copy's references make its key new."""
+    def _own_id(self, table: Table, members: Sequence[Member]) -> str | None:
+        """The key column that no reference fills; None when the copy's references make its key new.
+
+        What no other row anywhere has (a UUID) is made new in any case.
+        """
         filled = {
             column
             for edge in self._closure.graph.edges
@@ -152,9 +168,9 @@ class _Copying:
             for edge in self._inner(table.name)
             for column in edge.reference.columns
         } - self._given_by_root(table.name)
-        if inner & set(table.key):
-            return None
         own = [column for column in table.key if column not in filled]
+        if inner & set(table.key):
+            return next((each for each in own if all(is_uuid(m.row.values.get(each)) for m in members)), None)
         return next((column for column in own if column in table.sequences), own[0] if own else None)
 
     def _given_by_root(self, name: str) -> set[str]:

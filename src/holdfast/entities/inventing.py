@@ -11,6 +11,11 @@ _LONG_ENOUGH = 12
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
+def is_uuid(value: object) -> bool:
+    """Whether it is written as one."""
+    return isinstance(value, str) and _UUID.fullmatch(value) is not None
+
+
 def text_like(text: str) -> str:
     """A new secret that looks like the old one."""
     if _UUID.fullmatch(text):

@@ -11,10 +11,12 @@ import pytest
 from bson import ObjectId
 from tests.faults.world import World, cheap, room  # noqa: F401
 from tests.integration.entities.promises import Held
+from tests.integration.entities.small_sites import small_site
 from tests.integration.entities.test_mongodb import MongoSite
 from tests.servers.mongodb import fresh, shared
 
 from holdfast.entities.declared import Declaration, DeclaredEdge
+from holdfast.model.errors import TargetError, UsageError
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
 from holdfast.sources.sqlite.settings import Settings
@@ -115,3 +117,36 @@ def test_rows_without_a_key_that_hold_one_and_one_point_nought_are_taken_back(
 
     source = SqliteSource(path, Settings(wait=20.0))
     there_and_back(repository, subject(source, "1", "e"), delete, state)
+
+
+def test_a_copy_has_new_keys_of_every_kind(room: Path, cheap: None, tmp_path: Path) -> None:  # noqa: F811
+    """The UUID beside a reference, texts of a type of their own, bytes; by the rule where there is one, else told."""
+    del cheap
+    with small_site("postgres 15", room, tmp_path) as site:
+        site.declared = {"unique": {"codes.code": "suffix"}, "side_effects": {}}
+        site.run(
+            "CREATE EXTENSION citext",
+            "CREATE TABLE events (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t text)",
+            "CREATE TABLE parts (event int NOT NULL REFERENCES events ON DELETE CASCADE, id uuid,"
+            " PRIMARY KEY (event, id))",
+            "CREATE TABLE codes (code text PRIMARY KEY, event int NOT NULL REFERENCES events ON DELETE CASCADE)",
+            "CREATE TABLE slugs (slug citext PRIMARY KEY, event int NOT NULL REFERENCES events ON DELETE CASCADE)",
+            "CREATE TABLE tokens (b bytea PRIMARY KEY, event int NOT NULL REFERENCES events ON DELETE CASCADE)",
+            "CREATE TABLE days (d date PRIMARY KEY, event int NOT NULL REFERENCES events ON DELETE CASCADE)",
+            "INSERT INTO events (t) VALUES ('a')",
+            "INSERT INTO parts VALUES (1, '0a1b2c3d-0000-4000-8000-000000000001')",
+            "INSERT INTO codes VALUES ('K1', 1)", "INSERT INTO slugs VALUES ('s', 1)",
+            "INSERT INTO tokens VALUES ('\\x00ff', 1)",
+        )
+        entity_clone(site.repository, EntityCloneOrder(subject=site.subject()))
+        assert site.rows("SELECT code FROM codes WHERE event = 2") == [("K1-copy",)]
+        for table in ("parts", "slugs", "tokens"):
+            assert site.rows(f"SELECT count(*) FROM {table} WHERE event = 2") == [(1,)]
+        site.run("INSERT INTO days VALUES ('2026-01-01', 1)")
+        with pytest.raises(TargetError, match="of type date") as caught:
+            entity_clone(site.repository, EntityCloneOrder(subject=site.subject()))
+        assert "exclude" in (caught.value.hint or "")
+        site.declared = {"unique": {"code": "suffix"}}
+        with pytest.raises(UsageError, match="has no column code") as mistaken:
+            entity_clone(site.repository, EntityCloneOrder(subject=site.subject()))
+        assert "table.column" in (mistaken.value.hint or "")

@@ -39,6 +39,10 @@ _HINTS = {
     "40P01": "another transaction waited for this one; try again",
     "55P03": "another session holds a lock; try again when it is done",
 }
+_SAY_HOW = (
+    'say how in holdfast.toml: [entities.NAME.unique] "table.column" = "suffix" for a text, or leave the table out:'
+    ' [entities.NAME.side_effects] "table" = "exclude"'
+)
 
 
 class PostgresTransaction:
@@ -101,12 +105,16 @@ class PostgresTransaction:
         if known is None:
             raise TargetError(f"{table.name} has no column {column}", where=self._conninfo.url)
         sequence = living.structure.sequences.get(column)
-        if sequence is None and known.base in ("uuid", "text", "character varying"):
+        if sequence is None and known.base.rpartition(".")[2] in ("uuid", "text", "character varying", "citext"):
             return [str(uuid.uuid4()) for _ in range(count)]
+        if sequence is None and known.base == "bytea":
+            return [f"\\x{uuid.uuid4().hex}" for _ in range(count)]
         try:
             return self._numbering.fresh(living, column, sequence, count)
         except psycopg.Error as error:
-            raise self._failed(f"no fresh id for {table.name}.{column}", error) from error
+            failed = self._failed(f"no fresh id for {table.name}.{column} can be made, of type {known.type}", error)
+            failed.hint = _SAY_HOW
+            raise failed from error
 
     def advance_sequences(self, table: Table) -> None:
         """See LiveTransaction."""
