@@ -19,17 +19,24 @@ SILENCE = timedelta(minutes=15)
 UNTOLD = timedelta(hours=24)
 """The same for a run that never told."""
 
+SOLE = "sole"
+"""The key of Run.more of a run of the only service there was."""
+
 _LAST = 1_000_000_000
 """Number of the line that tells of the interruption: behind all that the run may have written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processes:
-    """What this machine knows of processes. ``started`` tells when process n started, None when there is none."""
+    """What this machine knows of processes. ``started`` tells when process n started, None when there is none.
+
+    ``sole``: this process is the only service of the journal, whatever container the ones before ran in.
+    """
 
     host: str = field(default_factory=clock.host)
     boot: str = field(default_factory=clock.boot)
     started: Callable[[int], str | None] = clock.process_started
+    sole: bool = False
 
 
 def interrupted(runs: Iterable[Run], now: datetime, here: Processes | None = None) -> list[tuple[Run, str]]:
@@ -43,14 +50,16 @@ def interrupted(runs: Iterable[Run], now: datetime, here: Processes | None = Non
 
 
 def mark_interrupted(
-    journal: Journal, now: datetime, *, knows: Callable[[str], bool] = lambda _run: False
+    journal: Journal, now: datetime, *, knows: Callable[[str], bool] = lambda _run: False, sole: bool = False
 ) -> list[Run]:
     """End every interrupted run of the journal as such; returns them. ``knows``: whether a run goes on in this process.
+
+    ``sole``: see Processes.
 
     Should one be marked that lives after all, what it says next counts again.
     """
     candidates = [run for run in journal.unfinished() if not knows(run.id)]
-    return [_end(journal, run, why, now) for run, why in interrupted(candidates, now)]
+    return [_end(journal, run, why, now) for run, why in interrupted(candidates, now, Processes(sole=sole))]
 
 
 def of_this_process(run: Run) -> Run:
@@ -66,6 +75,8 @@ def _gone(run: Run, now: datetime, here: Processes) -> str:
             return "the machine was restarted"
         alive = here.started(run.pid) in (run.started, "unknown")
         return "" if alive else f"process {run.pid} is gone"
+    if here.sole and run.more.get(SOLE):
+        return "the service that carried it out is gone"
     silent = now - datetime.fromisoformat(_last_sign(run))
     return f"no sign of life for {silent}" if silent >= (SILENCE if run.seen_at else UNTOLD) else ""
 

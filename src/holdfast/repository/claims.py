@@ -82,10 +82,13 @@ class Claims:
     def __init__(self, vault: Vault) -> None:
         self._vault, self._storage, self._sealer = vault, vault.storage, vault.sealer
 
-    def take(self, job: str, due: datetime, run: str) -> Verdict:
-        """Claim the appointment for ``run`` unless somebody else keeps it, or has kept it."""
+    def take(self, job: str, due: datetime, run: str, after: str | None = None) -> Verdict:
+        """Claim the appointment for ``run`` unless somebody else keeps it, or has kept it.
+
+        ``after``: a run of which is known that nobody carries it out any more.
+        """
         for _ in range(_TRIES):
-            standing = self._standing(job, due)
+            standing = self._standing(job, due, after)
             if not standing.attempt:
                 return standing
             name = self._path(job, due, standing.attempt)
@@ -141,7 +144,7 @@ class Claims:
                 gone += 1
         return gone
 
-    def _standing(self, job: str, due: datetime) -> Verdict:
+    def _standing(self, job: str, due: datetime, after: str | None = None) -> Verdict:
         stats = {stat.name.rpartition("/")[2]: stat for stat in self._storage.list(self._folder(job, due))}
         own_clock = not self._storage.traits.local
         if own_clock and stats and max(each.modified for each in stats.values()) < (due - _EARLY).timestamp():
@@ -153,6 +156,8 @@ class Claims:
         try:
             claim = self._read(name, Claim)
             verdict = self._after_end(last, name, claim)
+            if verdict is None and claim is not None and claim.run == after:
+                return Verdict(attempt=last + 1)
             if verdict is None and (verdict := self._beside(last, claim, stats[f"{last:04d}"])).attempt:
                 # It may have ended, and its process gone, between the two looks.
                 verdict = self._after_end(last, name, claim) or verdict

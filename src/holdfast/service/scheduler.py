@@ -96,7 +96,8 @@ class Scheduler:
         journal = self._means.journal
         with contextlib.suppress(JournalFailed):  # that is told elsewhere, and stops no backup
             journal.remember(SCHEDULER_ALIVE, clock.stamp(now))
-            for run in mark_interrupted(journal, now, knows=self._means.work.knows):
+            work = self._means.work
+            for run in mark_interrupted(journal, now, knows=work.knows, sole=work.sole):
                 self._made(run.id, run)
         self._recall()
         if self._back.is_set():

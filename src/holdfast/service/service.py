@@ -17,8 +17,9 @@ from holdfast.service.scheduler import Means, Scheduler
 from holdfast.service.upkeep import SHIPPING, jobs_of, retention_order, wants_retention
 from holdfast.service.work import Order, Work
 from holdfast.system import clock
+from holdfast.system.sole import Sole
 from holdfast.wiring.build import App
-from holdfast.wiring.journals import open_mended
+from holdfast.wiring.journals import file_of, open_mended
 from holdfast.wiring.load import Configuration
 from holdfast.wiring.pool import Pool
 from holdfast.wiring.settings import Settings
@@ -35,7 +36,12 @@ class Service:
         self.journal = open_mended(configuration)
         self.live = Live()
         self.counts: Counter[tuple[str, str, str]] = Counter()
-        self.work = Work(configuration, self.journal, self.live, width=configuration.settings.running.concurrency)
+        path = file_of(configuration)
+        self._sole = Sole(path.with_name("service.lock")) if path is not None else None
+        self.work = Work(
+            configuration, self.journal, self.live, width=configuration.settings.running.concurrency,
+            sole=self._sole is not None and self._sole.held,
+        )  # fmt: skip
         self.agenda = Agenda(self.journal, jobs_of(configuration.settings, self.journal))
         self.defects = Defects(configuration)
         self._rounds: list[Callable[[datetime], None]] = []
@@ -110,6 +116,8 @@ class Service:
         self._pool.close()
         self.journal.close()
         self.defects.close()
+        if self._sole is not None:
+            self._sole.close()
 
     def _means(self) -> Means:
         return Means(

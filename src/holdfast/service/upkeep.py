@@ -97,7 +97,7 @@ def claimed(slot: Slot, do: Do, retries: int) -> Do:
 
     def work(app: App, report: Reporter, run: Run) -> Outcome:
         claims, job = Claims(app.repository.vault), slot.schedule.key
-        verdict = claims.take(job, slot.due, run.id)
+        verdict = claims.take(job, slot.due, run.id, after=slot.retry_of)
         if not verdict.attempt:
             run.more["elsewhere"] = {"reason": verdict.reason, "over": verdict.over}
             return Outcome(status=RunStatus.SKIPPED)

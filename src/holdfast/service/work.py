@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from holdfast.journal.base import Journal
+from holdfast.journal.unfinished import SOLE
 from holdfast.model.errors import Interrupted, RepositoryBusy
 from holdfast.model.events import Reporter
 from holdfast.model.ids import new_id
@@ -69,10 +70,15 @@ class _Piece:
 
 class Work:
     """Carries out orders for one configuration, ``width`` backups at a time. Those in ``on_over`` hear of each end,
-    those in ``on_begin`` of each beginning, those in ``on_error`` of what a run failed with."""
+    those in ``on_begin`` of each beginning, those in ``on_error`` of what a run failed with.
 
-    def __init__(self, configuration: Configuration, journal: Journal, live: Live, *, width: int) -> None:
-        self._configuration, self._journal, self._live = configuration, journal, live
+    ``sole``: no other process carries out orders of this journal.
+    """
+
+    def __init__(
+        self, configuration: Configuration, journal: Journal, live: Live, *, width: int, sole: bool = False
+    ) -> None:
+        self._configuration, self._journal, self._live, self.sole = configuration, journal, live, sole
         self._lanes = {
             BACKUP: ThreadPoolExecutor(max_workers=max(1, width), thread_name_prefix="backup"),
             DEED: ThreadPoolExecutor(max_workers=_DEEDS, thread_name_prefix="deed"),
@@ -93,6 +99,7 @@ class Work:
             id=order.run, kind=order.kind, status=RunStatus.QUEUED, created_at=clock.stamp(),
             sources=list(order.sources), key=order.key, trigger=order.trigger, who=order.who,
             schedule=order.schedule, due_at=order.due_at, attempt=order.attempt, retry_of=order.retry_of,
+            more={SOLE: True} if self.sole else {},
         )  # fmt: skip
         here(run)
         recorder = Recorder(run, self._journal, self._live.publish, self._configuration.around.redactor)

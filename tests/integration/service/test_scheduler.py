@@ -25,6 +25,7 @@ from holdfast.model.run import LogLine, Run, RunStatus
 from holdfast.service import orders
 from holdfast.service.orders import BackupWish
 from holdfast.service.rounds import Rounds
+from holdfast.service.service import Service
 from holdfast.system import clock
 from holdfast.usecases.backup import BackupRequest
 from holdfast.usecases.guard import install
@@ -477,6 +478,27 @@ def test_a_run_whose_process_is_gone_is_interrupted(tmp_path: Path, facts: dict[
         assert run.status is RunStatus.INTERRUPTED
         assert why in run.error.why
         assert run.ended_at
+
+
+_IN_A_CONTAINER = _KILLED_AT_THE_END.replace(
+    "Claims.end = ",
+    "from holdfast.service import orders\n"
+    "from holdfast.system import clock\n"
+    "clock.host = lambda: 'a container that is gone'\n"
+    "orders.backup = ",
+)
+
+
+def test_a_run_that_went_with_its_container_is_told_and_done_again_at_once(tmp_path: Path) -> None:
+    """Nobody sees a process of another container, but the only service of a journal knows that the last one is gone."""
+    script = [sys.executable, "-c", _IN_A_CONTAINER, tmp_path, HOURLY]
+    assert subprocess.run(script, cwd=Path(__file__).parents[3], check=False).returncode == -signal.SIGKILL
+    with time_machine.travel(at("2026-11-21T09:11"), tick=True), desk(tmp_path, HOURLY) as mine:
+        mine.look()
+        assert mine.told() == [("11-21T09:00", "interrupted", 1), ("11-21T09:00", "succeeded", 2)]
+        assert mine.runs()[0].error.why == "the service that carried it out is gone"
+        with contextlib.closing(Service(mine.service.configuration)) as second:
+            assert (mine.service.work.sole, second.work.sole) == (True, False)
 
 
 def test_a_run_elsewhere_that_was_heard_of_lately_goes_on(tmp_path: Path) -> None:
