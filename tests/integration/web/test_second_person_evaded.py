@@ -14,7 +14,8 @@ PATH, BODY = "/api/entities/event/42/restore", {"existing": "skip"}
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world_of(tmp_path_factory.mktemp("evaded"), GUARDED) as made:
+    text = GUARDED.replace('"retention"]', '"delete", "retention"]')
+    with world_of(tmp_path_factory.mktemp("evaded"), text) as made:
         made.scene.back_up("tickets")
         for name in ("anna", "ben"):
             made.person(name)
@@ -131,6 +132,22 @@ def test_a_consent_is_not_used_up_by_what_did_not_begin(
     done = anna.post("/api/restores", json={"plan": plan["id"]})
     assert over(anna, done.json())["status"] == "succeeded"
     assert _state(anna, consent) == "used"
+
+
+def test_deleting_needs_a_second_person_too(world: World, anna: httpx2.Client, ben: httpx2.Client) -> None:
+    """An entity, a snapshot, the freed space: nothing is deleted by one alone, by the API or by a form."""
+    before, backup = world.state(), anna.get("/api/backups/latest:tickets").json()["id"]
+    asked = [
+        anna.delete("/api/entities/event/17"), anna.delete(f"/api/backups/{backup}"), anna.post("/api/prunes"),
+    ]  # fmt: skip
+    assert [(each.status_code, each.json()["code"]) for each in asked] == [(409, "second-person")] * 3
+    wanted = {"what": "entity-delete", "entity": "event", "key": "17"}
+    plan = anna.post("/api/restore-plans", json=wanted).json()["id"]
+    assert anna.post(f"/plans/{plan}").status_code == 409
+    assert world.scene.execute("select count(*) from events where id = 17") == [(1,)]
+    assert _granted(ben, asked[1].json()["where"]) == "granted"
+    assert anna.delete(f"/api/backups/{backup}").status_code == 200
+    assert world.state() != before
 
 
 def _state(client: httpx2.Client, consent: str) -> str:

@@ -167,6 +167,27 @@ def test_the_trash_tells_keys_to_who_may_read_data_and_that_is_noted(world: Worl
         assert "Spring" not in viewer.get("/trash").text
 
 
+def test_a_plan_is_carried_out_by_who_may(world: World, everything: httpx2.Client) -> None:
+    """Whoever knows the id of a plan does not have the right that its deed needs."""
+    plan = everything.post("/api/restore-plans", json=ROWS).json()["id"]
+    vera, blind = world.person("vera", "viewer"), world.token("restore:new-place", "snapshot:read", "status:read")
+    before = world.state()
+    with world.browser(vera) as viewer, world.program(token=blind) as program:
+        assert viewer.post(f"/plans/{plan}").status_code == 403
+        assert program.post("/api/restores", json={"plan": plan}).status_code == 403
+    assert world.state() == before
+
+
+def test_every_way_asks_for_the_source_too(world: World, media: httpx2.Client, everything: httpx2.Client) -> None:
+    """Rights for one source open neither rows, nor downloads, nor schedules of another."""
+    backup = everything.get("/api/backups/latest:tickets").json()["id"]
+    for path in ("tables", "rows?item=events", "download?item=events", "changes", "items"):
+        assert media.get(f"/backups/{backup}/{path}").status_code >= 400, path
+    assert media.post("/settings/schedules/tickets", data={"what": "pause"}).status_code >= 400
+    assert media.post("/api/sources/tickets/pause").status_code == 404
+    assert world.scene.service.paused() == {}
+
+
 def test_a_restore_goes_where_it_may(world: World, everything: httpx2.Client) -> None:
     """A place of one's own choice is for those who may restore and read everything, unless it is configured."""
     wanted = {"what": "snapshot", "snapshot": "latest:media", "to": str(world.scene.folder / ".ssh")}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,11 @@ class World:
 
     scene: Scene
     gate: Gate
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def token(self, *scopes: str, sources: Iterable[str] = (), owner: str = f"{MACHINE}test", **more: Any) -> str:
         """The secret of a fresh token of these scopes; none: of all."""
-        name = f"t{len(self.gate.tokens.all())}"
+        name = f"t{next(self._numbers)}"
         wish = TokenWish(name=name, scopes=scopes or SCOPES, sources=sources, owner=owner, **more)
         return self.gate.tokens.add(wish).secret
 

@@ -9,7 +9,7 @@ import pytest
 from holdfast.model.report import Day
 from holdfast.web.pages import drawing
 
-STATES = ("good", "incomplete", "failed", "missed", "running", "before")
+STATES = ("good", "incomplete", "failed", "missed", "running", "covered", "before")
 
 
 def test_each_state_of_a_day_is_told_in_words_and_missed_is_no_gap() -> None:
@@ -49,6 +49,23 @@ def test_what_is_drawn_escapes_its_words() -> None:
 
 
 def test_a_bar_stays_within_its_frame() -> None:
-    """Twice the allowed age is a full bar, and late."""
-    assert 'width="100.0"' in drawing.bar(2.0, "age", late=True)
-    assert 'class="bar late"' in drawing.bar(2.0, "age", late=True)
+    """Twice the whole is a full bar."""
+    assert 'width="100.0"' in drawing.bar(2.0, "read")
+
+
+@pytest.mark.parametrize(("age", "late"), [(600.0, False), (3600.0, False), (5400.0, True), (259_200.0, True), (None, True)])
+def test_an_age_over_its_limit_is_told_apart_and_the_limit_is_marked(age: float | None, late: bool) -> None:
+    """What is over has a shape of its own; nothing leaves the frame."""
+    drawn = ET.fromstring(drawing.freshness(age, 3600.0, "age"))
+    shapes = {each.attrib["class"]: each.attrib for each in drawn}
+    assert ("over" in shapes) == late
+    assert all(float(each.get("x", 0)) + float(each["width"]) <= 100 for each in shapes.values())
+    assert 0 < float(shapes["mark"]["x"]) < 100
+
+
+def test_a_line_of_sizes_begins_at_zero() -> None:
+    """A small change of something large looks small."""
+    drawn = ET.fromstring(drawing.spark([32.6, 32.2], "size", high=32))
+    line = next(each.attrib["d"] for each in drawn if each.attrib.get("class") == "line")
+    first, last = (float(point.split()[1]) for point in line[1:].split("L"))
+    assert abs(first - last) < 1

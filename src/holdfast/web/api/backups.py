@@ -21,6 +21,7 @@ from holdfast.usecases.forget import unforget
 from holdfast.usecases.listing import ListRequest, list_snapshots
 from holdfast.usecases.pin import pin, unpin
 from holdfast.web.api import paging
+from holdfast.web.api.consenting import AgreedOf
 from holdfast.web.api.documents import BackupDetails, Backups, Done, Items, backup_fields
 from holdfast.web.api.once import Once
 from holdfast.web.api.routes import (
@@ -126,11 +127,12 @@ def items(
 
 
 @router.delete("/{backup}", response_model=Done)
-def delete(backup: Name, who: Deleter, service: ServiceOf) -> Response:
+def delete(backup: Name, who: Deleter, service: ServiceOf, agreed: AgreedOf) -> Response:
     """Forget a snapshot: it can be brought back (unforget) as long as the configuration says, 14 days by default."""
     with service.reading() as app:
         entry = entry_named(app.repository, backup, who, "delete")
         deed, asker = Forget(snapshots=(entry.info.id,), source=entry.info.source), asker_of(who)
+        agreed(who, deed, "")
         warnings: list[str] = []
         with noted(app, asker, deed, entry.info.id, lambda event: warnings.append(getattr(event, "text", ""))):
             told = deed.do(Going(app=app, report=lambda _event: None, run=entry.info.id, who=who.name))

@@ -193,7 +193,7 @@ async def restore(
     if body.digest is not None and body.digest != made.digest:
         raise UsageError("this is not the digest of that plan", where="digest", hint="send that of the plan you saw")
     agreement = await wishes.in_thread(lambda: agreed(who, made.deed, made.digest))
-    order = deed_order(made.deed, asker_of(who), digest=made.digest, stayed=agreement.give_back)
+    order = deed_order(made.deed, asker_of(who), plan=made, stayed=agreement.give_back)
     run = agreement.begin(service, order)
     now = await news.until_over(run.id, wait) or run
     if now.error is not None and now.error.code == PlanChanged.code:

@@ -69,7 +69,8 @@ def runs(
     if (source or who.sources) and not sources:
         sources = sorted(who.sources) if not source else [""]
     query = RunQuery(
-        sources=sources, kinds=kind or (), statuses=status or (), since=instant_of(since or None, "since"), limit=limit, before=cursor
+        sources=sources, kinds=kind or (), statuses=status or (), since=instant_of(since or None, "since"), limit=limit,
+        before=cursor,
     )  # fmt: skip
     page = service.journal.runs(query)
     return answer({"runs": [run_fields(run) for run in page.runs if run_seen(who, run)], "next": page.next})

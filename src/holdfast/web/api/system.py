@@ -20,6 +20,7 @@ from holdfast.system import clock
 from holdfast.usecases import audit
 from holdfast.usecases.audit import ActQuery
 from holdfast.web.api import paging
+from holdfast.web.api.consenting import AgreedOf
 from holdfast.web.api.documents import Document, Done, RunDocument, run_fields
 from holdfast.web.api.mirroring import mirror
 from holdfast.web.api.once import Once
@@ -247,9 +248,9 @@ def check(who: BackupRunner, service: ServiceOf, body: CheckBody | None = None) 
 
 
 @router.post("/prunes", status_code=202, response_model=RunDocument)
-def prune(who: Deleter, service: ServiceOf) -> Response:
+def prune(who: Deleter, service: ServiceOf, agreed: AgreedOf) -> Response:
     """Free the space of what was forgotten long enough ago."""
     if who.sources:
         raise Forbidden("delete", "every source")
-    run = service.start(deed_order(Prune(), asker_of(who)))
+    run = agreed(who, Prune(), "").begin(service, deed_order(Prune(), asker_of(who)))
     return answer(run_fields(run), 202, Location=f"/api/runs/{run.id}")

@@ -15,6 +15,9 @@ FREE = 4
 """So many attempts wait for nothing."""
 
 FORGOTTEN = timedelta(hours=24)
+REMEMBERED = timedelta(days=90)
+"""For so long a network somebody came in from is theirs."""
+
 _LONGEST = {"account": timedelta(minutes=5), "address": timedelta(minutes=15)}
 
 
@@ -37,9 +40,14 @@ class Counter:
         return min(timedelta(seconds=2 ** min(failures - FREE + 1, 20)), _LONGEST[self.kind])
 
 
-def counters(account: str, address: str) -> tuple[Counter, ...]:
-    """Those that one attempt counts for. An IPv6 network of 64 bits is one address: whoever has one has them all."""
-    return (Counter("account", account.casefold()), Counter("address", _network(address)))
+def counters(account: str, address: str, own: str = "") -> tuple[Counter, ...]:
+    """Those that one attempt counts for. An IPv6 network of 64 bits is one address: whoever has one has them all.
+
+    ``own``: something only the person of the account has, a network they came in from or a session: others' wrong
+    attempts are not counted against it, so that nobody locks them out.
+    """
+    of = f"{account.casefold()}\0{own}" if own else account.casefold()
+    return (Counter("account", of), Counter("address", network_of(address)))
 
 
 class Attempts:
@@ -73,6 +81,23 @@ class Attempts:
                     back = "update attempts set failures = max(0, failures - 1), until = at where key = ?"
                     self._register.change(back, each.key)
 
+    def own(self, account: str, address: str) -> str:
+        """The network of ``address`` when the person of the account came in from there lately, else ""."""
+        network = network_of(address)
+        found = self._register.rows(
+            "select 1 from networks where account = ? and network = ? and at > ?", fingerprint(account.casefold()),
+            fingerprint(network), clock.stamp(clock.now() - REMEMBERED),
+        )  # fmt: skip
+        return network if found else ""
+
+    def came_in(self, account: str, address: str) -> None:
+        """The person of the account came in from ``address``."""
+        now = clock.now()
+        values = (fingerprint(account.casefold()), fingerprint(network_of(address)), clock.stamp(now))
+        with self._register.alone():
+            self._register.change("insert or replace into networks values (?, ?, ?)", *values)
+            self._register.change("delete from networks where at < ?", clock.stamp(now - REMEMBERED))
+
     def _known(self, counter: Counter, now: datetime) -> tuple[int, str]:
         found = self._register.rows("select failures, at, until from attempts where key = ?", counter.key)
         if not found or found[0][1] < clock.stamp(now - FORGOTTEN):
@@ -80,7 +105,8 @@ class Attempts:
         return found[0][0], found[0][2]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """What counts as one address."""
     try:
         known = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

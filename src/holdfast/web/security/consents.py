@@ -16,7 +16,7 @@ from holdfast.web.security.refusals import AwaitsConsent, NotFound, SamePerson
 from holdfast.web.security.register import Register, fingerprint
 
 LIFETIME = timedelta(hours=24)
-NEEDS = {"restore:in-place": "restore:in-place", "retention": "config"}
+NEEDS = {"restore:in-place": "restore:in-place", "delete": "delete", "retention": "config"}
 """What can need a second person, and the scope that person must have."""
 
 _OPEN, _GRANTED, _DENIED, _USED = "open", "granted", "denied", "used"

@@ -55,7 +55,7 @@ class Entrance:
 
     def set_up(self, token: str, name: str, password: str, visitor: Visitor) -> OpenedSession:
         """The first account, an admin's, and its session. WrongLogin when the token is wrong or was used."""
-        counted = counters(SETUP, visitor.address)
+        counted = counters(SETUP, visitor.address)[1:]  # the token is long: nobody is to be locked out of it
         self._attempts.begin(counted)
         with self._lock:
             known = self._setup
@@ -75,7 +75,7 @@ class Entrance:
 
     def confirm(self, who: Identity, password: str, visitor: Visitor) -> None:
         """The password again, for what is dangerous. WrongLogin, TooManyAttempts."""
-        self._recognised(who.name, password, visitor)
+        self._recognised(who.name, password, visitor, who.id)
         self.sessions.confirm(who.id)
         self._told("login:confirm", who.name, "showed the password again", visitor)
 
@@ -86,13 +86,13 @@ class Entrance:
 
     def change_password(self, who: Identity, old: str, new: str, visitor: Visitor) -> OpenedSession:
         """A new password for oneself; every session ends, and a new one begins."""
-        person = self._recognised(who.name, old, visitor)
+        person = self._recognised(who.name, old, visitor, who.id)
         self.people.set_password(who.name, new, by=who.name)
         self._told("config:account-password", who.name, "changed the password", visitor)
         return self._opened(person, visitor)
 
-    def _recognised(self, name: str, password: str, visitor: Visitor) -> Person:
-        counted = counters(name, visitor.address)
+    def _recognised(self, name: str, password: str, visitor: Visitor, session: str = "") -> Person:
+        counted = counters(name, visitor.address, session or self._attempts.own(name, visitor.address))
         known = _NOBODY if self.people.get(name) is None else name
         try:
             self._attempts.begin(counted)
@@ -103,6 +103,7 @@ class Entrance:
             self._notes.refused("login:failed", known, "a wrong name or password", visitor.address)
             raise
         self._attempts.succeeded(counted)
+        self._attempts.came_in(person.name, visitor.address)
         return person
 
     def _opened(self, person: Person, visitor: Visitor) -> OpenedSession:

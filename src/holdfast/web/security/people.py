@@ -10,7 +10,7 @@ from typing import Any
 from holdfast.model.errors import UsageError
 from holdfast.system import clock
 from holdfast.web.security import passwords
-from holdfast.web.security.names import check_name
+from holdfast.web.security.names import check_name, check_sources, kept_sources
 from holdfast.web.security.register import Register
 from holdfast.wiring.sections import SCOPES
 
@@ -81,7 +81,7 @@ class People:
         """A new account; ``first``: only as long as there is none. UsageError when the name is taken."""
         name, role = check_name(newcomer.name), checked_role(newcomer.role)
         stored = passwords.kept(passwords.check_password(newcomer.password, name))
-        now, sources = clock.stamp(), " ".join(sorted(newcomer.sources))
+        now, sources = clock.stamp(), " ".join(sorted(check_sources(newcomer.sources)))
         with self._register.alone():
             if (first and self.all()) or self.get(name):
                 raise UsageError("there is an account already", hint="holdfast account list")
@@ -108,7 +108,7 @@ class People:
     def change(self, name: str, role: str, sources: Iterable[str]) -> Person:
         """Another role, other sources. UsageError for the last admin's."""
         with self._register.alone():
-            self._spare_last_admin(self.known(name), checked_role(role), frozenset(sources))
+            self._spare_last_admin(self.known(name), checked_role(role), check_sources(sources))
             change = "update people set role = ?, sources = ? where name = ?"
             self._register.change(change, role, " ".join(sorted(sources)), name)
             return self.known(name)
@@ -168,7 +168,7 @@ def _rooted(name: str) -> bool:
 def _person(row: Any) -> Person:
     name, role, sources, made, vouched, set_at = row
     return Person(
-        name=name, role=role, sources=frozenset(sources.split()), made_at=made, vouched_by=vouched, password_at=set_at
+        name=name, role=role, sources=kept_sources(sources), made_at=made, vouched_by=vouched, password_at=set_at
     )
 
 

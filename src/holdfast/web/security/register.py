@@ -32,6 +32,8 @@ create table if not exists sessions (
   ends_at text not null, confirmed_at text not null, address text not null, agent text not null) without rowid;
 create table if not exists attempts (
   key blob primary key, failures integer not null, at text not null, until text not null) without rowid;
+create table if not exists networks (
+  account blob not null, network blob not null, at text not null, primary key (account, network)) without rowid;
 create table if not exists consents (
   id text primary key, scope text not null, source text not null, digest blob not null, what text not null,
   asked_by text not null, asked_at text not null, expires_at text not null, state text not null,

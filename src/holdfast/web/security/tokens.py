@@ -11,7 +11,7 @@ from typing import Any
 from holdfast.model.errors import UsageError
 from holdfast.model.ids import new_id
 from holdfast.system import clock
-from holdfast.web.security.names import check_name
+from holdfast.web.security.names import check_name, check_sources, kept_sources
 from holdfast.web.security.register import Register, fingerprint
 from holdfast.wiring.sections import SCOPES
 
@@ -78,7 +78,7 @@ class Tokens:
         name, now = check_name(wish.name), clock.now()
         scopes = checked_scopes(wish.scopes)
         token = Token(
-            id=new_id(), name=name, scopes=scopes, sources=frozenset(wish.sources), owner=wish.owner,
+            id=new_id(), name=name, scopes=scopes, sources=check_sources(wish.sources), owner=wish.owner,
             made_at=clock.stamp(now), expires_at=_end(now, wish.lifetime), used_at=None, revoked_at=None,
             replaced_by=None,
         )  # fmt: skip
@@ -182,6 +182,6 @@ def _missing(name: str) -> UsageError:
 def _token(row: Any) -> Token:
     identifier, name, scopes, sources, owner, made, expires, used, revoked, replaced = row
     return Token(
-        id=identifier, name=name, scopes=frozenset(scopes.split()), sources=frozenset(sources.split()), owner=owner,
+        id=identifier, name=name, scopes=frozenset(scopes.split()), sources=kept_sources(sources), owner=owner,
         made_at=made, expires_at=expires, used_at=used, revoked_at=revoked, replaced_by=replaced,
     )  # fmt: skip

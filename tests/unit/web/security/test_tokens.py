@@ -180,3 +180,15 @@ def test_a_damaged_register_stops_no_backup(tmp_path: Path) -> None:
     assert register.rows("select * from tokens") == []
     assert any(".broken-" in each.name for each in path.parent.iterdir())
     register.close()
+
+
+@pytest.mark.parametrize("source", [" ", "", "\u00a0", "a b", "a\n"])
+def test_a_source_that_is_none_never_stands_for_all(tokens: Tokens, source: str) -> None:
+    """It is refused; and what somebody wrote into the register by hand is no source at all."""
+    with pytest.raises(UsageError, match="no name of a source"):
+        tokens.add(TokenWish(name="ci", scopes=["status:read"], sources=[source], owner=f"{MACHINE}test"))
+    made = tokens.add(TokenWish(name="ci", scopes=["status:read"], owner=f"{MACHINE}test"))
+    tokens._register.change("update tokens set sources = ' '")
+    found = tokens.of(made.secret)
+    assert found is not None
+    assert found.sources
