@@ -28,6 +28,7 @@ from holdfast.usecases.row_protection import is_row_undo
 
 _NAMED = 3
 _LOOKED_AT = 20
+_IMPORTED = "import"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +185,12 @@ def _is_named(told: Mapping[str, Any], subject: Subject) -> bool:
 
 
 def candidates(repository: Repository, subject: Subject) -> list[SnapshotEntry]:
-    """Snapshots that can hold the whole entity, newest first; those of this entity alone only when it is this one."""
-    found = []
+    """Snapshots that can hold the whole entity, newest first; those of this entity alone only when it is this one.
+
+    Imported ones come last: nobody knows whether a file of another system has all of it.
+    """
+    found: list[SnapshotEntry] = []
+    imported: list[SnapshotEntry] = []
     entries = {entry.info.id: entry for entry in repository.snapshots()}
     for info in reversed(names.by_data_time(entry.info for entry in entries.values())):
         entry = entries[info.id]
@@ -195,9 +200,11 @@ def candidates(repository: Repository, subject: Subject) -> list[SnapshotEntry]:
         if told is not None:
             if told.get("name") == subject.name and not is_row_undo(info):
                 found.append(entry)
+        elif info.trigger == _IMPORTED:
+            imported.append(entry)
         elif not info.partial:
             found.append(entry)
-    return found
+    return [*found, *imported]
 
 
 def versions(repository: Repository, subject: Subject) -> Iterator[Version]:

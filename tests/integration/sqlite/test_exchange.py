@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 from tests.faults.world import World, cheap, room  # noqa: F401
 
+from holdfast.entities.declared import Declaration
 from holdfast.model.errors import HoldfastError, TargetError, UsageError
 from holdfast.planning import names
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.sqlite import SqliteSource
 from holdfast.usecases.backup import BackupRequest, backup
+from holdfast.usecases.entity_finding import Subject, choose
 from holdfast.usecases.exporting import ExportOrder, export
 from holdfast.usecases.importing import ImportOrder, ImportResult, import_
 from holdfast.usecases.looking import open_book
@@ -162,6 +164,12 @@ def test_a_document_of_the_ticket_shop_becomes_a_snapshot(
     assert (entry.info.more or {})["import"]["created_at"] == "2023-11-14T22:13:20.000Z"
     ticket = {"id": 1, "code": "old", "paid": 1, "payload": '{"a":[1,2.5]}', "raw": None, "twice": 2}
     assert rows(repository, entry, shop)["tickets"] == [ticket]
+    declared = Declaration(source="shop", root="tickets")
+    subject = Subject(name="ticket", key="1", declaration=declared, source=shop)
+    assert choose(repository, subject, "2023-11-15").info.id == entry.info.id
+    assert choose(repository, subject, None).info.id != entry.info.id
+    with pytest.raises(UsageError, match="no ticket 1"):
+        choose(repository, subject, "2023-11-13")
     assert imported(repository, shop, path).backups[0].skipped
     assert not imported(repository, shop, path, again=True).backups[0].skipped
 
