@@ -7,7 +7,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -122,13 +124,62 @@ def test_the_container_runs_as_an_unprivileged_user() -> None:
     (command,) = re.findall(r"^CMD (\[.*\])$", last, re.MULTILINE)
     _accepted([*re.findall(r'"([^"]*)"', command)])
     assert 'ENTRYPOINT ["holdfast"]' in last
-    (extras,) = re.findall(r"pip install .*'\.\[([a-z,-]+)\]'", text)
+    (extras,) = re.findall(r"pip install [^#]*?'\.\[([a-z,-]+)\]'", text)
     assert set(extras.split(",")) <= _extras()
 
 
-def _extras() -> set[str]:
-    import tomllib
+def _instructions() -> list[tuple[str, str]]:
+    """What the container file says, lines that go on joined, comments left out."""
+    lines = [line for line in (CONTAINER / "Containerfile").read_text().splitlines() if not line.startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in joined.splitlines() if line)]
 
+
+def test_the_container_file_is_pinned_and_knows_no_secret() -> None:
+    """One base of a named version and distribution, packages as they were tried, nothing fetched beside, no secret."""
+    told = _instructions()
+    assert told[0] == ("ARG", "BASE=docker.io/library/python:3.13-slim-trixie")
+    assert [rest.split(" AS ")[0] for word, rest in told if word == "FROM"] == ["${BASE}"] * 2
+    assert {word for word, _ in told} <= {
+        "ARG", "FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD", "HEALTHCHECK",
+        "STOPSIGNAL",
+    }  # fmt: skip
+    runs = " ".join(rest for word, rest in told if word == "RUN")
+    assert not re.search(r"curl|wget|https?:|chmod [0-7]*7\b|sudo|apt", runs)
+    assert "pip install --no-cache-dir -c constraints.txt" in runs
+    given = " ".join(rest for word, rest in told if word in ("ENV", "ARG"))
+    assert not re.search(r"PASS|SECRET|TOKEN|KEY", given)
+    assert all(rest.split()[0] in ("pyproject.toml", "src", "--from=build") for word, rest in told if word == "COPY")
+    assert [word for word, _ in told].index("USER") > max(n for n, (word, _) in enumerate(told) if word == "RUN")
+
+
+def test_only_what_the_image_is_made_of_reaches_a_build() -> None:
+    """Secrets beside the compose file, the history and the environment of the machine stay where they are."""
+    first, *allowed = _lines(ROOT / ".dockerignore")
+    assert first == "*"
+    assert sorted(line[1:] for line in allowed if line.startswith("!")) == [
+        "README.md", "deploy/container/constraints.txt", "pyproject.toml", "src"
+    ]  # fmt: skip
+
+
+def test_every_package_of_the_image_has_its_version() -> None:
+    """All that the extras ask for, one version each, that the project allows."""
+    from packaging.requirements import Requirement
+
+    pins = dict(line.split("==") for line in _lines(CONTAINER / "constraints.txt"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (extras,) = re.findall(r"'\.\[([a-z,-]+)\]'", (CONTAINER / "Containerfile").read_text())
+    wanted = [*project["dependencies"], *(one for name in extras.split(",") for one in _extra(project, name))]
+    for each in map(Requirement, wanted):
+        assert each.specifier.contains(pins[each.name.lower().replace("_", "-").replace(".", "-")]), each
+
+
+def _extra(project: dict[str, Any], name: str) -> list[str]:
+    found: list[str] = project["optional-dependencies"][name]
+    return found
+
+
+def _extras() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return set(project["optional-dependencies"])
 
