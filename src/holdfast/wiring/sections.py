@@ -210,7 +210,9 @@ class ServeSettings:
     refresh: timedelta = checked(checks.duration, timedelta(minutes=5))
     trusted_proxies: tuple[str, ...] = checked(checks.texts, ())
     restore_to: tuple[str, ...] = checked(checks.texts, ())
-    second_person: tuple[str, ...] = checked(checks.each_of(checks.one_of("restore:in-place", "delete", "retention")), ())
+    second_person: tuple[str, ...] = checked(
+        checks.each_of(checks.one_of("restore:in-place", "delete", "retention")), ()
+    )
     aliases: tuple[AliasSettings, ...] = checked(checks.each_of(checks.of_shape(AliasSettings)), ())
 
 

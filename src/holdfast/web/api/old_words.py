@@ -11,13 +11,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from holdfast.model.errors import HoldfastError
-from holdfast.web.api.once import Once
+from holdfast.web.api.once import Once, waits
 from holdfast.web.api.problems import problem_of
 from holdfast.web.api.routes import answer
 
 _KEPT = (401, 403, 404, 409, 413, 422, 429)
-
-_TRUE = ("1", "true", "yes", "on", "t", "y")
 
 Handling = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -79,7 +77,7 @@ class Waiting(Once):
             try:
                 return await inner(request)
             except (HoldfastError, RequestValidationError) as error:
-                if request.query_params.get("wait", "").lower() in _TRUE:
+                if waits(request):
                     return failure(request, error, "success")
                 raise
 

@@ -27,6 +27,7 @@ _LONGEST_KEY = 200
 _LONGEST_ANSWER = 1 << 20
 _SWEEP_EVERY = 600.0
 _MOST_IN_MEMORY = 200
+_TRUE = ("1", "true", "yes", "on", "t", "y")
 
 Handling = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -61,7 +62,8 @@ class Once(APIRoute):
             key = request.headers.get(HEADER)
             if request.method != "POST" or key is None:
                 return await inner(request)
-            return await _once(request, key, inner, _Shelf(request, lasting=self.lasting, model=self.response_model))
+            model = None if waits(request) else self.response_model
+            return await _once(request, key, inner, _Shelf(request, lasting=self.lasting, model=model))
 
         return handle
 
@@ -72,8 +74,13 @@ class OnceInMemory(Once):
     lasting = False
 
 
+def waits(request: Request) -> bool:
+    """Whether it asks for an answer that tells the end, as ``wait=1``."""
+    return request.query_params.get("wait", "").lower() in _TRUE
+
+
 class _Shelf:
-    """Where answers are kept. ``model``: what the route answers."""
+    """Where answers are kept. ``model``: what the route answers; None when it waits for the end of what it begins."""
 
     def __init__(self, request: Request, *, lasting: bool, model: Any) -> None:
         self._state = request.app.state
