@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from holdfast.model.timetable import Schedule
 from holdfast.planning.timetable import appointments, next_appointment, previous_due
 
-_DAY = timedelta(days=1)
+_NONE, _DAY = timedelta(0), timedelta(days=1)
 AHEAD = timedelta(days=400)
 _WEEK = timedelta(days=9)
 """In it lie every weekday, and every night between two of them."""
@@ -25,7 +25,8 @@ _FINE, _COARSE = timedelta(minutes=15), timedelta(hours=6)
 
 def widest_gap(schedules: tuple[Schedule, ...], now: datetime) -> timedelta | None:
     """The longest one between two appointments from today on; None without schedules. Jitter is not counted."""
-    return _widest(schedules, now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
+    times = tuple(replace(each, source="", name="", only=(), jitter=_NONE) for each in schedules)
+    return _widest(times, now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
 
 
 def usual_gap(schedules: tuple[Schedule, ...], now: datetime) -> timedelta | None:
@@ -33,8 +34,9 @@ def usual_gap(schedules: tuple[Schedule, ...], now: datetime) -> timedelta | Non
     return widest_gap(tuple(replace(each, zone="UTC") for each in schedules), now)
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=4096)
 def _widest(schedules: tuple[Schedule, ...], begin: datetime) -> timedelta | None:
+    """By their times alone: many sources with one timetable are worked out once."""
     if not schedules:
         return None
     if all(each.every is not None for each in schedules):

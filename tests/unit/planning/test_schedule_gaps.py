@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from holdfast.model.timetable import Schedule
+from holdfast.planning import schedule_gaps
 from holdfast.planning.rhythm import rhythm_of
 from holdfast.planning.schedule_gaps import AHEAD, usual_gap, widest_gap
 from holdfast.planning.timetable import appointments
@@ -59,3 +61,13 @@ def test_the_usual_gap_leaves_out_the_night_when_clocks_go_back() -> None:
     late = (Schedule(source="shop", name="a", every=H, jitter=10 * M),)
     assert (rhythm_of(late, NOW).usual, rhythm_of(late, NOW).widest) == (H, 70 * M)
     assert widest_gap((), NOW) is None
+
+
+def test_sources_with_one_timetable_are_worked_out_once() -> None:
+    """Hundreds of sources that are backed up every hour cost a look at a page no more than one of them."""
+    one = (Schedule(source="shop", name="hourly", cron="7 * * * *", zone="Europe/Vienna"),)
+    widest_gap(one, NOW)
+    before = schedule_gaps._widest.cache_info().misses
+    many = [tuple(replace(each, source=f"shop{n}", name=str(n)) for each in one) for n in range(600)]
+    assert {widest_gap(each, NOW) for each in many} == {widest_gap(one, NOW)}
+    assert schedule_gaps._widest.cache_info().misses == before
