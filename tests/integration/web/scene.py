@@ -144,7 +144,8 @@ def _application(folder: Path, size: int) -> None:
             )
             connection.executemany("insert into events values (?, ?, ?, ?, ?, ?, ?)", map(_event, range(1, 121)))
             connection.executemany(
-                "insert into attendees values (?, ?, ?, ?, ?)", [_attendee(number) for number in range(1, 2400 * size + 1)]
+                "insert into attendees values (?, ?, ?, ?, ?)",
+                [_attendee(number) for number in range(1, 2400 * size + 1)],
             )
 
 

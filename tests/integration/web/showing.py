@@ -53,7 +53,8 @@ def alerts(made: Scene) -> None:
     for found in (finding for source in report.sources for finding in source.findings):
         told = {"team": found.severity.value, **({"pager": "critical"} if found.severity is Severity.CRITICAL else {})}
         _remember(journal, Alert(finding=found, since=ago(hours=3), seen_at=ago(minutes=1), told=told))
-    over = Finding(code="age", severity=Severity.WARNING, source="tickets", what="the newest complete snapshot is 2 d old")
+    what = "the newest complete snapshot is 2 d old"
+    over = Finding(code="age", severity=Severity.WARNING, source="tickets", what=what)
     gone = {"since": ago(days=17, hours=9), "seen_at": ago(days=16), "cleared_at": ago(days=16), "told": {"team": ""}}
     _remember(journal, Alert(finding=over, **gone))  # type: ignore[arg-type]
     for name, how in (

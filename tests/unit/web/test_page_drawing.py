@@ -53,7 +53,9 @@ def test_a_bar_stays_within_its_frame() -> None:
     assert 'width="100.0"' in drawing.bar(2.0, "read")
 
 
-@pytest.mark.parametrize(("age", "late"), [(600.0, False), (3600.0, False), (5400.0, True), (259_200.0, True), (None, True)])
+@pytest.mark.parametrize(
+    ("age", "late"), [(600.0, False), (3600.0, False), (5400.0, True), (259_200.0, True), (None, True)]
+)
 def test_an_age_over_its_limit_is_told_apart_and_the_limit_is_marked(age: float | None, late: bool) -> None:
     """What is over has a shape of its own; nothing leaves the frame."""
     drawn = ET.fromstring(drawing.freshness(age, 3600.0, "age"))

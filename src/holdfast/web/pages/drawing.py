@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from markupsafe import Markup, escape
@@ -13,7 +14,7 @@ from holdfast.web.pages import wording
 
 _WORDS = {
     "good": "backed up", "incomplete": "incomplete", "failed": "failed", "missed": "missed", "running": "running",
-    "before": "not yet there",
+    "before": "not yet there", "covered": "none made, the one before was young enough",
 }  # fmt: skip
 _CELL, _GAP, _HIGH = 9, 3, 24
 
@@ -21,10 +22,11 @@ _CELL, _GAP, _HIGH = 9, 3, 24
 def strip(days: Sequence[Day]) -> Markup:
     """One cell a day, oldest first. States differ in shape too: a full bar, a half, a cross, an empty frame, a dot."""
     wide = max(1, len(days)) * (_CELL + _GAP) - _GAP
-    cells = Markup("").join(_day(day, number * (_CELL + _GAP)) for number, day in enumerate(days))
+    cells = "".join(_day(day, number * (_CELL + _GAP)) for number, day in enumerate(days))
     return Markup(
-        '<svg class="strip" role="img" viewBox="0 0 {} {}" width="{}" height="{}" aria-label="{}">{}</svg>'
-    ).format(wide, _HIGH, wide, _HIGH, _told(days), cells)
+        f'<svg class="strip" role="img" viewBox="0 0 {wide} {_HIGH}" width="{wide}" height="{_HIGH}"'
+        f' aria-label="{escape(_told(days))}">{cells}</svg>'
+    )
 
 
 def _told(days: Sequence[Day]) -> str:
@@ -33,26 +35,30 @@ def _told(days: Sequence[Day]) -> str:
     return f"the last {len(days)} days: {told or 'nothing known'}"
 
 
-def _day(day: Day, left: int) -> Markup:
+def _day(day: Day, left: int) -> str:
     title = f"{day.date}: {_WORDS.get(day.state, day.state)}"
     if day.snapshots or day.failures:
         title += f", {day.snapshots} good, {day.failures} failed, {wording.size(day.bytes_new)} new"
-    return Markup('<g class="day {}"><title>{}</title>{}</g>').format(day.state, title, _shape(day.state, left))
+    return f'<g class="day {escape(day.state)}"><title>{escape(title)}</title>{_shape(day.state, left)}</g>'
 
 
-def _shape(state: str, left: int) -> Markup:
-    box = '<rect x="{}" y="{}" width="{}" height="{}" rx="2"/>'
+@functools.lru_cache(maxsize=1024)
+def _shape(state: str, left: int) -> str:
     if state in ("good", "running"):
-        return Markup(box).format(left, 0, _CELL, _HIGH)
+        return _box(left, 0, _CELL, _HIGH)
     if state == "incomplete":
-        half = _HIGH // 2
-        return Markup(box).format(left, half, _CELL, half)
+        return _box(left, _HIGH // 2, _CELL, _HIGH // 2)
     if state == "failed":
-        cross = Markup('<path d="M{} {}l5 5m0-5l-5 5"/>').format(left + 2, _HIGH // 2 - 2)
-        return Markup(box).format(left, 0, _CELL, _HIGH) + cross
+        return _box(left, 0, _CELL, _HIGH) + f'<path d="M{left + 2} {_HIGH // 2 - 2}l5 5m0-5l-5 5"/>'
     if state == "missed":
-        return Markup(box).format(left + 0.75, 0.75, _CELL - 1.5, _HIGH - 1.5)
-    return Markup('<circle cx="{}" cy="{}" r="1.5"/>').format(left + _CELL / 2, _HIGH / 2)
+        return _box(left + 0.75, 0.75, _CELL - 1.5, _HIGH - 1.5)
+    if state == "covered":
+        return _box(left, _HIGH - 5, _CELL, 5)
+    return f'<circle cx="{left + _CELL / 2}" cy="{_HIGH / 2}" r="1.5"/>'
+
+
+def _box(left: float, top: float, wide: float, high: float) -> str:
+    return f'<rect x="{left}" y="{top}" width="{wide}" height="{high}" rx="2"/>'
 
 
 def spark(values: Sequence[float], label: str, *, wide: int = 160, high: int = 32) -> Markup:
@@ -111,6 +117,7 @@ def chart(values: Sequence[tuple[str, float]], label: str, *, wide: int = 720, h
 
 def cell(state: str) -> Markup:
     """One cell of the strip, for its legend."""
-    return Markup('<svg viewBox="0 0 {} {}" width="{}" height="18"><g class="day {}">{}</g></svg>').format(
-        _CELL, _HIGH, _CELL, state, _shape(state, 0)
+    return Markup(
+        f'<svg viewBox="0 0 {_CELL} {_HIGH}" width="{_CELL}" height="18"><g class="day {escape(state)}">'
+        f"{_shape(state, 0)}</g></svg>"
     )

@@ -24,6 +24,7 @@ router = desk.pages()
 _KNOWN = 2000
 _SHOWN = 50
 _AT_ONCE = 100
+_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,9 @@ def explore(
                 result = _found(app, question, before)
             except HoldfastError as found:
                 error = found
-        known = {name: _tables(app, name) for name in app.settings.sources if who.may("data:read", name)}
+        mine = [name for name in app.settings.sources if who.may("data:read", name)]
+        # to open the newest snapshot of each of very many takes longer than to type a name
+        known = {name: _tables(app, name) if len(mine) <= _NAMED or name == source else [] for name in mine}
         entities = {
             name: each for name, each in app.settings.entities.items() if who.may("data:read", each.source)
         }  # fmt: skip

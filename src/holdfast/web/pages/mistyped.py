@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
@@ -11,7 +13,7 @@ from holdfast.web.security.refusals import NotFound
 
 def install(app: FastAPI) -> None:
     """After the handlers for programs, which go on answering them."""
-    told = app.exception_handlers[HTTPException]
+    told: Any = app.exception_handlers[HTTPException]
 
     async def refused(request: Request, error: Exception) -> Response:
         if getattr(error, "status_code", 0) == 404 and _by_a_person(request):

@@ -12,6 +12,7 @@ from holdfast.web.pages.looks import page
 from holdfast.web.security.identity import Identity, require
 
 router = desk.pages()
+_SHOWN = 40
 
 
 @router.get("/")
@@ -21,4 +22,4 @@ def now(request: Request, who: Annotated[Identity, Depends(require("status:read"
     with service.reading() as app:
         report = desk.report(request, app, who)
     running = [run for run in service.journal.unfinished() if not run.status.over and desk.visible(who, run)]
-    return page(request, "now.html", who=who, report=report, running=running, as_of=report.as_of)
+    return page(request, "now.html", who=who, report=report, running=running, shown=_SHOWN, as_of=report.as_of)

@@ -53,7 +53,7 @@ def carry_out(
         raise UsageError("the name was not typed as it is, so nothing was done", hint=f"type {found.deed.source}")
     agreement = agreed_by(request)(who, found.deed, found.digest)
     asker = Asker(who=who.name, via="dashboard")
-    order = deed_order(found.deed, asker, digest=found.digest, stayed=agreement.give_back)
+    order = deed_order(found.deed, asker, plan=found, stayed=agreement.give_back)
     return desk.to(f"/runs/{agreement.begin(desk.service_of(request), order).id}")
 
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from holdfast.journal.base import RunQuery
+from holdfast.model.report import SourceReport
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.service.orders import BackupWish
 from holdfast.web.pages import desk
@@ -20,16 +21,40 @@ from holdfast.wiring.build import App
 
 router = desk.pages()
 _TREND = 60
+_PAGE = 40
 _RUNS = 8
 
 
 @router.get("/sources")
-def sources(request: Request, who: Annotated[Identity, Depends(require("status:read"))]) -> HTMLResponse:
-    """All of them, worst first."""
+def sources(
+    request: Request, who: Annotated[Identity, Depends(require("status:read"))], q: str = "", start: int = 0
+) -> HTMLResponse:  # fmt: skip
+    """All of them, worst first, by pages; ``q``: whose name, kind, tier or environment holds it."""
     with desk.service_of(request).reading() as app:
         report = desk.report(request, app, who)
-        trends = {each.source: sizes(_complete(app, each.source)) for each in report.sources}
-    return page(request, "sources.html", who=who, report=report, trends=trends, as_of=report.as_of)
+        found = [each for each in report.sources if q.lower() in _words(each)]
+        shown = found[max(0, start) : max(0, start) + _PAGE]
+        trends = _trends(app, [each.source for each in shown])
+    more = desk.link("/sources", {"q": q}, start=start + _PAGE) if len(found) > start + _PAGE else None
+    again = desk.link("/sources", {"q": q}, start=start or None)
+    return page(
+        request, "sources.html", who=who, found=shown, trends=trends, more=more, again=again, q=q, total=len(found),
+        many=len(report.sources) > _PAGE or bool(q), as_of=report.as_of,
+    )  # fmt: skip
+
+
+def _words(each: SourceReport) -> str:
+    return f"{each.source} {each.kind} {each.tier or ''} {each.environment}".lower()
+
+
+def _trends(app: App, names: Sequence[str]) -> dict[str, list[float]]:
+    """Sizes by source, gone through once for all of them."""
+    by_source: dict[str, list[SnapshotInfo]] = {name: [] for name in names}
+    for entry in app.repository.snapshots():
+        info = entry.info
+        if info.source in by_source and info.status == "complete" and not info.partial:
+            by_source[info.source].append(info)
+    return {name: sizes(infos) for name, infos in by_source.items()}
 
 
 @router.get("/sources/{name}")
