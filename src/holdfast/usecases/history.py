@@ -31,13 +31,20 @@ Place = SnapshotInfo | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryOrder:
-    """``words``: one key, or ``column=value`` each. ``live``: finds the application, to be looked at last."""
+    """``words``: one key, or ``column=value`` each. ``live``: finds the application, to be looked at last.
+
+    ``newest``: so many snapshots at most, None all; ``before``: only those whose data is older than this one's.
+    ``without_live``: when the application cannot be asked, go on without it and tell so.
+    """
 
     source_name: str
     item: str
     words: tuple[str, ...]
     source: SourceOf
     live: Callable[[str], Source] | None = None
+    newest: int | None = None
+    before: str = ""
+    without_live: bool = False
     report: Reporter = silent
 
 
@@ -51,13 +58,20 @@ class RowHistory:
 
 @dataclass(slots=True, kw_only=True)
 class HistoryResult:
-    """``looked_into``: snapshots that could be asked; ``skipped``: those that could not, and why."""
+    """``looked_into``: places that could be asked; ``skipped``: snapshots that could not, and why.
+
+    ``oldest``: the oldest snapshot of those meant; ``older``: how many there are before it that were not looked into.
+    ``unreached``: why the application could not be asked.
+    """
 
     source: str
     item: str
     rows: list[RowHistory] = field(default_factory=list)
     looked_into: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
+    oldest: SnapshotInfo | None = None
+    older: int = 0
+    unreached: HoldfastError | None = None
     seconds: float = 0.0
 
 
@@ -74,7 +88,7 @@ class _Seen:
 def history(repository: Repository, order: HistoryOrder) -> HistoryResult:
     """The versions of every row asked for. UsageError for an unknown source, table or column."""
     started = time.monotonic()
-    entries = _in_order(repository, order.source_name)
+    entries, older = _meant(_in_order(repository, order.source_name), order)
     if not entries:
         known = sorted({entry.info.source for entry in repository.snapshots()})
         raise UsageError(f"there is no snapshot of a source {order.source_name!r}", why=f"known: {', '.join(known)}")
@@ -85,8 +99,9 @@ def history(repository: Repository, order: HistoryOrder) -> HistoryResult:
         # a column's value may have been another before: those who had it once are followed by their key
         seen = looking.over(library, entries, keys=keys) if keys and looking.follows else first
     result = HistoryResult(
-        source=order.source_name, item=looking.item or order.item, looked_into=len(seen), skipped=looking.skipped
-    )
+        source=order.source_name, item=looking.item or order.item, looked_into=len(seen), skipped=looking.skipped,
+        oldest=entries[0].info, older=older, unreached=looking.unreached,
+    )  # fmt: skip
     if not seen and looking.refused is not None:
         raise looking.refused
     result.rows = [_history(key, seen) for key in dict.fromkeys(key for each in seen for key in each.rows)]
@@ -98,6 +113,17 @@ def _in_order(repository: Repository, source: str) -> list[SnapshotEntry]:
     """The snapshots of a source, by the time their data is of."""
     entries = {each.info.id: each for each in repository.snapshots() if each.info.source == source and _counts(each)}
     return [entries[info.id] for info in names.by_data_time(each.info for each in entries.values())]
+
+
+def _meant(entries: list[SnapshotEntry], order: HistoryOrder) -> tuple[list[SnapshotEntry], int]:
+    """The newest ones before a place, and how many are older still."""
+    if order.before:
+        known = [each.info.id for each in entries]
+        if order.before not in known:
+            raise UsageError(f"snapshot {short(order.before)} is not there any more", hint="begin with the newest")
+        entries = entries[: known.index(order.before)]
+    first = max(0, len(entries) - order.newest) if order.newest is not None else 0
+    return entries[first:], first
 
 
 def _counts(entry: SnapshotEntry) -> bool:
@@ -125,6 +151,7 @@ class _Looking:
         self.follows = False
         self.skipped: dict[str, str] = {}
         self.refused: UsageError | None = None
+        self.unreached: HoldfastError | None = None
 
     def over(self, library: Library, entries: list[SnapshotEntry], *, keys: set[Key] | None) -> list[_Seen]:
         """What every snapshot holds, and the application last; by ``keys`` where they are known."""
@@ -138,10 +165,19 @@ class _Looking:
                 self._skip(entry, error)
             order.report(Advanced(source=order.source_name, phase=_PHASE, amount=1))
         order.report(PhaseEnded(source=order.source_name, phase=_PHASE))
-        if order.live is not None:
-            with open_live(order.live(order.source_name)) as live:
-                found.append(self._look(live, None, keys))
+        if order.live is not None and self.unreached is None:
+            found += self._living(order.live, keys)
         return found
+
+    def _living(self, live: Callable[[str], Source], keys: set[Key] | None) -> Iterator[_Seen]:
+        """The application: it may be away in the very hour in which its snapshots are looked into."""
+        try:
+            with open_live(live(self._order.source_name)) as book:
+                yield self._look(book, None, keys)
+        except HoldfastError as error:
+            if not self._order.without_live:
+                raise
+            self.unreached = error
 
     def _skip(self, entry: SnapshotEntry, error: HoldfastError) -> None:
         told = entry.info.id in self.skipped

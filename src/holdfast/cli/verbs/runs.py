@@ -123,15 +123,20 @@ def _cells(run: Run) -> Sequence[str]:
     what = run.error.what if run.error else ""
     return (
         short(run.id), words.instant(run.created_at), run.kind, ", ".join(run.sources), took, size, stored,
-        run.schedule or run.trigger, f"{run.status.value}{f': {what}' if what else ''}",
+        _by(run), f"{run.status.value}{f': {what}' if what else ''}",
     )  # fmt: skip
+
+
+def _by(run: Run) -> str:
+    """Its appointment, that of the repository without a source, or its trigger."""
+    return run.schedule.removeprefix("/") or run.trigger
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     error = run.error
     return [
         ("of", ", ".join(run.sources)),
-        ("by", " ".join(filter(None, (run.schedule or run.trigger, run.who)))),
+        ("by", " ".join(filter(None, (_by(run), run.who)))),
         ("begun", f"{words.instant(run.started_at or run.created_at)} UTC"),
         ("took", words.seconds(run.seconds) if run.seconds is not None else ""),
         ("attempt", f"{run.attempt}, again after {short(run.retry_of)}" if run.retry_of else ""),
