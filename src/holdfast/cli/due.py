@@ -50,7 +50,7 @@ class DueTerms:
         from holdfast.usecases.due import dueness
 
         every = {name: self._interval(app, name) for name in app.sources(tuple(names))}
-        return dueness(app.repository.snapshots(), every, clock.now(), _instant(self.last) if self.last else None)
+        return dueness(app.repository.snapshots(), every, clock.now(), instant_of(self.last) if self.last else None)
 
     def _interval(self, app: App, name: str) -> timedelta:
         from holdfast.wiring.policies import policy_of
@@ -87,9 +87,8 @@ def due_document(told: Sequence[Dueness]) -> dict[str, Any]:
     return {"due": ages, "skipped": [each.source for each in told if not each.due]}
 
 
-def _instant(text: str) -> datetime:
-
-
+def instant_of(text: str) -> datetime:
+    """What was typed as a time; without a zone UTC. UsageError when it is none."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
