@@ -20,6 +20,7 @@ DOUBTS = frozenset(
 _LEFT_OUT = ("rows of ", "documents of ")
 _HALF, _HARDLY = 0.5, 50
 _ROUTINE = timedelta(days=30)
+_BY_ITSELF, _LATELY = ("schedule", "cron", "api"), 7
 
 
 def findings_of(standing: Standing) -> list[Finding]:
@@ -207,14 +208,30 @@ def _some(lines: Sequence[str]) -> str:
     return ", ".join(lines[:3]) + more
 
 
+def _unscheduled(standing: Standing) -> Iterator[Finding]:
+    """Programs and cron elsewhere may back it up too: what they made of late shows."""
+    by_itself = any(info.trigger in _BY_ITSELF for info in standing.good[:_LATELY])
+    if standing.policy.schedules or by_itself:
+        return
+    rpo = standing.policy.rpo
+    why = f"no schedule is written and its last snapshots were made by hand{f'; RPO {_span(rpo)}' if rpo else ''}"
+    yield _finding(standing, "unscheduled", Severity.WARNING if rpo else Severity.INFO, "nothing backs it up by itself",
+                   why, f'schedules = [{{ every = "1h" }}] in [sources.{standing.source}], or cron:'
+                   " holdfast backup --if-due 24h --trigger cron")  # fmt: skip
+
+
+def _span(time: timedelta) -> str:
+    return saying.span(time.total_seconds())
+
+
 def _schedule(standing: Standing) -> Iterator[Finding]:
     rpo, widest = standing.policy.rpo, standing.rhythm.widest
     if rpo is None or widest is None:
         return
     slowest = timedelta(seconds=max((info.seconds for info in standing.good[:7]), default=0.0))
     if widest + slowest > rpo:
-        gap, one, wanted = (saying.span(each.total_seconds()) for each in (widest, slowest, rpo))
-        what = f"its schedules can lose {saying.span((widest + slowest).total_seconds())}"
+        gap, one, wanted = map(_span, (widest, slowest, rpo))
+        what = f"its schedules can lose {_span(widest + slowest)}"
         usual = standing.rhythm.usual or widest
         # else it is by the jitter, by the night when clocks go back, or by the moments that a backup takes
         much = usual > rpo or usual + slowest - rpo > rpo / _HARDLY
@@ -252,5 +269,5 @@ def _left_out_of_configuration(standing: Standing) -> Iterator[Finding]:
 
 _RULES: tuple[Callable[[Standing], Iterator[Finding]], ...] = (
     _none, _age, _failed, _count, _floors, _empty, _rows_fell, _size_changed, _suspicious, _other_source, _clock,
-    _unprotected, _neighbours, _others, _schedule, _reach,
+    _unprotected, _neighbours, _others, _unscheduled, _schedule, _reach,
 )  # fmt: skip

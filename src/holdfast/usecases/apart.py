@@ -9,7 +9,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _POSTGRES = ("postgresql", "postgres")
+_MONGODB = ("mongodb", "mongodb+srv")
 _THIS = ("", "localhost", "127.0.0.1", "::1")
+_HERE = "this machine"
+_PORTS = {"mongodb": 27017, "mongodb+srv": 0}
 
 
 def same_server(repository_url: str, sources: Mapping[str, str]) -> dict[str, str]:
@@ -20,6 +23,14 @@ def same_server(repository_url: str, sources: Mapping[str, str]) -> dict[str, st
         for name, url in sources.items()
         if here is not None and here == _server(url)
     }
+
+
+def same_machine(repository_url: str, sources: Mapping[str, str]) -> list[str]:
+    """Sources whose server, another than the repository's, is on the machine on which the repository is kept."""
+    at = _server(repository_url)
+    machine = at[0] if at is not None else _HERE if _path(repository_url) is not None else None
+    servers = {name: _server(url) for name, url in sources.items()}
+    return [name for name, each in servers.items() if each is not None and each != at and each[0] == machine]
 
 
 def databases_beside(sources: Mapping[str, str]) -> dict[str, frozenset[str]]:
@@ -39,11 +50,18 @@ def same_disk(repository_url: str, sources: Mapping[str, str]) -> list[str]:
 
 
 def _server(url: str) -> tuple[str, int] | None:
+    """(host, port) of a database server; of several hosts all of them: losing one of them loses no data."""
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        if parts.scheme in _POSTGRES:
-            host = (parts.hostname or parse_qs(parts.query).get("host", [""])[0]).lower()
-            return ("this machine" if host in _THIS or host.startswith("/") else host, parts.port or 5432)
+        if parts.scheme in _MONGODB:
+            hosts = sorted(parts.netloc.rpartition("@")[2].lower().split(","))
+            if len(hosts) > 1:
+                return ",".join(hosts), 0
+        elif parts.scheme not in _POSTGRES:
+            return None
+        host = (parts.hostname or parse_qs(parts.query).get("host", [""])[0]).lower()
+        here = host in _THIS or host.startswith("/")
+        return (_HERE if here else host, parts.port or _PORTS.get(parts.scheme, 5432))
     return None
 
 

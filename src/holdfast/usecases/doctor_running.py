@@ -17,7 +17,7 @@ from holdfast.usecases.sizes import Sizes
 
 _TRIAL = "doctor/trial"
 _LEAST_SECRET = 16
-_ELSEWHERE = ("apart", "same-disk", "space", "scheduler-silent", "public")
+_ELSEWHERE = ("apart", "same-disk", "same-machine", "space", "scheduler-silent", "public")
 _FATAL = ("check-problems", "store-unreadable")
 _KEPT = frozenset(string.ascii_letters + string.digits + "-._~+/=")
 """What survives an Authorization header, a shell and an environment file unchanged."""

@@ -40,8 +40,8 @@ class ReportRequest:
 
     ``occupied``: what was counted in the store, None never. ``per_gb_month``: price of 10^9 bytes for a month.
     ``runs``, ``rhythms``: see Known. ``beside``: sources on the repository's own server, with how;
-    ``on_disk``: sources on its own disk; ``databases`` by source: those on its server that some source names.
-    ``findings``: what was found by whoever gathered this.
+    ``on_disk``, ``on_machine``: sources on its own disk, or served by its own machine; ``databases`` by source: those
+    on its server that some source names. ``findings``: what was found by whoever gathered this.
     """
 
     policies: Mapping[str, SourcePolicy]
@@ -55,6 +55,7 @@ class ReportRequest:
     rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
     beside: Mapping[str, str] = field(default_factory=dict)
     on_disk: Sequence[str] = ()
+    on_machine: Sequence[str] = ()
     databases: Mapping[str, frozenset[str]] = field(default_factory=dict)
     secrets: Sequence[SecretAge] = ()
     rotate_after: timedelta = timedelta(days=90)
@@ -209,4 +210,12 @@ def _same_disk(request: ReportRequest) -> Iterator[Finding]:
             code="same-disk", severity=Severity.INFO, source="",
             what=f"the repository lies on the disk of {named}: losing it loses both",
             why="by the device both paths are on", hint="a repository on another machine, or a copy of this one there",
+        )  # fmt: skip
+    if request.on_machine:
+        named = ", ".join(request.on_machine[:5])
+        yield Finding(
+            code="same-machine", severity=Severity.INFO, source="",
+            what=f"the repository lies on the machine that serves {named}: losing it loses both",
+            why="by the addresses in the configuration",
+            hint="a repository on another machine, or a copy of this one there",
         )  # fmt: skip

@@ -67,6 +67,7 @@ def request_of(app: App, journal: Journal | None) -> ReportRequest:
         rhythms=_rhythms(given, now),
         beside=apart.same_server(settings.repository.url, urls),
         on_disk=apart.same_disk(settings.repository.url, urls),
+        on_machine=apart.same_machine(settings.repository.url, urls),
         databases=apart.databases_beside(urls),
         secrets=list(secret_ages_of(app, journal)),
         rotate_after=settings.secrets.rotate_after,

@@ -305,3 +305,17 @@ def test_reads_that_name_a_time_get_all_batches(database: tuple[MongoServer, str
         unfinished = point.batches({"find": "c", "batchSize": 20})
         assert len(next(unfinished)) == 20
         unfinished.close()
+
+
+def test_databases_beside_it_are_told(database: tuple[MongoServer, str]) -> None:
+    """So that nobody believes they were backed up with it; what every deployment has is not among them."""
+    server, name = database
+    beside = fresh()
+    with server.client() as client:
+        client[name].things.insert_one({"_id": 1})
+        client[beside].things.insert_one({"_id": 1})
+        try:
+            told = take(MongoSource(server.url(name))).learned.neighbours
+        finally:
+            client.drop_database(beside)
+    assert beside in told and not {name, "admin", "local", "config"} & set(told)

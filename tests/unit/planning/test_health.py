@@ -14,6 +14,7 @@ from holdfast.model.keeping import KeepRules
 from holdfast.model.policy import HealthRules
 from holdfast.model.run import RunError
 from holdfast.model.snapshot import SnapshotInfo
+from holdfast.model.timetable import Schedule
 from holdfast.planning.health import findings_of
 from holdfast.planning.standing import Failure, Rhythm
 
@@ -141,6 +142,17 @@ def test_databases_beside_it_that_nobody_backs_up_are_known() -> None:
     found = _found([info(1, more={"neighbours": ["billing", "wiki"]})], beside=named)["neighbours"]
     assert (found.severity, "billing" in found.what, "wiki" in found.what) == (Severity.INFO, True, False)
     assert not _found([info(1, more={"neighbours": ["wiki"]})], beside=frozenset({"shop", "wiki"}))
+
+
+def test_what_nothing_backs_up_by_itself_is_told() -> None:
+    """A warning where an RPO is asked for; what cron or a program made of late shows that something does."""
+    by_hand = history(trigger="manual")
+    assert _found(by_hand)["unscheduled"].severity is Severity.INFO
+    asked = {"rpo": timedelta(hours=24)}
+    assert _found(by_hand, policy=asked)["unscheduled"].severity is Severity.WARNING
+    assert "unscheduled" not in _found([info(0.2, trigger="cron"), *by_hand], policy=asked)
+    planned = {**asked, "schedules": (Schedule(source="shop", name="", every=timedelta(hours=1)),)}
+    assert "unscheduled" not in _found(by_hand, policy=planned)
 
 
 def test_a_schedule_that_cannot_keep_the_rpo_is_told_with_both_numbers() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.usecases.apart import databases_beside, same_disk, same_server
+from holdfast.usecases.apart import databases_beside, same_disk, same_machine, same_server
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,22 @@ def test_databases_of_one_server_are_known_to_all_its_sources() -> None:
     """Others are not."""
     found = databases_beside({"a": "postgresql://x@db/shop", "b": "postgresql://y@DB:5432/my%20wiki", "c": "files:/x"})
     assert found == {"a": frozenset({"shop", "my wiki"}), "b": frozenset({"shop", "my wiki"})}
+
+
+def test_the_machine_that_serves_a_source_is_told_where_the_repository_is_on_it(tmp_path: Path) -> None:
+    """Another server there, or a folder; not the very same server, which is worse and told apart."""
+    sources = {
+        "near": "mongodb://localhost/media", "shop": "postgresql:///shop", "far": "mongodb://db/media",
+        "set": "mongodb://db,db2,db3/media",
+    }  # fmt: skip
+    assert same_machine(f"file:{tmp_path}", sources) == ["near", "shop"]
+    assert same_machine("postgresql://b@db/backups", sources) == ["far"]
+    assert same_machine("postgresql://b@localhost/b", sources) == ["near"]
+    assert same_machine("s3://bucket/x", sources) == []
+    assert same_server("postgresql://b@db:27017/x", {"odd": "postgresql://a@db:27017/y"})
+
+
+def test_databases_of_one_mongodb_deployment_are_known_to_all_its_sources() -> None:
+    """However its hosts are ordered."""
+    found = databases_beside({"a": "mongodb://u@h1:1,h2:2/shop", "b": "mongodb://h2:2,h1:1/wiki?replicaSet=rs0"})
+    assert found == {"a": frozenset({"shop", "wiki"}), "b": frozenset({"shop", "wiki"})}

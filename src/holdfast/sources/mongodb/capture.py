@@ -14,6 +14,7 @@ from holdfast.model.snapshot import Notes, Segment
 from holdfast.sources.base import CaptureNotes, CaptureRequest, Cut, Piece, PieceResult
 from holdfast.sources.mongodb import gaps
 from holdfast.sources.mongodb import items as kinds
+from holdfast.sources.mongodb.deployment import deployment_of, neighbours_of
 from holdfast.sources.mongodb.expiry import Paused, paused
 from holdfast.sources.mongodb.inventory import Choice, Collection, identities, read_access
 from holdfast.sources.mongodb.overtaken import Changes, Follower
@@ -113,11 +114,14 @@ class MongoCapture:
         notes = self.opening_notes()
         if self._changes is not None and self._changes.time is not None:
             notes["time"] = [self._changes.time.time, self._changes.time.inc]
+        deployment = deployment_of(self._base.client)
         return CaptureNotes(
             notes=notes,
             warnings=self._warnings,
             not_protected=self._not_protected,
             origin=f"MongoDB {self._server.version} at {self._place.hosts}",
+            identity=f"{deployment}/{self._place.database}" if deployment else "",
+            neighbours=neighbours_of(self._base),
         )
 
     def _follow(self, since: Timestamp) -> None:
