@@ -114,7 +114,7 @@ class SpooledRows(Sequence[Row]):
                 yield from self.rows_of(each[1])
 
     def stretches(self) -> Iterator[tuple[int, str] | Row]:
-        """See sources.records.Lined."""
+        """See sources.exchanging.Lined."""
         with self._path.open("rb") as file:
             while head := file.read(_LENGTH.size):
                 found = marshal.loads(file.read(_LENGTH.unpack(head)[0]))  # noqa: S302 - written by this very process

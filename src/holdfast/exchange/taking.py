@@ -14,7 +14,7 @@ from holdfast.exchange.records import BadFile, Form, InStretches, Origin, Reader
 from holdfast.exchange.spool import Spool
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.records import Column, Key, Reference, Row, Table
-from holdfast.sources.records import Interchange, Linewise, Storing
+from holdfast.sources.exchanging import Interchange, Linewise, Storing
 
 _PARTS = {
     ROOT: ("Event", "events"),

@@ -10,7 +10,8 @@ import msgspec
 
 from holdfast.model import csv_cells
 from holdfast.model.records import Row, Table
-from holdfast.sources.records import Block, Blockwise, Book, Interchange
+from holdfast.sources.exchanging import Block, Blockwise, Interchange
+from holdfast.sources.records import Book
 
 _BLOCK = 256 << 10
 _ENCODER = msgspec.json.Encoder(decimal_format="number")

@@ -21,7 +21,8 @@ from holdfast.model.records import Row, Table
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
-from holdfast.sources.records import Book, Dump, Exchanging, Interchange, Recorded, SnapshotView
+from holdfast.sources.exchanging import Dump, Exchanging, Interchange
+from holdfast.sources.records import Book, Recorded, SnapshotView
 from holdfast.usecases import as_it_came
 from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, root_of, title_of
 from holdfast.usecases.protection import protected

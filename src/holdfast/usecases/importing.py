@@ -22,7 +22,8 @@ from holdfast.model.records import Row, Table
 from holdfast.model.snapshot import Notes, SnapshotInfo
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
-from holdfast.sources.records import Book, Interchange, Recorded
+from holdfast.sources.exchanging import Interchange
+from holdfast.sources.records import Book, Recorded
 from holdfast.usecases import as_it_came
 from holdfast.usecases.backup import BackupRequest, backup, newest_whole
 from holdfast.usecases.exporting import interchange_of

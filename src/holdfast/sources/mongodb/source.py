@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 from holdfast.model.errors import SourceError, UsageError
 from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
+from holdfast.sources.exchanging import Interchange
 from holdfast.sources.guarding import Guard, Joined, Kept
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.capture import MongoCapture
@@ -21,7 +22,7 @@ from holdfast.sources.mongodb.place import Base, Client, Place
 from holdfast.sources.mongodb.point import MODES, NONE, STREAM, Point, Server, opened, server_of
 from holdfast.sources.mongodb.reading import SEGMENT
 from holdfast.sources.mongodb.refusals import translating
-from holdfast.sources.records import Book, Interchange, LiveBook, SnapshotView
+from holdfast.sources.records import Book, LiveBook, SnapshotView
 
 _LISTINGS = 5
 
@@ -92,7 +93,7 @@ class MongoSource:
         return ChosenDocuments(self.place, self, book, rows)
 
     def interchange(self) -> Interchange:
-        """See sources.records.Exchanging."""
+        """See sources.exchanging.Exchanging."""
         from holdfast.sources.mongodb.records.interchange import MongoInterchange
 
         return MongoInterchange()

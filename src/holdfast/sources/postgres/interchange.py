@@ -12,6 +12,7 @@ import msgspec
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Row, Table, Value
+from holdfast.sources.exchanging import Block, Dump
 from holdfast.sources.postgres.interchange_blocks import Singles, TableText
 from holdfast.sources.postgres.records import arrays, lines
 from holdfast.sources.postgres.records.columns import NUMBERS, WHOLE
@@ -20,7 +21,7 @@ from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 from holdfast.sources.postgres.records.storable import Storable
 from holdfast.sources.postgres.records.text import Form, escaped
 from holdfast.sources.postgres.records.typed import typed
-from holdfast.sources.records import Block, Book, Dump, SnapshotView
+from holdfast.sources.records import Book, SnapshotView
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _INSTANT = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)T(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,6}))?Z")
@@ -30,7 +31,7 @@ _LISTED = re.compile(r"[^\s;{}\[\]](?:[^;{}]*[^\s;{}])?")
 
 
 class PostgresInterchange:
-    """sources.records.Interchange. ``environ``: where pg_restore is looked for."""
+    """sources.exchanging.Interchange. ``environ``: where pg_restore is looked for."""
 
     formats = ("sql", "pgdump")
     documents = False

@@ -9,11 +9,11 @@ import msgspec
 
 from holdfast.model import csv_cells
 from holdfast.model.records import Row, Table, Value
+from holdfast.sources.exchanging import Block
 from holdfast.sources.postgres.records.columns import csv_column, json_column, singly, split
 from holdfast.sources.postgres.records.finding import Part
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 from holdfast.sources.postgres.records.text import NULL, Form, unescaped
-from holdfast.sources.records import Block
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 

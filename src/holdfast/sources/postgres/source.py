@@ -10,6 +10,7 @@ from typing import Any
 from holdfast.model.events import Warned
 from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
+from holdfast.sources.exchanging import Interchange
 from holdfast.sources.guarding import Guard, Joined, Kept
 from holdfast.sources.postgres.capture import PostgresCapture
 from holdfast.sources.postgres.connection import connect
@@ -17,7 +18,7 @@ from holdfast.sources.postgres.conninfo import Conninfo
 from holdfast.sources.postgres.examine import examine
 from holdfast.sources.postgres.opening import Options, open_snapshot
 from holdfast.sources.postgres.refusals import translating
-from holdfast.sources.records import Book, Interchange, LiveBook, SnapshotView
+from holdfast.sources.records import Book, LiveBook, SnapshotView
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -108,7 +109,7 @@ class PostgresSource:
         return kept(rows)
 
     def interchange(self) -> Interchange:
-        """See sources.records.Exchanging."""
+        """See sources.exchanging.Exchanging."""
         from holdfast.sources.postgres.interchange import PostgresInterchange
 
         return PostgresInterchange(self.options.environ)

@@ -11,8 +11,9 @@ from typing import Any
 
 from holdfast.model.records import Row
 from holdfast.sources.base import Capture, CaptureRequest, Finding, RestoreRequest, Source, Target
+from holdfast.sources.exchanging import Interchange
 from holdfast.sources.guarding import Guard, Joined, Kept
-from holdfast.sources.records import Book, Interchange, LiveBook, SnapshotView
+from holdfast.sources.records import Book, LiveBook, SnapshotView
 from holdfast.sources.sqlite.capture import SqliteCapture
 from holdfast.sources.sqlite.examining import examine
 from holdfast.sources.sqlite.names import printable
@@ -89,7 +90,7 @@ class SqliteSource:
         return ChosenRows(self._path, self._settings, book, rows, SqliteSource)
 
     def interchange(self) -> Interchange:
-        """See sources.records.Exchanging."""
+        """See sources.exchanging.Exchanging."""
         from holdfast.sources.sqlite.records.interchange import SqliteInterchange
 
         return SqliteInterchange()

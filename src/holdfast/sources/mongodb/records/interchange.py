@@ -19,12 +19,13 @@ from bson.json_util import CANONICAL_JSON_OPTIONS, dumps, loads
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Key, Row, Table, Value
+from holdfast.sources.exchanging import Dump
 from holdfast.sources.mongodb import items as kinds
 from holdfast.sources.mongodb.inventory import Collection
 from holdfast.sources.mongodb.records import typing_in
 from holdfast.sources.mongodb.records.book import MongoBook, raw_of_row, row_of
 from holdfast.sources.mongodb.records.telling import NOT_READ, READING, VERBATIM, kept, read, told, written
-from holdfast.sources.records import Book, Dump, SnapshotView
+from holdfast.sources.records import Book, SnapshotView
 
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
 _PLAIN_WORD = re.compile(r"(?!(?:null|true|false)\Z)[^\s;{}\[\]\"](?:[^;]*[^\s;])?")
@@ -34,7 +35,7 @@ _SAFE = "$&+=:@"
 
 
 class MongoInterchange:
-    """sources.records.Interchange."""
+    """sources.exchanging.Interchange."""
 
     formats = ("bson",)
     documents = True

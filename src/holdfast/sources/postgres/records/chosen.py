@@ -24,6 +24,7 @@ from holdfast.sources.base import (
     Source,
     Target,
 )
+from holdfast.sources.exchanging import Lined
 from holdfast.sources.postgres.items import DEFINITIONS, KIND_DEFINITIONS, KIND_TABLE
 from holdfast.sources.postgres.names import quote
 from holdfast.sources.postgres.opening import Options
@@ -31,7 +32,7 @@ from holdfast.sources.postgres.records.definitions_now import DefinitionsNow
 from holdfast.sources.postgres.records.live_book import PostgresLiveBook
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 from holdfast.sources.postgres.records.text import Form
-from holdfast.sources.records import Book, Lined
+from holdfast.sources.records import Book
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _SMALL = 128 << 10

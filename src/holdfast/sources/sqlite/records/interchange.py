@@ -15,7 +15,8 @@ import msgspec
 
 from holdfast.model.errors import UsageError
 from holdfast.model.records import Column, Row, Table, Value
-from holdfast.sources.records import Book, Dump, SnapshotView
+from holdfast.sources.exchanging import Dump
+from holdfast.sources.records import Book, SnapshotView
 from holdfast.sources.sqlite.records import script, values
 from holdfast.sources.sqlite.records.book import SqliteBook
 from holdfast.sources.sqlite.records.schema import Shape
@@ -26,7 +27,7 @@ _NOT_FINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class SqliteInterchange:
-    """sources.records.Interchange."""
+    """sources.exchanging.Interchange."""
 
     formats = ("sql",)
     documents = False
