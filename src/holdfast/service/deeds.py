@@ -14,6 +14,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.model.events import Reporter
 from holdfast.model.records import Digits
 from holdfast.model.secret import split_password
+from holdfast.usecases.settling import Settle, anything
 from holdfast.wiring.build import App
 
 # what differs between two looks at an unchanged world
@@ -30,7 +31,7 @@ class PlanChanged(HoldfastError):
 class Going:
     """What a deed is done with: objects of its own, a reporter, the run it is and who wants it.
 
-    ``dry_run``: look and tell, change nothing.
+    ``dry_run``: look and tell, change nothing. ``settle``: is told what will be changed, before it is.
     """
 
     app: App
@@ -38,6 +39,7 @@ class Going:
     run: str
     who: str = ""
     dry_run: bool = False
+    settle: Settle = anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

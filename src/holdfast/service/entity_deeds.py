@@ -111,7 +111,7 @@ class EntityRestore:
         )  # fmt: skip
         order = EntityRestoreOrder(
             subject=subject, from_=self.from_, wishes=wishes, dry_run=going.dry_run, created_by=going.who,
-            run=going.run,
+            run=going.run, settle=going.settle,
         )  # fmt: skip
         return _told_entity(entity_restore(going.app.repository, order))
 
@@ -150,7 +150,7 @@ class EntityClone:
         order = EntityCloneOrder(
             subject=subject, as_=self.as_, values=self.values, from_=chosen,
             users=self.users or subject.declaration.users, create_parents=self.create_parents,
-            dry_run=going.dry_run, created_by=going.who, run=going.run,
+            dry_run=going.dry_run, created_by=going.who, run=going.run, settle=going.settle,
         )  # fmt: skip
         done = entity_clone(app.repository, order)
         copied = summed([name, [old for old, _new in pairs]] for name, pairs in sorted(done.ids.items()))
@@ -189,7 +189,7 @@ class EntityDelete:
         app = going.app
         order = EntityDeleteOrder(
             subject=subject_of(app, self.name, self.key, going), force=self.force, dry_run=going.dry_run,
-            created_by=going.who, config=app.configuration.text, run=going.run,
+            created_by=going.who, config=app.configuration.text, run=going.run, settle=going.settle,
         )  # fmt: skip
         done = entity_delete(app.repository, order)
         snapshot: SnapshotInfo | None = done.snapshot
@@ -230,7 +230,7 @@ class TrashRestore:
         order = TrashRestoreOrder(
             discarded=one(found, self.id), source=app.source(self.source), only=self.only, overwrite=self.overwrite,
             drop_columns=self.drop_columns, entities=lambda: dict(app.settings.entities), dry_run=going.dry_run,
-            created_by=going.who, report=going.report, run=going.run,
+            created_by=going.who, report=going.report, run=going.run, settle=going.settle,
         )  # fmt: skip
         done = trash_restore(app.repository, order)
         if done.entity is not None:

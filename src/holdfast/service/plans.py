@@ -17,6 +17,7 @@ from holdfast.service.noting import Asker, noted
 from holdfast.service.recording import Outcome
 from holdfast.service.work import Order
 from holdfast.system import clock
+from holdfast.usecases.settling import Settle
 from holdfast.wiring.build import App
 
 _KEPT = 3600.0
@@ -27,7 +28,7 @@ _MOST = 500
 class Plan:
     """``id`` is also that of the run that made it. ``told``: what would be done, with row values in it.
 
-    ``shown_to``: who has seen them, which is noted.
+    ``shown_to``: who has seen them, which is noted. ``settled``: sum of the very rows that would be changed.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Plan:
     told: Told
     digest: str
     made_at: str
+    settled: str = ""
     shown_to: set[str] = field(default_factory=set)
     until: float = field(default_factory=lambda: time.monotonic() + _KEPT)
 
@@ -67,18 +69,24 @@ class Plans:
         """The order to look what ``deed`` would do; its run's id is the plan's."""
 
         def work(app: App, report: Reporter, run: Run) -> Outcome:
-            told = deed.do(Going(app=app, report=report, run=new_id(), who=asker.who, dry_run=True))
+            sums = [""]
+            going = Going(app=app, report=report, run=new_id(), who=asker.who, dry_run=True, settle=sums.append)
+            told = deed.do(going)
             plan = Plan(
-                id=run.id, deed=deed, asker=asker, told=told, digest=digest_of(deed, told), made_at=clock.stamp()
-            )
+                id=run.id, deed=deed, asker=asker, told=told, digest=digest_of(deed, told), made_at=clock.stamp(),
+                settled=sums[-1],
+            )  # fmt: skip
             self.keep(plan)
             return Outcome(result={"plan": plan.id, "digest": plan.digest, "of": deed.kind})
 
         return Order(kind="plan", work=work, sources=_sources(deed), trigger=asker.trigger, who=asker.who)
 
 
-def deed_order(deed: Deed, asker: Asker, *, digest: str = "", stayed: Callable[[], None] = lambda: None) -> Order:
-    """The order to do it. With ``digest`` it is refused when a look now tells otherwise than that of the plan.
+def deed_order(
+    deed: Deed, asker: Asker, *, plan: Plan | None = None, stayed: Callable[[], None] = lambda: None
+) -> Order:
+    """The order to do it. With ``plan`` it is refused when a look now tells otherwise than that one, and again when the
+    rows that it would change are held and are not those.
 
     ``stayed`` is called when it was refused so, and nothing was begun.
     """
@@ -86,12 +94,13 @@ def deed_order(deed: Deed, asker: Asker, *, digest: str = "", stayed: Callable[[
     def work(app: App, report: Reporter, run: Run) -> Outcome:
         going = Going(app=app, report=report, run=run.id, who=asker.who)
         with noted(app, asker, deed, run.id, report):
-            if digest:
+            if plan is not None:
                 try:
-                    _require_unchanged(deed, going, digest)
+                    _require_unchanged(deed, going, plan.digest)
                 except BaseException:
                     stayed()
                     raise
+                going = replace(going, settle=_only(plan, stayed))
             told = deed.do(going)
         status = RunStatus.SUCCEEDED if told.complete else RunStatus.INCOMPLETE
         numbers: dict[str, Any] = {"snapshots": list(told.snapshots)} if told.snapshots else {}
@@ -110,12 +119,27 @@ def _require_unchanged(deed: Deed, going: Going, digest: str) -> None:
         raise PlanChanged("what was planned cannot be done any more", where=error.where, why=error.what,
                           hint="make a new plan") from error  # fmt: skip
     if digest_of(deed, told) != digest:
-        raise PlanChanged(
-            "what would happen now is not what the plan showed, so nothing was changed",
-            where=str(told.document.get("target", "")), hint="make a new plan and look at it",
-        )  # fmt: skip
+        raise _changed(str(told.document.get("target", "")))
     if told.refusals:
         raise TargetError(told.refusals[0], why="; ".join(told.refusals[1:]), hint="nothing was changed")
+
+
+def _only(plan: Plan, stayed: Callable[[], None]) -> Settle:
+    """Between the look and the deed somebody may have written."""
+
+    def settle(summed: str) -> None:
+        if summed != plan.settled:
+            stayed()
+            raise _changed(str(plan.told.document.get("target", "")))
+
+    return settle
+
+
+def _changed(where: str) -> PlanChanged:
+    return PlanChanged(
+        "what would happen now is not what the plan showed, so nothing was changed", where=where,
+        hint="make a new plan and look at it",
+    )  # fmt: skip
 
 
 def _key(deed: Deed) -> str:

@@ -80,7 +80,7 @@ class Restore:
         if entry is None:
             raise UsageError(f"snapshot {short(info.id)} is not there any more", hint="choose another: holdfast list")
         order = restore_order(app, entry, wish, by=going.who, report=going.report)
-        order = replace(order, dry_run=going.dry_run, run=going.run)
+        order = replace(order, dry_run=going.dry_run, run=going.run, settle=going.settle)
         return told_restore(restore(app.repository, order))
 
 
@@ -119,7 +119,7 @@ class RestoreRows:
             snapshot=self.info.id, item=wish.only[0], keys=wish.keys, where=wish.where, overwrite=wish.overwrite,
             skip_blocked=wish.skip_blocked, drop_columns=wish.drop_columns, source=app.reader_of,
             target=rows_target(app, wish.to), to=wish.to, dry_run=going.dry_run, created_by=going.who,
-            run=going.run, report=going.report,
+            run=going.run, report=going.report, settle=going.settle,
         )  # fmt: skip
         done = restore_rows(app.repository, order)
         blocked = done.counts[Fate.BLOCKED.value]
@@ -161,7 +161,7 @@ class Undo:
         app = going.app
         order = UndoOrder(
             run=self.run, source=lambda info: undo_source(app, info), dry_run=going.dry_run, force=self.force,
-            created_by=going.who, report=going.report, new_run=going.run,
+            created_by=going.who, report=going.report, new_run=going.run, settle=going.settle,
         )  # fmt: skip
         return told_restore(undo(app.repository, order))
 

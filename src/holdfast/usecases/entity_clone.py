@@ -33,6 +33,7 @@ from holdfast.usecases.entity_restore import exposes, locking, refuse, require_o
 from holdfast.usecases.entity_saved import closure_saved
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
+from holdfast.usecases.settling import Settle, anything, of_rows
 
 _NAMED = 5
 
@@ -53,6 +54,7 @@ class EntityCloneOrder:
     dry_run: bool = False
     created_by: str = ""
     run: str = field(default_factory=new_id)
+    settle: Settle = anything
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,6 +158,7 @@ def _clone(
     made = proving.closure_of_copies(copies, live.tables)
     decision = decide(made, live, find, Wishes(users=order.users, create_parents=order.create_parents))
     refuse(decision, subject, "clone")
+    order.settle(of_rows((f"{each.role} {each.table}", each.row, None) for each in closure.members.values()))
     result = EntityCloneResult(
         run=order.run, target=subject.source.url, dry_run=order.dry_run,
         key=_plain(live, copies.rows[closure.root.identity].key(closure.graph.root.key)),

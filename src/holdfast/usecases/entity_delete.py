@@ -25,6 +25,7 @@ from holdfast.usecases.entity_backup import EntityBackupOrder, keep
 from holdfast.usecases.entity_clone import Within
 from holdfast.usecases.entity_finding import Subject, closure_in, graph_for, missing_live, root_of
 from holdfast.usecases.looking import open_book, open_live
+from holdfast.usecases.settling import Settle, anything, of_rows
 
 TRIGGER = "pre-delete"
 _NAMED = 5
@@ -43,6 +44,7 @@ class EntityDeleteOrder:
     created_by: str = ""
     config: str = ""
     run: str = field(default_factory=new_id)
+    settle: Settle = anything
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +84,7 @@ def entity_delete(repository: Repository, order: EntityDeleteOrder) -> EntityDel
     with open_live(order.subject.source) as live:
         if order.dry_run:
             closure = find_whole(repository, order.subject, live)
+            order.settle(_sum(closure))
             result.deleted = closure.counts("owned")
             result.blocked, result.unlinked = _outside(live, closure, force=order.force)
         else:
@@ -184,6 +187,7 @@ def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook,
                     f"other rows refer to {order.subject.spoken}, so it cannot be deleted", where=result.target,
                     why="; ".join(blocked[:_NAMED]), hint="nothing was deleted; --force makes them refer to nothing",
                 )  # fmt: skip
+            order.settle(_sum(closure))
             captured = capture(repository, order, live, closure, signing.signature() if signing else None)
             changes = [*_unlinking(live, closure, force=order.force), *_removing(closure)]
             apply(live, transaction, changes)
@@ -202,6 +206,10 @@ def _carry_out(repository: Repository, order: EntityDeleteOrder, live: LiveBook,
             else:
                 drop_if_whole(repository, order.subject.source, captured)
         raise
+
+
+def _sum(closure: Closure) -> str:
+    return of_rows((f"{each.role} {each.table}", each.row, None) for each in closure.members.values())
 
 
 def _verify(repository: Repository, source: Source, info: SnapshotInfo, closure: Closure) -> None:

@@ -22,6 +22,7 @@ from holdfast.usecases.entity_finding import Subject, choose, title_of
 from holdfast.usecases.entity_saved import closure_saved, left_out
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
+from holdfast.usecases.settling import Settle, anything, of_changes
 
 _NAMED = 6
 
@@ -36,6 +37,7 @@ class EntityRestoreOrder:
     dry_run: bool = False
     created_by: str = ""
     run: str = field(default_factory=new_id)
+    settle: Settle = anything
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +102,7 @@ def _carry_out(
     )  # fmt: skip
     if order.dry_run:
         result.decision = decide(closure, live, live.find, wishes)
+        order.settle(of_changes(result.decision.changes))
         try:
             require_order(live, result.decision.changes)
             if result.decision.changes and not result.decision.refusals and not exposes(live):
@@ -110,6 +113,7 @@ def _carry_out(
     with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
         result.decision = decide(closure, live, locking(transaction), wishes)
         refuse(result.decision, order.subject)
+        order.settle(of_changes(result.decision.changes))
         if result.decision.changes:
             result.applied = apply(live, transaction, result.decision.changes)
             require_only_ours(transaction, result.applied)

@@ -23,6 +23,7 @@ from holdfast.sources.base import Creating, Previewing, RestoreRequest, Source, 
 from holdfast.usecases.backup import BackupRequest, backup
 from holdfast.usecases.nothing import Nothing
 from holdfast.usecases.protection import protected
+from holdfast.usecases.settling import Settle, anything, of_plan
 
 # Every reader of the log carries what stands in it: longer lists of patterns go into the manifest.
 _FEW_PATTERNS = 4096
@@ -43,6 +44,7 @@ class RestoreOrder:
     created_by: str = ""
     run: str = field(default_factory=new_id)
     report: Reporter = silent
+    settle: Settle = anything
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,10 +85,12 @@ def restore(repository: Repository, order: RestoreOrder) -> RestoreResult:
             result = RestoreResult(
                 run=order.run, snapshot=order.entry.info.id, dry_run=order.dry_run, target=plan.target, plan=plan
             )
+            if not order.dry_run:
+                refuse(plan)
+            order.settle(of_plan(plan))
             if order.dry_run:
                 result.items = planned(plan)
             else:
-                refuse(plan)
                 _carry_out(repository, order, target, result, manifest, content)
         finally:
             content.close()

@@ -27,6 +27,7 @@ from holdfast.sources.records import Book, LiveBook
 from holdfast.usecases.find import SourceOf
 from holdfast.usecases.looking import Library, open_library, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
+from holdfast.usecases.settling import Settle, anything, of_rows
 
 _MOST = 200_000
 _NAMED = 5
@@ -54,6 +55,7 @@ class RowsOrder:
     created_by: str = ""
     report: Reporter = silent
     run: str = field(default_factory=new_id)
+    settle: Settle = anything
 
 
 @dataclass(slots=True, kw_only=True)
@@ -176,6 +178,7 @@ def _carry_out(
     if order.dry_run:
         result.rows = preview(wish, live.find)
         result.documents = [_document(live, looked.book, wish, row) for row in result.rows]
+        order.settle(_sum(result))
         return
     with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
 
@@ -185,6 +188,7 @@ def _carry_out(
         result.rows = preview(wish, locked)
         result.documents = [_document(live, looked.book, wish, row) for row in result.rows]
         _refuse_blocked(result, skip=order.skip_blocked)
+        order.settle(_sum(result))
         changes = [change for change in (row.difference() for row in result.rows) if change is not None]
         if not changes:
             return
@@ -196,6 +200,10 @@ def _carry_out(
             created_by=order.created_by, report=order.report,
         )  # fmt: skip
         result.undo = protect_rows(repository, protection).id
+
+
+def _sum(result: RowsResult) -> str:
+    return of_rows((f"{each.fate.value} {each.table}", each.now, each.after) for each in result.rows)
 
 
 def _refuse_blocked(result: RowsResult, *, skip: bool) -> None:

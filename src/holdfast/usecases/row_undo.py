@@ -21,6 +21,7 @@ from holdfast.sources.records import Book, LiveBook, LiveTransaction
 from holdfast.usecases.looking import open_book, open_live
 from holdfast.usecases.row_notes import digest, grouped
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
+from holdfast.usecases.settling import Settle, anything, of_changes
 
 _NAMED = 5
 
@@ -38,6 +39,7 @@ class RowUndoOrder:
     created_by: str = ""
     report: Reporter = silent
     run: str = field(default_factory=new_id)
+    settle: Settle = anything
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +74,7 @@ def undo_rows(repository: Repository, order: RowUndoOrder) -> RowUndoResult:
     ):
         if order.dry_run:
             result.changes, result.conflicts = _back(kept, live, notes, live.find)
+            order.settle(of_changes(result.changes))
             result.conflicts += [each.told for each in reached_too(live, live.find, result.changes)]
             return result
         with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
@@ -81,6 +84,7 @@ def undo_rows(repository: Repository, order: RowUndoOrder) -> RowUndoResult:
 
             result.changes, result.conflicts = _back(kept, live, notes, locked)
             _refuse_conflicts(result, force=order.force)
+            order.settle(of_changes(result.changes))
             reached = reached_too(live, locked, result.changes)
             _refuse_reached(result, reached, force=order.force)
             result.conflicts += [each.told for each in reached]

@@ -23,6 +23,7 @@ from holdfast.usecases.entity_restore import EntityRestoreOrder, EntityRestoreRe
 from holdfast.usecases.guard import guarding
 from holdfast.usecases.looking import open_library, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
+from holdfast.usecases.settling import Settle, anything, of_changes
 from holdfast.usecases.trash import Discarded
 
 _AT_ONCE = 5_000
@@ -46,6 +47,7 @@ class TrashRestoreOrder:
     created_by: str = ""
     report: Reporter = silent
     run: str = field(default_factory=new_id)
+    settle: Settle = anything
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +80,7 @@ def trash_restore(repository: Repository, order: TrashRestoreOrder) -> TrashRest
     with open_live(order.source) as live:
         rows = _chosen(order, live, _kept(repository, order, live), result)
         if order.dry_run:
-            _decide(order, live, rows, live.find, result)
+            order.settle(of_changes(_decide(order, live, rows, live.find, result)))
             return result
         with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
 
@@ -86,6 +88,7 @@ def trash_restore(repository: Repository, order: TrashRestoreOrder) -> TrashRest
                 return transaction.find(table, columns, wanted, lock=True)
 
             changes = _decide(order, live, rows, locked, result)
+            order.settle(of_changes(changes))
             if changes:
                 result.undo = _write(repository, order, live, transaction, changes, result)
     return result
@@ -102,7 +105,7 @@ def _entity(repository: Repository, order: TrashRestoreOrder, entity: tuple[str,
     )  # fmt: skip
     wanted = EntityRestoreOrder(
         subject=subject, from_=order.discarded.id, wishes=wishes, dry_run=order.dry_run, created_by=order.created_by,
-        run=order.run,
+        run=order.run, settle=order.settle,
     )  # fmt: skip
     return entity_restore(repository, wanted)
 

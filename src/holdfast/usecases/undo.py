@@ -19,6 +19,7 @@ from holdfast.sources.base import RestoreRequest, Source
 from holdfast.usecases.restore import RestoreOrder, RestoreResult, planned, restore
 from holdfast.usecases.row_protection import is_row_undo
 from holdfast.usecases.row_undo import RowUndoOrder, undo_rows
+from holdfast.usecases.settling import Settle, anything
 
 # Fewer could mean a run that somebody else made a moment ago.
 _DIGITS = 4
@@ -39,6 +40,7 @@ class UndoOrder:
     created_by: str = ""
     report: Reporter = silent
     new_run: str = field(default_factory=new_id)
+    settle: Settle = anything
 
 
 def undo(repository: Repository, order: UndoOrder) -> RestoreResult:
@@ -73,6 +75,7 @@ def undo(repository: Repository, order: UndoOrder) -> RestoreResult:
             created_by=order.created_by,
             run=order.new_run,
             report=order.report,
+            settle=order.settle,
         ),
     )
 
@@ -83,7 +86,7 @@ def _undo_rows(repository: Repository, entry: SnapshotEntry, order: UndoOrder) -
         repository,
         RowUndoOrder(
             entry=entry, source=order.source(entry.info), dry_run=order.dry_run, force=order.force,
-            created_by=order.created_by, report=order.report, run=order.new_run,
+            created_by=order.created_by, report=order.report, run=order.new_run, settle=order.settle,
         ),
     )  # fmt: skip
     counted = Counter((change.table, change.did) for change in done.changes)
