@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.world import cheap, room  # noqa: F401
+from tests.simulation import proofs
 from tests.simulation.timeline import timeline
 from tests.simulation.world import ZONE, Month, environment, month
 
@@ -53,6 +54,7 @@ def test_a_month(room: Path, cheap: None) -> None:  # noqa: F811
         lived.until(on("11-09", "09:00"))
         told = timeline(lived)
         everything_is_whole(lived)
+        it_is_as_promised(lived)
     if os.environ.get(REWRITE):
         GOLDEN.write_text(told)
     assert told == GOLDEN.read_text()
@@ -188,3 +190,13 @@ def everything_is_whole(lived: Month) -> None:
         assert check(app.repository, CheckRequest(read_data=1)).ok
     assert lived.service.journal.unfinished() == []
     assert clock.now() - on("10-05", "00:30") > timedelta(weeks=5)
+
+
+def it_is_as_promised(lived: Month) -> None:
+    """What the page tells is asked for once more, of what is kept."""
+    proofs.every_appointment_is_kept_once(lived, on("10-04", "12:00").date(), on("11-09", "12:00").date())
+    proofs.the_night_of_the_outage_is_made_up_for(lived, on("10-20", "12:30"))
+    proofs.the_rules_are_followed(lived)
+    proofs.nothing_went_while_rules_were_held(lived, on("11-05", "11:00"), on("11-06", "11:00"))
+    proofs.nothing_was_freed_while_something_looked_wrong(lived, on("11-02", "13:00"), on("11-03", "09:00"))
+    proofs.people_were_told_once(lived)

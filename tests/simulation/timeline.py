@@ -35,7 +35,7 @@ what differs each time.
 
 def timeline(lived: Month) -> str:
     """All of it."""
-    runs = list(_runs(lived))
+    runs = runs_of(lived)
     tries = Counter(_appointment(run) for run in runs)
     lines: dict[date, list[Line]] = defaultdict(list)
     for run in runs:
@@ -67,15 +67,15 @@ def _lasting(text: str) -> str:
     return text
 
 
-def _runs(lived: Month) -> Iterator[Run]:
-    """Oldest first."""
+def runs_of(lived: Month) -> list[Run]:
+    """Every run of the journal, oldest first."""
     found: list[Run] = []
     before = None
     while True:
         page = lived.service.journal.runs(RunQuery(limit=500, before=before))
         found += page.runs
         if page.next is None:
-            return iter(found[::-1])
+            return found[::-1]
         before = page.next
 
 
