@@ -119,11 +119,23 @@ class Claims:
         """As ``take``, without claiming: ``attempt`` is the one that could be claimed now."""
         return self._standing(job, due)
 
+    def going(self, job: str) -> str:
+        """Who makes an attempt at the newest appointment of a job just now, in words; "" when nobody does."""
+        folder = self._job(job)
+        found = [stat for stat in self._storage.list(folder) if stat.name.rpartition("/")[2].isdigit()]
+        if not found:
+            return ""
+        last = max(found, key=lambda stat: stat.name)
+        with contextlib.suppress(ObjectMissing):
+            claim = self._read(last.name, Claim)
+            if claim is not None and self._after_end(0, last.name, claim) is None:
+                return self._beside(0, claim, last).reason
+        return ""
+
     def disbelieve(self, job: str, now: datetime) -> None:
         """Delete the claims of appointments that have not come yet: a clock that was wrong made them."""
         until = f"{now.astimezone(UTC):%Y%m%dt%H%M%Sz}"
-        of_job = self._folder(job, now).rsplit("/", 2)[0] + "/"
-        for stat in list(self._storage.list(of_job)):
+        for stat in list(self._storage.list(self._job(job))):
             if stat.name.split("/")[2] > until:
                 self._storage.delete(stat.name)
 
@@ -217,12 +229,15 @@ class Claims:
         except (Damaged, msgspec.DecodeError):
             return None
 
-    def _folder(self, job: str, due: datetime) -> str:
+    def _job(self, job: str) -> str:
         """Names of jobs tell something of the application, so the store sees keyed hashes only."""
         keyring = self._vault.keyring
         key = hkdf(keyring.master, keyring.repository, "holdfast/1/claim-names")
         named = blake3(job.encode(), key=key).hexdigest()[:32]
-        return f"{CLAIMS}{named}/{due.astimezone(UTC):%Y%m%dt%H%M%Sz}/"
+        return f"{CLAIMS}{named}/"
+
+    def _folder(self, job: str, due: datetime) -> str:
+        return f"{self._job(job)}{due.astimezone(UTC):%Y%m%dt%H%M%Sz}/"
 
     def _path(self, job: str, due: datetime, attempt: int) -> str:
         return f"{self._folder(job, due)}{attempt:04d}"

@@ -58,10 +58,11 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A schedule and the order that keeps one of its appointments: (due, attempt, run, earlier run)."""
+    """A schedule and the order that keeps one of its appointments. ``backup``: it is one of its source."""
 
     schedule: Schedule
     order: Callable[[Slot], Order]
+    backup: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

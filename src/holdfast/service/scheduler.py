@@ -66,6 +66,7 @@ class Scheduler:
         self._wake, self._stop, self._back = threading.Event(), threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
         self._recalled = False
+        self._backed_up: set[str] = set()
         means.work.on_over.append(lambda _run: self.wake())
 
     def start(self) -> None:
@@ -99,6 +100,10 @@ class Scheduler:
             work = self._means.work
             for run in mark_interrupted(journal, now, knows=work.knows, sole=work.sole):
                 self._made(run.id, run)
+            self._backed_up = {
+                source for run in journal.unfinished() if run.kind == "backup" and not work.knows(run.id)
+                for source in run.sources
+            }  # fmt: skip
         self._recall()
         if self._back.is_set():
             self._back.clear()
@@ -140,6 +145,8 @@ class Scheduler:
 
     def _begin(self, job: Job, keeping: Keeping) -> None:
         """Start an attempt. While the same is being done already, the appointment stays due."""
+        if job.backup and job.schedule.source in self._backed_up:
+            return  # by another process, such as a person's; looked after again soon
         earlier = keeping.run or None
         run = new_id()
         slot = Slot(

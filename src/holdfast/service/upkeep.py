@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from holdfast.model.errors import Interrupted
 from holdfast.model.events import Reporter, Warned
 from holdfast.model.run import Run, RunError, RunStatus
 from holdfast.model.timetable import Schedule
-from holdfast.repository.claims import STOPPED, Claims, Ending
+from holdfast.repository.claims import STOPPED, Claims, Ending, Verdict
 from holdfast.service.agenda import APPOINTMENT, Job, Slot
 from holdfast.service.orders import BackupWish, backup_order
 from holdfast.service.recording import Outcome, may_help
@@ -41,14 +41,15 @@ def jobs_of(settings: Settings, journal: Journal) -> list[Job]:
     """Every schedule of the sources, then the care of the repository and of what guards keep."""
     retries = settings.running.retries
     backups = [
-        Job(schedule=schedule, order=_backup(retries, journal))
+        Job(schedule=schedule, order=_backup(retries, journal, others), backup=True)
         for policy in policies(settings).values()
         for schedule in policy.schedules
+        for others in [[each.key for each in policy.schedules if each != schedule]]
     ]
     return [*backups, *_care(settings, retries, journal)]
 
 
-def _backup(retries: int, journal: Journal) -> Callable[[Slot], Order]:
+def _backup(retries: int, journal: Journal, others: Sequence[str]) -> Callable[[Slot], Order]:
     def order(slot: Slot) -> Order:
         schedule = slot.schedule
         wish = BackupWish(
@@ -58,7 +59,7 @@ def _backup(retries: int, journal: Journal) -> Callable[[Slot], Order]:
             more={APPOINTMENT: {"schedule": schedule.key, "due": clock.stamp(slot.due)}},
         )  # fmt: skip
         plain = backup_order(wish, journal)
-        return _of_slot(slot, plain.kind, plain.key, claimed(slot, plain.work, retries))
+        return _of_slot(slot, plain.kind, plain.key, claimed(slot, plain.work, retries, others))
 
     return order
 
@@ -92,12 +93,13 @@ def _of_slot(slot: Slot, kind: str, key: str, work: Do) -> Order:
     )  # fmt: skip
 
 
-def claimed(slot: Slot, do: Do, retries: int) -> Do:
-    """``do``, unless another daemon keeps this appointment; how it ended is told to the others."""
+def claimed(slot: Slot, do: Do, retries: int, others: Sequence[str] = ()) -> Do:
+    """``do``, unless another daemon keeps this appointment, or one of ``others`` just now; the end is told to all."""
 
     def work(app: App, report: Reporter, run: Run) -> Outcome:
         claims, job = Claims(app.repository.vault), slot.schedule.key
-        verdict = claims.take(job, slot.due, run.id, after=slot.retry_of)
+        busy = next(filter(None, map(claims.going, others)), "")
+        verdict = Verdict(attempt=0, reason=busy) if busy else claims.take(job, slot.due, run.id, after=slot.retry_of)
         if not verdict.attempt:
             run.more["elsewhere"] = {"reason": verdict.reason, "over": verdict.over}
             return Outcome(status=RunStatus.SKIPPED)

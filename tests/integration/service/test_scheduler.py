@@ -22,6 +22,7 @@ from holdfast.journal.unfinished import SILENCE, mark_interrupted
 from holdfast.model.errors import RepositoryBusy
 from holdfast.model.events import Advanced, PhaseStarted
 from holdfast.model.run import LogLine, Run, RunStatus
+from holdfast.repository.claims import Claims, Ending
 from holdfast.service import orders
 from holdfast.service.orders import BackupWish
 from holdfast.service.rounds import Rounds
@@ -351,6 +352,44 @@ def test_a_source_is_never_backed_up_twice_at_once(tmp_path: Path) -> None:
         del mine.service.work._keys["backup:shop"]
         mine.look()
         assert mine.told() == [("11-21T09:00", "succeeded", 1)]
+
+
+def test_an_appointment_waits_for_a_backup_that_a_person_takes(tmp_path: Path) -> None:
+    """By another process of the same journal; another source does not wait, nor does anybody wait for the dead."""
+    with time_machine.travel(at("2026-11-21T09:10"), tick=True) as when, desk(tmp_path, HOURLY) as mine:
+        theirs = _lost(host="elsewhere", seen_at="2026-11-21T09:09:00.000Z", sources=["shop"])
+        mine.service.journal.put(theirs)
+        mine.look()
+        assert mine.told() == [("", "running", 1)]
+        theirs.sources = ["blog"]
+        mine.service.journal.put(theirs)
+        mine.look()
+        assert mine.told()[-1] == ("11-21T09:00", "succeeded", 1)
+        theirs.sources = ["shop"]
+        mine.service.journal.put(theirs)
+        when.move_to(at("2026-11-21T10:00:10"))
+        mine.look()
+        assert mine.told()[-1] == ("11-21T10:00", "succeeded", 1)
+
+
+def test_two_schedules_of_a_source_do_not_overlap_in_two_daemons(tmp_path: Path) -> None:
+    """While one daemon keeps the one, the other leaves the other for a few minutes, and then makes it."""
+    nightly = '{ name = "nightly", cron = "0 9 * * *" }'
+    text = f'{HEAD}schedules = [{{ name = "hourly", every = "1h" }}, {nightly}]\n{QUIET}'
+    with time_machine.travel(at("2026-11-21T09:00:10"), tick=True) as when, desk(tmp_path, text) as mine:
+        with mine.service.reading() as app:
+            claims = Claims(app.repository.vault)
+            claims.take("shop/hourly", at("2026-11-21T09:00"), "of a process that lives on")
+            mine.look()
+            mine.look()
+            assert {run.schedule: run.status.value for run in mine.runs()} == {
+                "shop/hourly": "skipped", "shop/nightly": "skipped"
+            }  # fmt: skip
+            claims.end("shop/hourly", at("2026-11-21T09:00"), 1, Ending(status="succeeded"))
+        when.shift(timedelta(minutes=6))
+        mine.look()
+        mine.look()
+        assert [run.schedule for run in mine.runs() if run.status is RunStatus.SUCCEEDED] == ["shop/nightly"]
 
 
 def test_a_paused_source_rests_and_catches_up_once(tmp_path: Path) -> None:

@@ -139,6 +139,20 @@ def test_a_claim_made_by_a_clock_that_was_ahead_counts_for_nothing(
     assert [stat.name for stat in memory.list("claims/")] == []
 
 
+def test_whether_an_attempt_goes_on_can_be_asked_of_a_job(mine: Claims, theirs: _Elsewhere) -> None:
+    """Of another schedule of the same source; one that ended, failed or fell silent is in nobody's way."""
+    assert mine.going(JOB) == ""
+    with time_machine.travel(DUE, tick=True) as when:
+        theirs.take()
+        assert mine.going(JOB).endswith("does it")
+        when.shift(claims.LEASE + timedelta(minutes=1))
+        assert mine.going(JOB) == ""
+        assert mine.take(JOB, DUE, "r").attempt == 2
+        assert mine.going(JOB)
+        mine.end(JOB, DUE, 2, Ending(status="failed", again=True))
+        assert mine.going(JOB) == ""
+
+
 def test_a_claimer_that_fell_silent_is_followed_after_the_lease(
     mine: Claims, theirs: _Elsewhere, memory: MemoryStorage  # noqa: F811
 ) -> None:  # fmt: skip
