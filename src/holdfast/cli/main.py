@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from holdfast.cli import defects
 from holdfast.cli.face import Face
 from holdfast.cli.options import Family, shared_options
 from holdfast.model.errors import UsageError
@@ -187,7 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _let_go_of_stdout()
         return 128 + signal.SIGPIPE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost place: everything becomes a status
-        return face.fail(error)
+        status = face.fail(error)
+        defects.tell(face, error)
     return int(status or 0)
 
 

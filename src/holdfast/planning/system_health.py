@@ -18,16 +18,21 @@ SILENT = timedelta(minutes=5)
 LITTLE = 1 << 30
 """Bytes free below which a store is nearly full."""
 
+_ENDS_SOON = timedelta(days=14)
 _SOON, _VERY_SOON = timedelta(days=30), timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretAge:
-    """A secret, where it stands (no secret itself), since when, and the command that makes a new one."""
+    """A secret, where it stands (no secret itself), since when, and the command that makes a new one.
+
+    ``ends_at``: nothing is let in with it any more from then on.
+    """
 
     name: str
     made_at: datetime
     mend: str
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +155,11 @@ def _secrets(whole: Whole) -> Iterator[Finding]:
         yield _finding("secret-old", Severity.INFO, f"{oldest.name} is {age} old{more}",
                        f"a new one every {saying.span(whole.rotate_after.total_seconds())}: [secrets] rotate_after",
                        oldest.mend)  # fmt: skip
+    for each in whole.secrets:
+        if each.ends_at is not None and each.ends_at - whole.now < _ENDS_SOON:
+            left = saying.span((each.ends_at - whole.now).total_seconds())
+            yield _finding("secret-ends", Severity.WARNING, f"{each.name} ends in {left}",
+                           "who comes with it is refused then", each.mend)  # fmt: skip
 
 
 _RULES: tuple[Callable[[Whole], Iterator[Finding]], ...] = (

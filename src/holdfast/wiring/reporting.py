@@ -25,6 +25,7 @@ from holdfast.usecases.standings import LOOKED_BACK
 from holdfast.wiring.build import App
 from holdfast.wiring.policies import policies
 from holdfast.wiring.retaining import retention_request
+from holdfast.wiring.token_ages import token_ages
 
 _RUNS = 500
 _NOT_SIMPLY_DONE = ("failed", "interrupted", "running")
@@ -107,9 +108,9 @@ def secret_ages_of(app: App, journal: Journal | None) -> Iterator[SecretAge]:
                   settings.repository.password}  # fmt: skip
     references |= {f"the password of {name}": each.password for name, each in settings.sources.items()}
     found = {name: secret_file_of(app, reference or "") for name, reference in references.items()}
-    return secret_ages.ages(
-        app.repository.keys(), {name: path for name, path in found.items() if path is not None}, journal
-    )
+    standing_in = {name: path for name, path in found.items() if path is not None}
+    yield from secret_ages.ages(app.repository.keys(), standing_in, journal)
+    yield from token_ages(app.configuration)
 
 
 def secret_file_of(app: App, reference: str) -> Path | None:

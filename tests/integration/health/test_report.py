@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 
 import msgspec
@@ -21,6 +22,8 @@ from holdfast.usecases import anomaly
 from holdfast.usecases.check import CheckRequest, check, due_share
 from holdfast.usecases.due import dueness
 from holdfast.usecases.report import has_problems
+from holdfast.web.security.register import open_register
+from holdfast.web.security.tokens import Tokens, TokenWish
 from holdfast.wiring import reporting
 
 TIERED = """tier = "important"
@@ -279,6 +282,25 @@ def test_the_snapshots_of_a_preview_make_production_no_safer(opening: Opening) -
         assert names.one(theirs.id[:8], infos).id == theirs.id
         due = dueness(entries, {"shop": timedelta(days=2)}, clock.now())
         assert [each.due for each in due] == [True]
+
+
+def test_tokens_are_among_the_secrets_one_is_reminded_of(opening: Opening) -> None:  # noqa: F811
+    """Before they end, and when they are old; what was revoked is not."""
+    shop = opening("")
+    with contextlib.closing(open_register(shop.app.configuration)) as register:
+        tokens = Tokens(register)
+        for name, days in (("ci", 90), ("ever", None), ("gone", 90)):
+            lifetime = timedelta(days=days) if days else None
+            tokens.add(TokenWish(name=name, scopes=("status:read",), lifetime=lifetime, owner="ada"))
+        tokens.revoke("gone")
+    names_ = [each.name for each in reporting.secret_ages_of(shop.app, shop.journal) if "token" in each.name]
+    assert names_ == ["the token 'ci'", "the token 'ever'"]
+    assert not {"secret-ends", "secret-old"} & shop.codes()
+    with time_machine.travel(clock.now() + timedelta(days=80), tick=False):
+        (found,) = [each for each in shop.report().findings if each.code == "secret-ends"]
+        assert "'ci' ends in 10 d" in found.what and found.hint == "holdfast token rotate ci"
+    with time_machine.travel(clock.now() + timedelta(days=100), tick=False):
+        assert "secret-old" in shop.codes() and "secret-ends" not in shop.codes()
 
 
 def test_an_audit_trail_that_was_cut_is_told_at_once(opening: Opening) -> None:  # noqa: F811

@@ -13,6 +13,8 @@ import pytest
 from tests.integration.service.desk import HEAD, QUIET, application, configured
 from tests.servers.receiver import Received, Receiver, receiver
 
+from holdfast.cli import defects
+from holdfast.cli.face import Face
 from holdfast.model.errors import SourceError, UsageError
 from holdfast.model.run import RunStatus
 from holdfast.model.secret import Redactor, Secret
@@ -135,3 +137,21 @@ def _failing(error: BaseException) -> Any:
         raise error
 
     return work
+
+
+def test_a_defect_of_a_one_shot_command_is_told_too(
+    tmp_path: Path, web: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What fails at three in the morning under cron; what holdfast explains is not told, nor is silence a defect."""
+    application(tmp_path)
+    (tmp_path / "dsn").write_text(dsn(web))
+    made = configured(tmp_path, HEAD + QUIET + f'[alerts]\nsentry = "file:{tmp_path}/dsn"\n')
+    face = Face()
+    face.around, face.config = made.around, str(made.path)
+    for error in (SourceError("away"), KeyboardInterrupt(), ValueError(f"a defect near {ROW}")):
+        defects.tell(face, error)
+    (got,) = web.requests
+    assert event_of(got)["exception"]["values"][-1]["type"] == "ValueError" and ROW not in text_of(got)
+    (tmp_path / "dsn").write_text(MARKER)
+    defects.tell(face, ValueError("another"))
+    assert "Sentry was not told" in capsys.readouterr().err

@@ -18,8 +18,10 @@ from blake3 import blake3
 from holdfast.model.errors import HoldfastError
 from holdfast.system import clock, files
 from holdfast.wiring.load import Configuration
+from holdfast.wiring.token_ages import register_path
 
-FILE_NAME = "security.db"
+__all__ = ["Register", "fingerprint", "open_register", "register_or_new", "register_path"]
+
 _SCHEMA = """
 create table if not exists tokens (
   id text primary key, name text not null, hash blob not null unique, scopes text not null, sources text not null,
@@ -88,12 +90,6 @@ class Register:
         """Let go of the file."""
         with self._turn:
             self._connection.close()
-
-
-def register_path(configuration: Configuration) -> Path:
-    """One file for each repository."""
-    key = blake3(configuration.settings.repository.url.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return configuration.around.state / "security" / key / FILE_NAME
 
 
 def open_register(configuration: Configuration) -> Register:
