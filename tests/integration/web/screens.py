@@ -20,6 +20,8 @@ from tests.integration.web.browsing import chromium
 from tests.integration.web.everything import paths
 from tests.integration.web.scene import LOST, Scene, live_a_month, scene, served
 
+from holdfast.journal.base import SCHEDULER_ALIVE
+from holdfast.system import clock
 from holdfast.web.security.doorkeeper import Gate
 
 WINDOWS = {"": (1180, 820), "-narrow": (360, 740)}
@@ -69,6 +71,7 @@ def _walk(
     browser: Any, made: Scene, folder: Path, how: tuple[str, str, tuple[int, int]], who: tuple[str, Any]
 ) -> None:
     (look, suffix, (width, height)), (cookie, painter) = how, who
+    made.service.journal.remember(SCHEDULER_ALIVE, clock.stamp())
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=look)
     context.add_cookies([{"name": "holdfast", "value": cookie, "url": made.url}])
     page = context.new_page()

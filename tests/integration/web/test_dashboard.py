@@ -83,8 +83,10 @@ def test_a_lost_event_is_found_and_brought_back_and_that_is_undone(living: Scene
         page.wait_for_selector(".headline:has-text('Done')")
         assert living.execute("select name from events where id = ?", LOST)
         assert living.execute("select count(*) from attendees where event_id = ?", LOST)[0][0] == attendees
+        assert "Brought back" in page.inner_text("#live")
         page.click("button:has-text('Undo')")
-        page.wait_for_selector("button:has-text('Do it')")
+        page.wait_for_selector("#typed")
+        page.fill("#typed", "tickets")
         page.click("button:has-text('Do it')")
         page.wait_for_selector(".headline:has-text('Done')")
     assert not living.execute("select name from events where id = ?", LOST)

@@ -16,6 +16,7 @@ from holdfast.usecases.diff import DiffOrder, diff
 from holdfast.web.api import backups
 from holdfast.web.pages import desk, wording
 from holdfast.web.pages.looks import page
+from holdfast.web.reach import AT_THE_SOURCES
 from holdfast.web.security.identity import Identity, require
 from holdfast.web.security.refusals import NotFound
 from holdfast.wiring.build import App
@@ -60,7 +61,7 @@ def _neighbours(app: App, entry: SnapshotEntry) -> tuple[SnapshotEntry | None, S
     return before, next((each for each in mine[at + 1 :] if not each.info.partial), None)
 
 
-@router.get("/backups/{snapshot}/changes")
+@router.get("/backups/{snapshot}/changes", dependencies=[AT_THE_SOURCES])
 def changes(
     request: Request, snapshot: str, who: Annotated[Identity, Depends(require("data:read"))], table: str = ""
 ) -> HTMLResponse:  # fmt: skip

@@ -17,6 +17,7 @@ from holdfast.usecases.history import HistoryOrder, HistoryResult, history
 from holdfast.usecases.looking import open_book
 from holdfast.web.pages import desk, wording
 from holdfast.web.pages.looks import page
+from holdfast.web.reach import AT_THE_SOURCES
 from holdfast.web.security.identity import Identity, require
 from holdfast.wiring.build import App
 
@@ -45,7 +46,7 @@ class Question:
         return wording.command("log", self.source, self.item, self.key, "--live")
 
 
-@router.get("/explore")
+@router.get("/explore", dependencies=[AT_THE_SOURCES])
 def explore(
     request: Request,
     who: Annotated[Identity, Depends(require("data:read"))],

@@ -23,6 +23,7 @@ router = desk.pages()
 _TREND = 60
 _PAGE = 40
 _RUNS = 8
+_TOLD = ("backup", "restore", "undo", "entity-restore", "entity-delete", "trash-restore", "check")
 
 
 @router.get("/sources")
@@ -68,7 +69,7 @@ def source(request: Request, name: str, who: Annotated[Identity, Depends(require
     found = next((each for each in report.sources if each.source == name), None)
     if found is None:
         raise NotFound(f"there is no source {name!r}", hint="holdfast status lists them")
-    runs = service.journal.runs(RunQuery(sources=(name,), limit=_RUNS)).runs
+    runs = service.journal.runs(RunQuery(sources=(name,), kinds=_TOLD, limit=_RUNS)).runs
     return page(
         request, "source.html", who=who, each=found, trend=trend_of(snapshots), runs=runs, as_of=report.as_of,
         words=[each.words for each in service.schedules() if each.schedule.source == name],

@@ -24,10 +24,10 @@
       width: place.clientWidth, height: 200, tzDate: function (at) { return uPlot.tzDate(new Date(at * 1e3), "UTC"); },
       cursor: { y: false }, scales: { y: { range: function (_plot, _low, top) { return [0, top * 1.1 || 1]; } } },
       axes: [axis({ values: "{D} {MMM}" }), axis({ size: 76, incrs: STEPS, values: function (_plot, found) { return found.map(size); } })],
+      hooks: { ready: [function () { requestAnimationFrame(rest); }] },
       series: [{ label: "UTC" }].concat(series)
     }, [data.at].concat(data.values), place);
     function rest() { plot.setLegend({ idx: data.at.length - 1 }); } // nothing under the pointer: the newest
-    rest();
     place.addEventListener("mouseleave", rest);
     new ResizeObserver(function () { plot.setSize({ width: place.clientWidth, height: 200 }); }).observe(place);
   }
