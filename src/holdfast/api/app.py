@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from holdfast.api.acts import Acts
 from holdfast.api.entity import Entity, Named
-from holdfast.api.runs import backup_outcome, run_of
-from holdfast.model.errors import HoldfastError
+from holdfast.api.runs import Relay, backup_outcome, run_of
+from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.events import Reporter, Warned, silent
 from holdfast.model.ids import new_id
 from holdfast.model.report import SystemReport
@@ -95,14 +95,18 @@ class App:
         self, *sources: str, name: str | None = None, pin: bool = False, only: tuple[str, ...] = ()
     ) -> BackupResult:
         """Take a snapshot of every source, or of those named. Look at ``failures``: the others are still made."""
+        _texts(*sources, *only)
+        if name is not None:
+            names.check_label(name)
+        report = Relay(self._report)
         with self._pool.lend() as wired:
             wired.begin_opening()
             request = BackupRequest(
                 sources=wired.sources(sources), name=name, pin=pin, only=only, trigger="api",
-                created_by=clock.user(), width=wired.width, report=self._report,
+                created_by=clock.user(), width=wired.width, report=report,
                 config=wired.configuration.text, environments=wired.environments,
             )  # fmt: skip
-            with run_of(wired, self._report, "backup", request.run, sources or wired.settings.sources) as kept:
+            with run_of(wired, report, "backup", request.run, sources or wired.settings.sources) as kept:
                 result = backup(wired.repository, request)
                 kept.outcome = backup_outcome(wired, result)
             remember_rules(wired, request.sources, request.created_by)
@@ -110,13 +114,14 @@ class App:
 
     def retain(self, *sources: str) -> Retained:
         """Let go of what the ``keep`` rules of the configuration do not want any more; can be undone for a while."""
+        report = Relay(self._report)
         with self._pool.lend() as wired:
             wanted = retention_request(wired.settings, clock.now(), sources=sources)
             decided = plan(wired.repository, wanted)
-            with run_of(wired, self._report, "forget", new_id(), sources):
+            with run_of(wired, report, "forget", new_id(), sources):
                 doing = Doing(
                     who=clock.user(), via="python", required=wired.settings.audit.required,
-                    warn=lambda text: self._report(Warned(source="", text=text)),
+                    warn=lambda text: report(Warned(source="", text=text)),
                 )  # fmt: skip
                 gone = apply(wired.repository, decided, doing)
         held = [f"{each.terms.source}: {each.held}" for each in decided.sources if each.held]
@@ -124,6 +129,8 @@ class App:
 
     def list(self, *sources: str, limit: int | None = None) -> Sequence[SnapshotInfo]:
         """Snapshots, newest first."""
+        if limit is not None and limit < 0:
+            raise UsageError(f"limit {limit} is less than nothing", hint="leave it out for all of them")
         with self._pool.lend() as wired:
             request = ListRequest(sources=sources, limit=limit, configured=tuple(wired.settings.sources))
             return [entry.info for entry in list_snapshots(wired.repository, request)]
@@ -151,18 +158,20 @@ class App:
         overwrite: bool = False, exact: bool = False, verify: str = "counts", dry_run: bool = False,
     ) -> RestoreResult:  # fmt: skip
         """Get a snapshot back, into a new place unless told otherwise; options as those of ``holdfast restore``."""
+        _texts(snapshot, *only)
+        report = Relay(self._report)
         with self._pool.lend() as wired:
             entries = {entry.info.id: entry for entry in wired.repository.snapshots()}
             info = names.one(snapshot, [entry.info for entry in entries.values()], across_sources=False)
             wish = RestoreWish(
                 snapshot=info.id, to=to, only=only, in_place=in_place, overwrite=overwrite, exact=exact, verify=verify
             )
-            order = restore_order(wired, entries[info.id], wish, by=clock.user(), report=self._report)
+            order = restore_order(wired, entries[info.id], wish, by=clock.user(), report=report)
             order = replace(order, dry_run=dry_run)
             deed, told = "restore:in-place" if in_place else "restore:new-place", f"restore: {', '.join(only)}"
             with (
-                run_of(wired, self._report, "restore", order.run, [info.source], dry_run=dry_run),
-                Acts(wired, self._report).change(
+                run_of(wired, report, "restore", order.run, [info.source], dry_run=dry_run),
+                Acts(wired, report).change(
                     deed, told.rstrip(" :"), source=info.source, subject=info.id, dry_run=dry_run
                 ),
             ):
@@ -170,33 +179,35 @@ class App:
 
     def undo(self, run: str, *, dry_run: bool = False, force: bool = False) -> RestoreResult:
         """Take back what a restore changed. ``run``: the ``run`` of its result, or the start of it."""
+        report = Relay(self._report)
         with self._pool.lend() as wired:
             order = UndoOrder(
                 run=run, source=lambda info: undo_source(wired, info), dry_run=dry_run, force=force,
-                created_by=clock.user(), report=self._report,
+                created_by=clock.user(), report=report,
             )  # fmt: skip
             with (
-                run_of(wired, self._report, "undo", order.new_run, (), dry_run=dry_run),
-                Acts(wired, self._report).change("restore:undo", "undoing a run", subject=run, dry_run=dry_run),
+                run_of(wired, report, "undo", order.new_run, (), dry_run=dry_run),
+                Acts(wired, report).change("restore:undo", "undoing a run", subject=run, dry_run=dry_run),
             ):
                 return undo(wired.repository, order)
 
     # -- rows
 
-    def find(self, snapshot: str, item: str, *words: str, where: str | None = None) -> FindResult:
+    def find(self, snapshot: str, item: str, *words: object, where: str | None = None) -> FindResult:
         """Rows of a table or collection in a snapshot: by key, by ``column=value``, or by a condition."""
         with self._pool.lend() as wired:
             order = FindOrder(
-                snapshot=snapshot, item=item, words=words, where=where, source=wired.reader_of, report=self._report
+                snapshot=snapshot, item=item, words=tuple(map(str, words)), where=where, source=wired.reader_of,
+                report=self._report,
             )
             Acts(wired, self._report).look(f"rows of {item}", snapshot=snapshot)
             return find(wired.repository, order)
 
-    def log(self, source: str, item: str, *words: str, live: bool = False) -> HistoryResult:
+    def log(self, source: str, item: str, *words: object, live: bool = False) -> HistoryResult:
         """Every version of a row over all snapshots, oldest first."""
         with self._pool.lend() as wired:
             order = HistoryOrder(
-                source_name=source, item=item, words=words, source=wired.reader_of,
+                source_name=source, item=item, words=tuple(map(str, words)), source=wired.reader_of,
                 live=wired.source if live else None, report=self._report,
             )  # fmt: skip
             Acts(wired, self._report).look(f"the versions of a row of {item}", source=source)
@@ -234,30 +245,41 @@ class App:
     def trash(self, *sources: str) -> Sequence[Discarded]:
         """What was deleted, newest first: what guards kept, and entities that holdfast deleted."""
         with self._pool.lend() as wired:
-            order = TrashOrder(sources=wired.sources(sources), report=self._report)
-            return trash(wired.repository, order)
+            found = trash(wired.repository, TrashOrder(sources=wired.sources(sources), report=self._report))
+            for source in sorted({each.source for each in found if each.entity}):
+                Acts(wired, self._report).look("the trash", source=source)
+            return found
 
     def trash_restore(
         self, trash_id: str, *, only: tuple[str, ...] = (), overwrite: bool = False, dry_run: bool = False
     ) -> TrashRestoreResult:
         """Bring back what one transaction deleted; ``undo`` of the result is the snapshot it can be taken back with."""
-        chosen = one(self.trash(), trash_id)
+        report = Relay(self._report)
         with self._pool.lend() as wired:
+            chosen = one(trash(wired.repository, TrashOrder(sources=wired.sources(()), report=report)), trash_id)
             order = TrashRestoreOrder(
                 discarded=chosen, source=wired.source(chosen.source), only=only, overwrite=overwrite,
                 entities=lambda: dict(wired.settings.entities), dry_run=dry_run, created_by=clock.user(),
-                report=self._report,
+                report=report,
             )  # fmt: skip
-            acts, of = Acts(wired, self._report), chosen.source
+            acts, of = Acts(wired, report), chosen.source
             with (
-                run_of(wired, self._report, "trash-restore", order.run, [of], dry_run=dry_run),
+                run_of(wired, report, "trash-restore", order.run, [of], dry_run=dry_run),
                 acts.change("restore:trash", "from the trash", source=of, subject=chosen.id, dry_run=dry_run),
             ):
                 return trash_restore(wired.repository, order)
 
     def ship(self, *sources: str) -> Shipped:
         """Move what the guards kept into the repository."""
+        report = Relay(self._report)
         with self._pool.lend() as wired:
-            order = ShipOrder(sources=wired.sources(sources), created_by=clock.user(), report=self._report)
-            with run_of(wired, self._report, "ship", order.run, sources):
+            order = ShipOrder(sources=wired.sources(sources), created_by=clock.user(), report=report)
+            with run_of(wired, report, "ship", order.run, sources):
                 return ship(wired.repository, order)
+
+
+def _texts(*given: object) -> None:
+    """UsageError for what is no text: a list where names are expected one by one, None where one is."""
+    for each in given:
+        if not isinstance(each, str):
+            raise UsageError(f"{each!r} is no name", hint="names are texts, each an argument of its own")

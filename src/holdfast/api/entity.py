@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from holdfast.api.acts import Acts
-from holdfast.api.runs import run_of
+from holdfast.api.runs import Relay, run_of
 from holdfast.entities.restoring import Wishes
 from holdfast.model.events import Reporter, silent
 from holdfast.model.snapshot import SnapshotInfo
@@ -35,7 +35,7 @@ class Named:
     name: str
     key: Any
     limit_rows: int | None = None
-    report: Reporter = silent
+    report: Relay | Reporter = silent
 
     @property
     def typed(self) -> str:
@@ -46,6 +46,10 @@ class Named:
     def spoken(self) -> str:
         """For people."""
         return f"{self.name} {self.typed}"
+
+    def heard(self) -> Self:
+        """The same for one call, whose run hears its events."""
+        return replace(self, report=Relay(self.report))
 
     def subject(self, wired: Wired) -> Subject:
         """With its declaration and source. UsageError tells the nearest names."""
@@ -68,12 +72,13 @@ class Entity:
 
     def backup(self, *, name: str | None = None, pin: bool = False) -> EntityBackupResult:
         """A snapshot of all of its rows, from one consistent point."""
+        named = self._named.heard()
         with self._pool.lend() as wired:
             order = EntityBackupOrder(
-                subject=self._named.subject(wired), name=name, pin=pin, trigger="api", created_by=clock.user(),
+                subject=named.subject(wired), name=name, pin=pin, trigger="api", created_by=clock.user(),
                 config=wired.configuration.text,
             )  # fmt: skip
-            with self._noted(wired, "entity:backup", "backup", run=order.run):
+            with self._noted(wired, named, "entity:backup", "backup", run=order.run):
                 return entity_backup(wired.repository, order)
 
     def versions(self) -> list[Version]:
@@ -90,8 +95,9 @@ class Entity:
 
         ``existing``: what becomes of rows that are there and differ: "refuse", "skip", "overwrite", "merge".
         """
+        named = self._named.heard()
         with self._pool.lend() as wired:
-            subject = self._named.subject(wired)
+            subject = named.subject(wired)
             wishes = Wishes(
                 only=only, existing=existing, users=users or subject.declaration.users,
                 create_parents=create_parents, drop_columns=drop_columns,
@@ -99,7 +105,7 @@ class Entity:
             order = EntityRestoreOrder(
                 subject=subject, from_=from_, wishes=wishes, dry_run=dry_run, created_by=clock.user()
             )
-            with self._noted(wired, "restore:in-place", "restore", run=order.run, dry_run=dry_run):
+            with self._noted(wired, named, "restore:in-place", "restore", run=order.run, dry_run=dry_run):
                 return entity_restore(wired.repository, order)
 
     def clone(
@@ -107,21 +113,23 @@ class Entity:
         users: str | None = None, create_parents: bool = False, dry_run: bool = False,
     ) -> EntityCloneResult:  # fmt: skip
         """Copy it: new ids, every reference inside rewritten. ``values``: columns of the copy to be set."""
+        named = self._named.heard()
         with self._pool.lend() as wired:
-            subject = self._named.subject(wired)
+            subject = named.subject(wired)
             order = EntityCloneOrder(
                 subject=subject, as_=None if as_ is None else str(as_), values=values or {}, from_=from_,
                 users=users or subject.declaration.users, create_parents=create_parents, dry_run=dry_run,
                 created_by=clock.user(),
             )  # fmt: skip
-            with self._noted(wired, "entity:clone", "a copy", run=order.run, dry_run=dry_run):
+            with self._noted(wired, named, "entity:clone", "a copy", run=order.run, dry_run=dry_run):
                 return entity_clone(wired.repository, order)
 
     def delete(self, *, force: bool = False, dry_run: bool = False) -> EntityDeleteResult:
         """Delete it, once it is stored and was read back; only if the database deletes exactly what was captured."""
+        named = self._named.heard()
         with self._pool.lend() as wired:
-            order = self._order(wired, force=force, dry_run=dry_run)
-            with self._noted(wired, "delete:entity", "deletion", run=order.run, dry_run=dry_run):
+            order = self._order(wired, named, force=force, dry_run=dry_run)
+            with self._noted(wired, named, "delete:entity", "deletion", run=order.run, dry_run=dry_run):
                 return entity_delete(wired.repository, order)
 
     @contextlib.contextmanager
@@ -133,29 +141,37 @@ class Entity:
         leaving, TargetError when more was deleted than captured, or only a part of it: roll back then. Commit after the
         block; nothing is committed here. Gives the snapshot that holds it.
         """
+        named = self._named.heard()
         with self._pool.lend() as wired:
-            order = self._order(wired)
+            order = self._order(wired, named)
             with (
-                self._noted(wired, "delete:entity", "capture before a deletion by the application", run=order.run),
+                self._noted(
+                    wired, named, "delete:entity", "capture before a deletion by the application", run=order.run
+                ),
                 deleting(wired.repository, order, connection) as captured,
             ):
                 yield captured.snapshot
 
     @contextlib.contextmanager
-    def _noted(self, wired: Wired, deed: str, what: str, *, run: str, dry_run: bool = False) -> Iterator[None]:
+    def _noted(
+        self, wired: Wired, named: Named, deed: str, what: str, *, run: str, dry_run: bool = False
+    ) -> Iterator[None]:
         """A run in the journal, and an act in the audit trail."""
-        named = self._named
         source = wired.settings.entities[named.name].source
         with (
-            run_of(wired, named.report, _KINDS[deed], run, [source], dry_run=dry_run),
+            run_of(wired, _relay(named), _KINDS[deed], run, [source], dry_run=dry_run),
             Acts(wired, named.report).change(
                 deed, f"{what} of {named.spoken}", source=source, subject=named.typed, dry_run=dry_run
             ),
         ):
             yield
 
-    def _order(self, wired: Wired, *, force: bool = False, dry_run: bool = False) -> EntityDeleteOrder:
+    def _order(self, wired: Wired, named: Named, *, force: bool = False, dry_run: bool = False) -> EntityDeleteOrder:
         return EntityDeleteOrder(
-            subject=self._named.subject(wired), force=force, dry_run=dry_run, created_by=clock.user(),
+            subject=named.subject(wired), force=force, dry_run=dry_run, created_by=clock.user(),
             config=wired.configuration.text,
         )  # fmt: skip
+
+
+def _relay(named: Named) -> Relay:
+    return named.report if isinstance(named.report, Relay) else Relay(named.report)

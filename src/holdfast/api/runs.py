@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.model.errors import Interrupted, UsageError
-from holdfast.model.events import Reporter, Warned
+from holdfast.model.events import Event, Reporter, Warned, silent
 from holdfast.model.run import Run, RunStatus
 from holdfast.service.recording import Outcome, Recorder, error_of
 from holdfast.system import clock
@@ -16,6 +16,18 @@ from holdfast.usecases.backup import BackupResult
 from holdfast.usecases.rebuilding_runs import NUMBERS, numbers_of
 from holdfast.wiring.build import App as Wired
 from holdfast.wiring.journals import open_forgiving
+
+
+class Relay:
+    """Tells events to whoever listens: the program's own listener, and the run's record while there is one."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self.recorded: Reporter = silent
+
+    def __call__(self, event: Event) -> None:
+        self.recorded(event)
+        self._report(event)
 
 
 @dataclass(slots=True)
@@ -27,9 +39,12 @@ class Kept:
 
 @contextlib.contextmanager
 def run_of(
-    wired: Wired, report: Reporter, kind: str, run: str, sources: Iterable[str], *, dry_run: bool = False
+    wired: Wired, report: Relay, kind: str, run: str, sources: Iterable[str], *, dry_run: bool = False
 ) -> Iterator[Kept]:
-    """The run ``run`` while it is carried out; a dry run is none. A journal that fails is a warning."""
+    """The run ``run`` while it is carried out, with phases and log lines of what ``report`` is told meanwhile.
+
+    A dry run is none. A journal that fails is a warning.
+    """
     kept = Kept()
     if dry_run:
         yield kept
@@ -43,11 +58,14 @@ def run_of(
     recorder = Recorder(told, journal, lambda _run: None, redactor)
     with contextlib.closing(journal):
         recorder.begin()
+        report.recorded = recorder.report
         try:
             yield kept
         except BaseException as error:
             recorder.end(Outcome(status=_status(error), error=error_of(error, redactor)))
             raise
+        finally:
+            report.recorded = silent
         recorder.end(kept.outcome)
 
 

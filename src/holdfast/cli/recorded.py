@@ -56,6 +56,7 @@ VERBS: Mapping[str, Recorded] = {
     "entity delete": _restore("delete:entity", "entity-delete", "deletion of {name} {key}", subject="key"),
     "restore": _restore("restore:new-place", "restore", "{snapshot} to {to}: {only}", subject="snapshot"),
     "undo": _restore("restore:undo", "undo", "undoing run {run}", subject="run"),
+    "trash": _look("the trash"),
     "trash restore": _restore("restore:trash", "trash-restore", "from the trash: {only}", subject="id_"),
     "import": _change("backup:import", "import", "backups made elsewhere", source="source"),
     "forget": _change("delete:forget", "forget", "forgetting {names}", subject="names"),
@@ -100,9 +101,16 @@ def deed_of(recorded: Recorded, options: Mapping[str, Any], *, dry_run: bool) ->
     chosen = bool(options.get("keys") or options.get("where"))
     if dry_run:
         return recorded.preview if chosen or recorded.kind != "restore" else ""
+    if recorded.kind == "forget" and _by_rules(options):
+        return ""  # rules are followed in one place for every face, which notes what went
     if recorded.kind == "restore" and (options.get("in_place") or chosen):
         return "restore:in-place"
     return recorded.deed
+
+
+def _by_rules(options: Mapping[str, Any]) -> bool:
+    typed = any(value is not None for name, value in options.items() if name.startswith("keep_"))
+    return typed or bool(options.get("policy"))
 
 
 def _shown(name: str, value: Any) -> str:

@@ -122,7 +122,8 @@ def every(names: Sequence[str], snapshots: Sequence[SnapshotInfo]) -> list[Snaps
 
 def _candidates(name: str, snapshots: Sequence[SnapshotInfo]) -> _Match:
     """What ``name`` fits, never nothing."""
-    match = _matching(name, snapshots)
+    reserved = name.startswith(f"{LATEST}:")  # whatever a label says, it means what it always means
+    match = _Match("prefix", []) if reserved else _matching(name, snapshots)
     head, colon, source = name.rpartition(":")
     if not match.found and colon:
         name_of, _, environment = source.partition("@")

@@ -122,3 +122,9 @@ def test_imported_data_stands_at_its_own_time() -> None:
     back = _info("aaaa33", 0)
     made = [OLD, NEW, back, untold]
     assert names.by_data_time([*made, later, before, between]) == [before, OLD, between, *made[1:], later]
+
+
+def test_no_label_takes_the_place_of_the_latest() -> None:
+    """Whatever a snapshot is called, by an import or an older holdfast: latest:SOURCE is the newest of that source."""
+    named = _info("cccc44", 4, "media", name="latest:shop")
+    assert names.one("latest:shop", [*ALL, named]) is NEW

@@ -13,6 +13,8 @@ from holdfast.cli.face import Face
 from holdfast.cli.opening import opened
 from holdfast.cli.options import Family, shared_options, verb
 from holdfast.cli.progress import shown
+from holdfast.cli.recorded import VERBS
+from holdfast.cli.recording import recording
 from holdfast.model.events import Reporter
 from holdfast.model.ids import short
 from holdfast.system import clock
@@ -35,7 +37,7 @@ def trash(context: click.Context, sources: Sequence[str], limit: int) -> None:
     if context.invoked_subcommand is not None:
         return
     face = context.ensure_object(Face)
-    with opened(face) as app, shown(face) as report:
+    with recording(face, VERBS["trash"], context.params), opened(face) as app, shown(face) as report:
         found = _all(app, report, sources)
     face.document([_document(each) for each in found[:limit]])
     if not found:
