@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -52,9 +52,13 @@ class Discarded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrashOrder:
-    """``sources`` whose guards are asked too; one that cannot be reached is warned of."""
+    """``sources`` whose guards are asked too; one that cannot be reached is warned of.
+
+    ``left_alone``: those of them that did not answer a moment ago, and are not asked.
+    """
 
     sources: Mapping[str, Source]
+    left_alone: Collection[str] = ()
     report: Reporter = silent
 
 
@@ -67,6 +71,9 @@ def trash(repository: Repository, order: TrashOrder) -> list[Discarded]:
             for each in (*_shipped(entry), *_entity(entry)):
                 found[each.id] = _joined(found.get(each.id), each)
     for name, source in order.sources.items():
+        if name in order.left_alone:
+            order.report(Warned(source=name, text="what waits in its guard is not known: it did not answer just now"))
+            continue
         try:
             for each in _waiting(name, source, _stored(repository, name)):
                 found[each.id] = _joined(found.get(each.id), each)

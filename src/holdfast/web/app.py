@@ -35,6 +35,7 @@ from holdfast.web.api.news import News
 from holdfast.web.pages import mistyped
 from holdfast.web.pages import routes as pages
 from holdfast.web.pages.assets import Assets
+from holdfast.web.reach import Reach
 from holdfast.web.request_log import RequestLog
 from holdfast.web.security.guarding import guard
 from holdfast.web.security.identity import Identity, open_to_all
@@ -76,7 +77,7 @@ def create_app(service: Service, doorkeeper: Doorkeeper) -> FastAPI:
         title="holdfast", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, lifespan=_while_open
     )
     app.state.service, app.state.doorkeeper = service, doorkeeper
-    app.state.plans, app.state.news = Plans(), News(service)
+    app.state.plans, app.state.news, app.state.reach = Plans(), News(service), Reach()
     app.state.going, app.state.kept, app.state.swept = {}, {}, 0.0
     problems.install(app, service.configuration.around.redactor)
     mistyped.install(app)

@@ -15,7 +15,7 @@ from holdfast.service.noting import looked
 from holdfast.service.plans import deed_order
 from holdfast.service.service import Service
 from holdfast.usecases.entity_finding import versions as versions_of
-from holdfast.usecases.trash import Discarded, TrashOrder, trash
+from holdfast.usecases.trash import Discarded
 from holdfast.web.api import wishes
 from holdfast.web.api.consenting import Agreed, AgreedOf
 from holdfast.web.api.documents import Document, RunDocument, run_fields
@@ -34,6 +34,7 @@ from holdfast.web.api.routes import (
     answer,
     asker_of,
 )
+from holdfast.web.reach import AT_THE_SOURCES, ReachOf
 from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity
 from holdfast.wiring.build import App
@@ -196,16 +197,13 @@ def delete(
     return _started(service, who, agreed, deed)
 
 
-@router.get("/trash", response_model=Trash)
-def trashed(who: SnapshotReader, service: ServiceOf, limit: Limit = 50) -> Response:
+@router.get("/trash", response_model=Trash, dependencies=[AT_THE_SOURCES])
+def trashed(who: SnapshotReader, service: ServiceOf, reach: ReachOf, limit: Limit = 50) -> Response:
     """What was deleted: what guards kept, and entities that holdfast deleted."""
     warnings: list[str] = []
     with service.reading() as app:
         mine = [name for name in app.settings.sources if who.may("snapshot:read", name)]
-        order = TrashOrder(
-            sources=app.sources(mine) if mine else {}, report=lambda event: warnings.append(getattr(event, "text", ""))
-        )
-        found = trash(app.repository, order)
+        found = reach.trash(app, mine, lambda event: warnings.append(getattr(event, "text", "")))
         warnings += looked_into_trash(app, who, found[:limit])
     shown = [_trashed(sight.trashed(who, each)) for each in found[:limit]]
     return answer({"trash": shown, "more": len(found) > limit, "warnings": warnings})
@@ -229,7 +227,7 @@ def _trashed(each: Discarded) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post("/trash/{trash}/restore", status_code=202, response_model=RunDocument)
+@router.post("/trash/{trash}/restore", status_code=202, response_model=RunDocument, dependencies=[AT_THE_SOURCES])
 def untrash(
     trash: Name, who: InPlaceRestorer, service: ServiceOf, agreed: AgreedOf, body: wishes.TrashBody | None = None
 ) -> Response:

@@ -20,6 +20,7 @@ from holdfast.usecases.looking import open_book
 from holdfast.web.api.documents import Document
 from holdfast.web.api.once import Once
 from holdfast.web.api.routes import DataReader, Limit, Name, ServiceOf, Text, answer, asker_of
+from holdfast.web.reach import AT_THE_SOURCES
 from holdfast.web.security.refusals import NotFound
 from holdfast.web.security.sight import entry_named, own
 from holdfast.wiring.build import App
@@ -118,7 +119,7 @@ def _rows(found: FindResult) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.get("/sources/{source}/versions", response_model=Versions)
+@router.get("/sources/{source}/versions", response_model=Versions, dependencies=[AT_THE_SOURCES])
 def versions(
     source: Name, who: DataReader, service: ServiceOf, item: Item,
     key: Annotated[list[Name], Query(description="A key, or column=value each.")], live: bool = False,

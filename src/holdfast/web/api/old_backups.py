@@ -42,6 +42,7 @@ from holdfast.web.api.routes import (
     asker_of,
 )
 from holdfast.web.api.taking import BackupBody, start_backups, started
+from holdfast.web.reach import AT_THE_SOURCES
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.sight import entry_named
 from holdfast.wiring.build import App
@@ -94,7 +95,9 @@ async def back_up(
     return started(await asyncio.to_thread(start_backups, service, who, wanted))
 
 
-@router.post("/test", response_model=TestAnswer, responses=failures(ManualFailure))
+@router.post(
+    "/test", response_model=TestAnswer, responses=failures(ManualFailure), dependencies=[AT_THE_SOURCES]
+)
 def test(who: BackupRunner, service: ServiceOf) -> Response:
     """Look whether a backup could be made now: the store, the folders, every source."""
     with contextlib.closing(App(service.configuration, ask=lambda _url: None)) as app:

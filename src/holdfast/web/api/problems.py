@@ -19,7 +19,7 @@ _STATUS = {
     "wrong-login": 401, "too-many-attempts": 429, "second-person": 409, "same-person": 403, "weak-password": 422,
     "too-large": 413, "wrong-host": 421, "not-found": 404, "usage": 422, "busy": 409, "no-repository": 503,
     "wrong-key": 503, "storage": 503, "storage-full": 507, "damaged": 500, "rolled-back": 500, "source": 502,
-    "target": 409, "plan-changed": 409, "key-reused": 422, "outcome-unknown": 409,
+    "target": 409, "plan-changed": 409, "key-reused": 422, "outcome-unknown": 409, "sources-slow": 503,
     "journal": 503, "journal-broken": 503, "not-stoppable": 409, "missing-tool": 503,
     "newer-format": 503, "object-missing": 503, "session-expired": 503,
 }  # fmt: skip
@@ -38,11 +38,16 @@ class Problem(BaseModel):
     hint: str = ""
 
 
+def status_of(code: str) -> int:
+    """The status of an answer that failed with such an error."""
+    return _STATUS.get(code, 500)
+
+
 def problem_of(error: BaseException, redactor: Redactor) -> Problem:
     """Any exception as a problem, without secrets."""
     if isinstance(error, HoldfastError):
         told = {name: redactor.clean(getattr(error, name)) for name in ("where", "why", "hint")}
-        return Problem(title=redactor.clean(error.what), status=_STATUS.get(error.code, 500), code=error.code, **told)
+        return Problem(title=redactor.clean(error.what), status=status_of(error.code), code=error.code, **told)
     return Problem(title="something went wrong that should not", status=500, code="defect", why=type(error).__name__)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -38,6 +39,7 @@ from holdfast.web.api.routes import (
     asker_of,
 )
 from holdfast.web.api.runs import run_named
+from holdfast.web.reach import ReachOf
 from holdfast.web.security.destinations import require_destination
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.refusals import Forbidden, NotFound
@@ -115,10 +117,12 @@ class PlanDocument(Document):
 
 @planning.post("/restore-plans", status_code=201, response_model=PlanDocument, responses={202: {"model": PlanDocument}})
 async def plan(
-    body: PlanBody, who: SnapshotReader, service: ServiceOf, plans: PlansOf, news: NewsOf, wait: Wait = 20.0
-) -> Response:
+    body: PlanBody, who: SnapshotReader, service: ServiceOf, plans: PlansOf, news: NewsOf, reach: ReachOf,
+    wait: Wait = 20.0,
+) -> Response:  # fmt: skip
     """Look what a restore, undo or delete would do. 202 when that takes longer than ``wait`` seconds: ask again."""
-    deed = await wishes.in_thread(lambda: _deed(service, body, who))
+    async with reach.way() if isinstance(body, wishes.TrashPlan) else contextlib.nullcontext():
+        deed = await wishes.in_thread(lambda: _deed(service, body, who))
     if not who.may(deed.scope, deed.source) or not who.may("snapshot:read", deed.source):
         raise Forbidden(deed.scope, deed.source)
     run = service.start(plans.order(deed, asker_of(who)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
 from holdfast.entities.declared import Declaration
 from holdfast.model.errors import UsageError
@@ -159,4 +159,4 @@ def _require_own_snapshot(app: App, name: str | None, who: Identity) -> None:
 
 async def in_thread(work: Callable[[], _T]) -> _T:
     """What would keep the event loop waiting."""
-    return await asyncio.to_thread(work)
+    return await run_in_threadpool(work)

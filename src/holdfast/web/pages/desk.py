@@ -23,27 +23,13 @@ from holdfast.service.plans import Plans
 from holdfast.service.service import Service
 from holdfast.system import clock
 from holdfast.usecases.audit import note
+from holdfast.web.api.problems import status_of
 from holdfast.web.pages.looks import page
 from holdfast.web.security import sight
 from holdfast.web.security.identity import Identity
 from holdfast.web.security.rights import seen
 from holdfast.wiring.build import App
 from holdfast.wiring.reporting import system_report
-
-_STATUS = {
-    "forbidden": 403,
-    "cross-site": 403,
-    "same-person": 403,
-    "second-person": 409,
-    "too-many-attempts": 429,
-    "weak-password": 422,
-    "not-found": 404,
-    "usage": 422,
-    "busy": 409,
-    "target": 409,
-    "source": 502,
-    "storage": 503,
-}
 
 _TITLES = {
     "forbidden": "Not yours", "not-found": "Not here", "busy": "Busy",
@@ -90,7 +76,7 @@ def failed(request: Request, error: HoldfastError, form: Mapping[str, str] | Non
         return to("/confirm", next=_came_from(request, form or {}))
     redactor = service_of(request).configuration.around.redactor
     told = {name: redactor.clean(getattr(error, name)) for name in ("what", "where", "why", "hint")}
-    return page(request, "failed.html", status=_STATUS.get(error.code, 500), error=told, title=_title(error.code))
+    return page(request, "failed.html", status=status_of(error.code), error=told, title=_title(error.code))
 
 
 def _here(request: Request) -> str:
