@@ -9,6 +9,8 @@ from tests.faults.world import cheap, room  # noqa: F401
 from tests.integration.entities.small_sites import small_site
 
 from holdfast.model.errors import TargetError
+from holdfast.usecases.entity_delete import EntityDeleteOrder, entity_delete
+from holdfast.usecases.entity_restore import EntityRestoreOrder, entity_restore
 
 _NO_CASE = "CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
 _KINDS = [
@@ -75,3 +77,40 @@ def test_rows_that_name_one_another_in_other_letters_come_back(
         assert site.rows("SELECT * FROM notes") == []
         site.take_back(run)
         assert site.state("events", "notes", "outside") == state
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "one", "others"),
+    [("TEXT COLLATE NOCASE UNIQUE", "TEXT", "'Alpha'", "'Alpha', 'ALPHA', 'alpha'"),
+     ("TEXT UNIQUE", "INTEGER", "'7'", "7, '7', 7")],
+)  # fmt: skip
+def test_references_are_followed_as_sqlite_does(
+    there: str, here: str, one: str, others: str, room: Path, cheap: None, tmp_path: Path,  # noqa: F811
+) -> None:  # fmt: skip
+    """By the rules of the column they lead to: what a delete takes along is captured, and comes back."""
+    del cheap
+    own, link, long = others.split(", ")
+    with small_site("sqlite", room, tmp_path) as site:
+        site.run(
+            f"CREATE TABLE events (id INTEGER PRIMARY KEY, code {there})",
+            f"CREATE TABLE notes (id INTEGER PRIMARY KEY, code {here} NOT NULL REFERENCES events (code)"
+            " ON DELETE CASCADE)",
+            f"CREATE TABLE outside (code {here} REFERENCES events (code) ON DELETE SET NULL, id TEXT PRIMARY KEY)"
+            " WITHOUT ROWID",
+            f"INSERT INTO events VALUES (1, {one}), (2, 99)",
+            f"INSERT INTO notes VALUES (1, {own}), (2, {link}), (3, {long})",
+            f"INSERT INTO outside VALUES ({link}, 'a'), ({long}, 'b'), (NULL, 'c')",
+            "INSERT INTO notes VALUES (4, 99)",
+        )
+        state = site.state("events", "notes", "outside")
+        assert site.save().counts == {"events": 1, "notes": 3}
+        site.save_all()
+        entity_delete(site.repository, EntityDeleteOrder(subject=site.subject()))
+        assert site.rows("SELECT id FROM notes") == [(4,)]
+        for entry in site.repository.snapshots():
+            if entry.info.undo is not None:
+                continue
+            order = EntityRestoreOrder(subject=site.subject(), from_=entry.info.id)
+            result = entity_restore(site.repository, order)
+            assert site.state("events", "notes", "outside") == state, entry.info.trigger
+            site.take_back(result.run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from holdfast.model.records import Key, Reference, Row, Table, Value
 from holdfast.sources.records import Judged, Typed
 from holdfast.sources.sqlite.records import values
 from holdfast.sources.sqlite.records.asking import Statement, conditions, select
+from holdfast.sources.sqlite.records.following import compared_otherwise, following
 from holdfast.sources.sqlite.records.judging import judged
 from holdfast.sources.sqlite.records.schema import Schema, Shape, Unreadable, fingerprint
 
@@ -96,6 +98,8 @@ class SqliteBook(abc.ABC):
         names = shape.names
         earlier: set[Any] = set()
         statements = list(conditions(shape, columns, wanted, plain=plain))
+        if not plain:
+            statements += self._as_named(shape, columns, wanted)
         for statement in statements:
             found_now: set[Any] = set()
             for identity, *found in self._lossless(shape, names, statement):
@@ -106,6 +110,16 @@ class SqliteBook(abc.ABC):
                     found_now.add(each)
                 yield Row(dict(zip(names, found, strict=True)))
             earlier |= found_now
+
+    def _as_named(self, shape: Shape, columns: tuple[str, ...], wanted: Collection[Key]) -> Iterator[Statement]:
+        """By a reference, whose values SQLite compares as those of the columns it leads to compare."""
+        for reference in self._otherwise.get((shape.table.name, columns), ()):
+            for statement in conditions(self.schema.shapes[reference.to], reference.to_columns, wanted, plain=False):
+                yield following(shape, reference, statement)
+
+    @functools.cached_property
+    def _otherwise(self) -> Mapping[tuple[str, tuple[str, ...]], Sequence[Reference]]:
+        return compared_otherwise(self.schema, lambda sql: self.run(Statement(sql)))
 
     def _lossless(
         self, shape: Shape, names: tuple[str, ...], where: Statement, *, whole: bool = False

@@ -28,8 +28,8 @@ from holdfast.sources.sqlite.records.trees import Trees
 _HARMLESS = frozenset((apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE))
 _READS = _HARMLESS | {apsw.SQLITE_READ, apsw.SQLITE_SELECT, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 _PRAGMAS = frozenset(
-    ("table_list", "table_xinfo", "index_list", "index_info", "foreign_key_list", "encoding", "data_version",
-     "application_id", "user_version")
+    ("table_list", "table_xinfo", "index_list", "index_info", "index_xinfo", "foreign_key_list", "encoding",
+     "data_version", "application_id", "user_version")
 )  # fmt: skip
 _FUNCTIONS_REFUSED = frozenset(("load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"))
 _STEPS = 1_000_000

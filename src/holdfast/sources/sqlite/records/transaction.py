@@ -104,7 +104,8 @@ class SqliteTransaction:
         if first + count - 1 > _LARGEST:
             raise TargetError("there are no higher numbers left", where=f"{table.name}.{column}")
         self._given[table.name, column] = first + count - 1
-        return list(range(first, first + count))
+        numbers = range(first, first + count)
+        return [float(each) for each in numbers] if affinity(declared) == "real" else list(numbers)
 
     def advance_sequences(self, table: Table) -> None:
         """See sources.records.LiveTransaction: only AUTOINCREMENT remembers more than the rows tell."""
