@@ -13,24 +13,29 @@ from holdfast.system import clock
 
 def statement_for(query: RunQuery) -> tuple[str, list[Any]]:
     """One more than the limit is asked for, to know whether there is a next page."""
+    alone = len(query.sources) == 1
+    at, identifier = ("s.created_at", "s.run") if alone else ("r.created_at", "r.id")
     wanted, values = ["1 = 1"], list[Any]()
-    for column, chosen in (("kind", query.kinds), ("status", query.statuses)):
+    if query.sources:
+        marks = ", ".join("?" * len(query.sources))
+        some = f"r.id in (select run from run_sources where source in ({marks}))"
+        wanted.append("s.source = ?" if alone else some)
+        values += query.sources
+    for column, chosen in (("r.kind", query.kinds), ("r.status", query.statuses)):
         if chosen:
             wanted.append(f"{column} in ({', '.join('?' * len(chosen))})")
             values += chosen
-    if query.sources:
-        wanted.append(f"id in (select run from run_sources where source in ({', '.join('?' * len(query.sources))}))")
-        values += query.sources
     for sign, bound in ((">=", query.since), ("<", query.until)):
         if bound:
-            wanted.append(f"created_at {sign} ?")
+            wanted.append(f"{at} {sign} ?")
             values.append(instant(bound))
     if query.before:
-        at, _, identifier = query.before.partition("|")
-        wanted.append("(created_at, id) < (?, ?)")
-        values += [at, identifier]
-    order = "order by created_at desc, id desc limit ?"
-    return f"select document from runs where {' and '.join(wanted)} {order}", [*values, query.limit + 1]
+        last, _, run = query.before.partition("|")
+        wanted.append(f"({at}, {identifier}) < (?, ?)")
+        values += [last, run]
+    tables = "run_sources s join runs r on r.id = s.run" if alone else "runs r"
+    order = f"order by {at} desc, {identifier} desc limit ?"
+    return f"select r.document from {tables} where {' and '.join(wanted)} {order}", [*values, query.limit + 1]
 
 
 def cursor_of(run: Run) -> str:

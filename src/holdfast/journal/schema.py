@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 
 # version 1, as the first journals had it
 _RUNS = """
@@ -30,6 +30,13 @@ create table if not exists run_sources (
 _SOURCES_BY_NAME = "create index if not exists run_sources_by_name on run_sources (source, run)"
 _UNFINISHED = "create index if not exists runs_by_status on runs (status)"
 _LOG_BY_TIME = "create index if not exists log_by_time on log (at)"
+
+# version 3: what few runs are of is found among many
+_AT = "alter table run_sources add column created_at text not null default ''"
+_AT_FILLED = """
+update run_sources set created_at = coalesce((select r.created_at from runs r where r.id = run_sources.run), '')"""
+_SOURCES_BY_TIME = "create index if not exists run_sources_by_time on run_sources (source, created_at desc, run desc)"
+_RUNS_BY_KIND = "create index if not exists runs_by_kind on runs (kind, created_at desc, id desc)"
 
 _OF_SOURCES = "run_sources s join runs r on r.id = s.run"
 _COUNTS = """
@@ -69,7 +76,9 @@ from {_OF_SOURCES} where {_MADE} and r.seconds is not null group by r.kind, s.so
 def steps(version: int) -> list[str]:
     """The statements that bring tables of ``version`` (0: none yet) up to VERSION."""
     found = [_RUNS, _RUNS_BY_TIME, _LOG, _FACTS] if version < 1 else []
-    if version < VERSION:
+    if version < 2:
         found += [_UPDATED, _RUN_SOURCES, _SOURCES_BY_NAME, _UNFINISHED, _LOG_BY_TIME]
         found += [f"create view {name} as {query}" for name, query in VIEWS.items()]
+    if version < 3:
+        found += [_AT, _AT_FILLED, _SOURCES_BY_TIME, _RUNS_BY_KIND]
     return found

@@ -27,7 +27,7 @@ _BESIDE = ("", "-wal", "-shm")
 
 
 class SqliteJournal(TableJournal):
-    """See Journal. One connection, taken in turns; other processes wait for their turn too."""
+    """See Journal. One connection to write, taken in turns, and one to look, which waits for no writer."""
 
     def __init__(self, path: Path) -> None:
         self._file = SqliteDatabase(path)
@@ -43,10 +43,12 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self.url = f"sqlite:{path}"
-        self._turn = threading.Lock()
+        self._turn, self._looking = threading.Lock(), threading.Lock()
+        self._reader: sqlite3.Connection | None = None
         with self._translated("the journal cannot be opened"):
             files.make_directories(path.parent, 0o700)
-            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            self._path = path
+            self._connection = self._connect()
             try:
                 self._prepare(path)
             except BaseException:
@@ -68,8 +70,10 @@ class SqliteDatabase:
 
     def read(self, statement: str, values: Sequence[Any]) -> list[Any]:
         """See Database."""
-        with self._turn, self._translated("the journal does not answer"):
-            return self._connection.execute(statement, values).fetchall()
+        with self._looking, self._translated("the journal does not answer"):
+            if self._reader is None:
+                self._reader = self._connect()
+            return self._reader.execute(statement, values).fetchall()
 
     def check(self) -> None:
         """JournalBroken unless every page of the file is sound."""
@@ -80,8 +84,14 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """See Database."""
-        with self._turn:
+        with self._turn, self._looking:
             self._connection.close()
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
 
     def _execute(self, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
         return self._connection.execute(statement, values)

@@ -29,7 +29,11 @@ _PUT = (
 )
 _REMEMBER = "insert into facts (key, value) values (?, ?) on conflict (key) do update set value = excluded.value"
 _NUMBERS = ("rows", "bytes_source", "bytes_read", "bytes_new", "bytes_stored")
-_PUT_SOURCE = f"insert into run_sources (run, source, status, {', '.join(_NUMBERS)}) values (?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_SOURCE = (
+    f"insert into run_sources (run, source, created_at, status, {', '.join(_NUMBERS)})"
+    " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_PORTION = 500
 
 
 class Answer(Protocol):
@@ -131,16 +135,11 @@ class TableJournal:
         """See Journal."""
         lines, runs = asking.instant(log_before), asking.instant(runs_before)
         old = f"created_at < ? and status in ({_OVER}) and id not in (select run from last_runs)"
-
-        def work(execute: Execute) -> int:
-            gone = execute("delete from log where at < ?", (lines,)).rowcount
-            chosen = execute(f"select id from runs where {old}", (runs,)).fetchall()
-            for (run,) in chosen:
-                for table, column in (("log", "run"), ("run_sources", "run"), ("runs", "id")):
-                    gone += execute(f"delete from {table} where {column} = ?", (run,)).rowcount
-            return gone
-
-        return self._database.within(work)
+        gone = self._database.within(lambda execute: execute("delete from log where at < ?", (lines,)).rowcount)
+        chosen = [run for (run,) in self._all(f"select id from runs where {old}", runs)]
+        for start in range(0, len(chosen), _PORTION):  # whoever writes meanwhile waits for a portion only
+            gone += self._database.within(_dropping(chosen[start : start + _PORTION]))
+        return gone
 
     def remember(self, key: str, value: str | None) -> None:
         """See Journal."""
@@ -179,6 +178,17 @@ class TableJournal:
         self._database.within(lambda execute: execute(statement, values))
 
 
+def _dropping(runs: Sequence[str]) -> Callable[[Execute], int]:
+    def work(execute: Execute) -> int:
+        gone = 0
+        for run in runs:
+            for table, column in (("log", "run"), ("run_sources", "run"), ("runs", "id")):
+                gone += execute(f"delete from {table} where {column} = ?", (run,)).rowcount
+        return gone
+
+    return work
+
+
 def fill_sources(execute: Execute) -> None:
     """Tell the sources of every run anew, from the runs."""
     for row in execute("select document from runs", ()).fetchall():
@@ -204,7 +214,7 @@ def _of_sources(run: Run) -> list[tuple[Any, ...]]:
     for source in dict.fromkeys(run.sources or [""]):
         own = told.get(source, {})
         numbers = [own.get(name, getattr(run, name) if alone or not run.sources else None) for name in _NUMBERS]
-        rows.append((run.id, plain(source), own.get("status", run.status.value), *numbers))
+        rows.append((run.id, plain(source), run.created_at, own.get("status", run.status.value), *numbers))
     return rows
 
 

@@ -156,7 +156,7 @@ def _secrets(whole: Whole) -> Iterator[Finding]:
                        f"a new one every {saying.span(whole.rotate_after.total_seconds())}: [secrets] rotate_after",
                        oldest.mend)  # fmt: skip
     for each in whole.secrets:
-        if each.ends_at is not None and each.ends_at - whole.now < _ENDS_SOON:
+        if each.ends_at is not None and each.ends_at - whole.now < min(_ENDS_SOON, (each.ends_at - each.made_at) / 3):
             left = saying.span((each.ends_at - whole.now).total_seconds())
             yield _finding("secret-ends", Severity.WARNING, f"{each.name} ends in {left}",
                            "who comes with it is refused then", each.mend)  # fmt: skip

@@ -13,6 +13,8 @@ from holdfast.repository.findings import Found
 from holdfast.repository.layout import AUDIT, audit_path, parse_audit_path
 from holdfast.repository.vault import Vault
 
+_FIRST, _WIDEST = 32, 1024
+"""Entries that are read at once, at first and in the end."""
 _COPY = "bring the object back from a copy of the repository; nothing else can tell what stood there"
 _ALTERED = "somebody who has a key of the repository wrote this part of the trail anew: compare with a copy"
 
@@ -68,9 +70,11 @@ def _numbers(vault: Vault, found: Found) -> list[int]:
 
 def _entries(trail: Trail, numbers: list[int] | range) -> Iterator[tuple[int, tuple[Entry, bytes] | Damaged]]:
     with ThreadPoolExecutor(max_workers=trail.parallel) as pool:
-        for at in range(0, len(numbers), 1024):  # whoever stops early has not asked for all of them
-            some = numbers[at : at + 1024]
+        at, width = 0, _FIRST
+        while at < len(numbers):  # whoever stops early has not asked for all of them
+            some = numbers[at : at + width]
             yield from zip(some, pool.map(lambda number: _read(trail, number), some), strict=True)
+            at, width = at + width, min(2 * width, _WIDEST)
 
 
 def _read(trail: Trail, number: int) -> tuple[Entry, bytes] | Damaged:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import msgspec
 
 from holdfast.model.audit import Act
 from holdfast.model.errors import Damaged, HoldfastError
 from holdfast.repository import audit_check
+from holdfast.repository.audit import Entry
 from holdfast.repository.audit_check import TrailCheck
 from holdfast.repository.repository import Repository
+
+_CLOCKS = timedelta(days=1)
+_STALE = 256
+"""So many entries in a row from so long before what is asked for, and nothing older is looked at."""
 
 NOT_RECORDED = "this is not in the audit trail, which could not be written"
 
@@ -69,14 +76,20 @@ def note(repository: Repository, *acts: Act, required: bool = False) -> Noted:
 
 
 def acts(repository: Repository, query: ActQuery) -> Iterator[NotedAct]:
-    """What the query asks for. Entries that cannot be read are passed over: ``verify`` tells of them."""
+    """What the query asks for. Entries that cannot be read are passed over: ``verify`` tells of them.
+
+    With ``since`` it ends behind many entries in a row that are a day older: clocks differ, but not so long.
+    """
     last = repository.trail.head().number
     first_asked = last if query.before is None else min(last, query.before - 1)
-    left = query.limit
+    left, stale = query.limit, 0
     for number, read in audit_check.read_all(repository.trail, range(first_asked, 0, -1)):
         if isinstance(read, Damaged):
             continue
         entry = read[0]
+        stale = stale + 1 if _before(query, entry) else 0
+        if stale >= _STALE:
+            return
         for place, act in reversed(list(enumerate(entry.acts, start=1))):
             if not fits(query, act):
                 continue
@@ -84,6 +97,16 @@ def acts(repository: Repository, query: ActQuery) -> Iterator[NotedAct]:
                 return
             left = None if left is None else left - 1
             yield NotedAct(id=str(number) if place == 1 else f"{number}.{place}", client=entry.client, act=act)
+
+
+def _before(query: ActQuery, entry: Entry) -> bool:
+    """Whether an entry is from before what is asked for, whichever of the clocks was wrong."""
+    if not query.since or any(act.at >= query.since for act in entry.acts):
+        return False
+    with contextlib.suppress(ValueError):
+        newest = max(datetime.fromisoformat(act.at) for act in entry.acts)
+        return datetime.fromisoformat(query.since) - newest > _CLOCKS
+    return False
 
 
 def fits(query: ActQuery, act: Act) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from holdfast.journal.base import SCHEDULER_ALIVE, Journal, RunQuery
 from holdfast.model.errors import HoldfastError
@@ -25,9 +24,12 @@ from holdfast.usecases.standings import LOOKED_BACK
 from holdfast.wiring.build import App
 from holdfast.wiring.policies import policies
 from holdfast.wiring.retaining import retention_request
+from holdfast.wiring.settings import Settings
 from holdfast.wiring.token_ages import token_ages
 
 _RUNS = 500
+_MANY, _ONCE_IN = 5000, timedelta(minutes=15)
+_CLIENTS = 20
 _NOT_SIMPLY_DONE = ("failed", "interrupted", "running")
 
 
@@ -76,19 +78,39 @@ def request_of(app: App, journal: Journal | None) -> ReportRequest:
     )
 
 
-_KNOWN_HELD: WeakKeyDictionary[App, tuple[tuple[int, datetime], list[Finding]]] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What was found for settings at an instant, when the log had so many records."""
+
+    of: Settings
+    number: int
+    hour: datetime
+    at: datetime
+    findings: list[Finding]
+
+
+_KNOWN_HELD: dict[tuple[str, Path], _Held] = {}
 
 
 def _held(app: App, now: datetime) -> list[Finding]:
     """What retention would drop, but for a person who has to agree first.
 
-    Planning looks at every snapshot several times: it is done again when the log grew, or the hour is another.
+    Planning looks at every snapshot several times: it is done again when the log grew, or the hour is another; where
+    snapshots are many, once in a while. Every client of one configuration in this process shares what was found.
     """
-    of = (app.repository.log.state.number, now.replace(minute=0, second=0, microsecond=0))
-    known = _KNOWN_HELD.get(app)
-    if known is None or known[0] != of:
-        known = _KNOWN_HELD[app] = (of, _planned(app, now))
-    return known[1]
+    key = (app.repository.id, app.places.state)
+    number, hour = app.repository.log.state.number, now.replace(minute=0, second=0, microsecond=0)
+    known = _KNOWN_HELD.get(key)
+    if known is not None and known.of is app.settings:
+        many = len(app.repository.log.state.snapshots) > _MANY
+        lately = timedelta(0) <= now - known.at < _ONCE_IN
+        if (known.number, known.hour) == (number, hour) or (many and lately):
+            return known.findings
+    found = _Held(app.settings, number, hour, now, _planned(app, now))
+    if len(_KNOWN_HELD) >= _CLIENTS:
+        _KNOWN_HELD.clear()
+    _KNOWN_HELD[key] = found
+    return found.findings
 
 
 def _planned(app: App, now: datetime) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -18,6 +19,7 @@ from tests.contracts.journal_contract import JournalContract, Opener, line, run_
 from holdfast.journal.base import Journal, JournalBroken, JournalFailed, RunQuery
 from holdfast.journal.schema import VERSION
 from holdfast.journal.sqlite import SqliteJournal, set_aside
+from holdfast.journal.tables import Execute
 from holdfast.model.errors import NewerFormat
 from holdfast.model.run import RunStatus
 
@@ -73,6 +75,36 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Path) ->
     assert again.execute("pragma user_version").fetchone() == (VERSION,)
     assert again.execute("select runs from success_rate where source = 'shop'").fetchone() == (3,)
     again.close()
+
+
+def test_a_journal_of_the_second_version_finds_its_runs_by_source_as_before(tmp_path: Path) -> None:
+    """The times of what became of each source are filled in."""
+    with contextlib.closing(SqliteJournal(tmp_path / "journal.db")) as journal:
+        for number in range(5):
+            journal.put(run_of(number, sources=["shop", "blog"][: 1 + number % 2]))
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as old:
+        old.executescript(
+            "drop index run_sources_by_time; drop index runs_by_kind; alter table run_sources drop column created_at;"
+            " pragma user_version = 2"
+        )
+    with contextlib.closing(SqliteJournal(tmp_path / "journal.db")) as journal:
+        first = journal.runs(RunQuery(sources=["blog"], limit=1))
+        assert [run.id for run in first.runs] == [run_of(3).id]
+        assert [run.id for run in journal.runs(RunQuery(sources=["blog"], before=first.next)).runs] == [run_of(1).id]
+        assert len(journal.runs(RunQuery(sources=["shop", "blog"])).runs) == 5
+
+
+def test_who_looks_waits_for_no_writer(tmp_path: Path) -> None:
+    """A page of the dashboard is answered while a run is being written down."""
+    with contextlib.closing(SqliteJournal(tmp_path / "journal.db")) as journal:
+        journal.put(run_of(1))
+
+        def slow(execute: Execute) -> int:
+            execute("delete from runs", ())
+            return len(journal.runs(RunQuery()).runs)
+
+        assert journal._file.within(slow) == 1, "as it was before the change"
+        assert journal.runs(RunQuery()).runs == []
 
 
 def test_a_journal_of_a_later_version_is_left_alone(tmp_path: Path) -> None:

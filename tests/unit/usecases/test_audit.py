@@ -11,6 +11,7 @@ from holdfast.model.audit import Act
 from holdfast.model.errors import HoldfastError, TargetError
 from holdfast.repository.repository import Repository
 from holdfast.storage.memory import MemoryStorage
+from holdfast.usecases import audit
 from holdfast.usecases.audit import ActQuery, acts, note, verify
 from holdfast.usecases.noting import noted, without_values
 
@@ -88,6 +89,23 @@ def test_acts_are_found_newest_first_by_every_filter(repository: Repository) -> 
     assert found(limit=2) == ["3", "2"]
     assert found(before=2) == ["1.2", "1"]
     assert found(limit=0) == []
+
+
+def test_a_page_reads_little_more_than_it_shows_and_since_ends(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the whole trail, one object an entry."""
+    monkeypatch.setattr(audit, "_STALE", 20)
+    for number in range(120):
+        day = "2026-11-21" if number >= 100 else "2026-10-01"
+        note(repository, act(number % 60, at=f"{day}T10:00:00.000Z"))
+    asked: list[int] = []
+    read = repository.trail.read
+    monkeypatch.setattr(repository.trail, "read", lambda number: (asked.append(number), read(number))[1])
+    assert len(list(acts(repository, ActQuery(limit=5)))) == 5 and len(asked) <= 32
+    asked.clear()
+    assert len(list(acts(repository, ActQuery(since="2026-11-20T00:00:00.000Z")))) == 20
+    assert len(asked) <= 96, "not all 120"
 
 
 def test_a_lost_entry_does_not_hide_the_others(repository: Repository, memory: MemoryStorage) -> None:
