@@ -10,8 +10,8 @@ from holdfast.journal.base import RunQuery
 def paths(made: Scene) -> dict[str, str]:
     """Path -> a name for it."""
     with made.service.reading() as app:
-        mine = [entry.info.id for entry in app.repository.snapshots() if entry.info.source == "tickets"]
-        mine = [each for each in mine if each]
+        infos = [entry.info for entry in app.repository.snapshots()]
+        mine = [info.id for info in infos if info.source == "tickets" and not info.partial]
     good = made.service.journal.runs(RunQuery(kinds=("backup",), statuses=("succeeded",), limit=1)).runs[0].id
     bad = made.service.journal.runs(RunQuery(statuses=("failed",), limit=1)).runs[0].id
     return {

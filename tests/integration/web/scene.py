@@ -105,13 +105,17 @@ class Scene:
         self.execute("delete from events where id = ?", LOST)
 
 
-def configured(folder: Path, text: str = CONFIG) -> Any:
-    """The configuration of the scene, in ``folder``."""
-    environ = {
+def environment(folder: Path) -> dict[str, str]:
+    """Of whoever works in ``folder``."""
+    return {
         "HOLDFAST_PASSPHRASE": PASSPHRASE, "HOME": str(folder), "HOLDFAST_STATE_DIR": str(folder / "state"),
         "HOLDFAST_CACHE_DIR": str(folder / "cache"), "PATH": "/usr/bin:/bin",
     }  # fmt: skip
-    around = Surroundings(environ=environ, folder=folder)
+
+
+def configured(folder: Path, text: str = CONFIG) -> Any:
+    """The configuration of the scene, in ``folder``."""
+    around = Surroundings(environ=environment(folder), folder=folder)
     path = folder / "holdfast.toml"
     path.write_text(text.format(folder=folder))
     return from_text(path.read_text(), path, around)

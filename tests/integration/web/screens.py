@@ -72,6 +72,7 @@ def _walk(
 ) -> None:
     (look, suffix, (width, height)), (cookie, painter) = how, who
     made.service.journal.remember(SCHEDULER_ALIVE, clock.stamp())
+    showing.appointments(made)
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=look)
     context.add_cookies([{"name": "holdfast", "value": cookie, "url": made.url}])
     page = context.new_page()

@@ -11,6 +11,8 @@ from tests.integration.web.scene import CONFIG, LOST, Scene
 
 from holdfast.model.alert import Alert, Delivery
 from holdfast.model.health import Finding, Severity
+from holdfast.planning.timetable import last_appointment
+from holdfast.service.agenda import Keeping
 from holdfast.web.security.doorkeeper import Gate
 from holdfast.web.security.people import Newcomer
 from holdfast.web.security.sessions import OpenedSession
@@ -62,6 +64,15 @@ def alerts(made: Scene) -> None:
         ("pager", Delivery(delivered_at=ago(hours=3), failing_since=ago(minutes=24), error="the receiver answers 503")),
     ):
         journal.remember(f"delivery/{name}", msgspec.json.encode(how).decode())
+
+
+def appointments(made: Scene) -> None:
+    """All of them were kept, as when serve runs."""
+    now = datetime.now(UTC)
+    for each in made.service.schedules():
+        if (last := last_appointment(each.schedule, now)) is not None:
+            kept = msgspec.json.encode(Keeping(due=last.due.isoformat())).decode()
+            made.service.journal.remember(f"schedule/{each.schedule.key}", kept)
 
 
 def _remember(journal: Any, alert: Alert) -> None:

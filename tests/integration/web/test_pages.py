@@ -17,8 +17,9 @@ import click
 import msgspec
 import pytest
 from tests.integration.web.everything import paths
-from tests.integration.web.scene import Scene, live_a_month, scene, served
+from tests.integration.web.scene import Scene, environment, live_a_month, scene, served
 
+from holdfast.cli.main import main as cli_main
 from holdfast.cli.main import table
 from holdfast.model.run import Run, RunError, RunStatus
 from holdfast.repository.repository import Repository, SnapshotEntry
@@ -175,15 +176,38 @@ def test_pages_load_nothing_from_elsewhere(tmp_path: Path) -> None:
         assert "http" not in (STATIC / each).read_text()
 
 
-def test_every_command_a_page_shows_is_one_that_exists(tmp_path: Path) -> None:
-    """Verb and options of each line "holdfast …" are known to the command line."""
+def test_every_command_a_page_shows_is_one_that_exists_and_those_that_only_look_work_as_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Verb and options of each line "holdfast …" are known to the command line; a person copies it and it runs."""
     with scene(tmp_path) as made, served(made):
         made.back_up("tickets")
         live_a_month(made, days=1)
         bodies = [get(made.url + path)[1] for path in [*paths(made), "/explore?source=tickets&item=events&key=7"]]
-    shown = {html.unescape(line) for body in bodies for line in re.findall(r"<code[^>]*>(holdfast [^<]+)</code>", body)}
-    assert len(shown) > 20
-    assert {line: wrong for line in shown if (wrong := _unknown(line.partition(", then")[0]))} == {}
+        lines = (line for body in bodies for line in re.findall(r"<code[^>]*>(holdfast [^<]+)</code>", body))
+        shown = {html.unescape(line) for line in lines}
+        assert len(shown) > 20
+        assert {line: wrong for line in shown if (wrong := _unknown(line.partition(", then")[0]))} == {}
+        for name, value in environment(tmp_path).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        looking = sorted(line for line in shown if _LOOKS.match(line))
+        assert len(looking) > 10
+        failed = {line: told for line in looking if (told := _run(line, capsys))}
+    assert failed == {}
+
+
+_LOOKS = re.compile(
+    r"holdfast (?:(?:status|list|show|log|diff|runs|trash|audit list|audit verify|entity versions|alerts list)\b"
+    r"(?!.*\b(?:KEY|SOURCE|TABLE)\b)|restore \w+ --dry-run|config validate)"
+)
+
+
+def _run(line: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What it told when it failed. A monitor hears of problems by the status 4 of holdfast status."""
+    status = cli_main(shlex.split(line)[1:])
+    told = capsys.readouterr()
+    return "" if status in (0, 4) else f"{status}: {told.err}"
 
 
 def _unknown(line: str) -> str:

@@ -149,3 +149,10 @@ def test_one_file_of_a_backup_is_taken_away_as_it_was(living: Scene) -> None:
         assert "attachment" in answer.headers["content-disposition"]
     assert get(f"{living.url}/backups/{snapshot}/file?item=../etc/passwd")[0] == 404
     assert "data:export" in _deeds(living)
+
+
+def test_an_appointment_that_was_not_kept_is_overdue(living: Scene) -> None:
+    """Nobody ran the schedules: since when is told, not that it is just about to happen."""
+    body = get(living.url + "/settings")[1]
+    assert "overdue</span> since" in body
+    assert "just now" not in body.partition("asof")[0]

@@ -35,10 +35,10 @@ def settings(request: Request, who: Annotated[Identity, Depends(require("status:
 def _shown(request: Request, who: Identity, made: MadeToken | None = None) -> HTMLResponse:
     service = desk.service_of(request)
     gate: Gate | None = getattr(request.app.state, "gate", None)
-    now = clock.now()
+    standings, now = service.schedules(), clock.now()
     schedules = [
         (each, last_appointment(each.schedule, now) if each.next_at is not None and each.next_at <= now else None)
-        for each in service.schedules()
+        for each in standings
         if sight.own(who, each.schedule.source)
     ]
     more: dict[str, Any] = {"tokens": [], "people": [], "configuration": "", "consents": [], "path": ""}

@@ -25,7 +25,7 @@
       cursor: { y: false }, scales: { y: { range: function (_plot, _low, top) { return [0, top * 1.1 || 1]; } } },
       axes: [axis({ values: "{D} {MMM}" }), axis({ size: 76, incrs: STEPS, values: function (_plot, found) { return found.map(size); } })],
       hooks: { ready: [function () { requestAnimationFrame(rest); }] },
-      series: [{ label: "UTC" }].concat(series)
+      series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }].concat(series)
     }, [data.at].concat(data.values), place);
     function rest() { plot.setLegend({ idx: data.at.length - 1 }); } // nothing under the pointer: the newest
     place.addEventListener("mouseleave", rest);
