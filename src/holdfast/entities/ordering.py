@@ -61,8 +61,11 @@ def order_of(tables: Collection[str], references: Sequence[Reference]) -> Order:
 def _weakest(ring: Sequence[Reference]) -> Reference:
     """The reference of a ring that gives way: one checked late, else one that may be NULL for a while."""
     deferrable = [each for each in ring if each.deferrable]
-    if deferrable:
-        return min(deferrable, key=lambda each: (not each.nullable, each.table, each.columns))
+    if deferrable:  # a delete is not put off by it where it restricts
+        return min(
+            deferrable,
+            key=lambda each: (not each.nullable, each.on_delete == "restrict", each.table, each.columns),
+        )
     nullable = [each for each in ring if each.nullable]
     if nullable:
         return min(nullable, key=lambda each: (each.table, each.columns))

@@ -61,7 +61,8 @@ def _additions(book: Structure, order: Order, changes: Groups, own: Own, first: 
                 held.setdefault(id(row), []).append(_nullable(reference, row))
         for row in rows:
             without = [*late, *held.get(id(row), ())]
-            columns = tuple(dict.fromkeys(c for each in without for c in each.columns if row.values.get(c) is not None))
+            open_ = dict.fromkeys(column for each in without for column in _openable(table, each))
+            columns = tuple(column for column in open_ if row.values.get(column) is not None)
             if not columns:
                 yield Write(verb="insert", table=name, row=row)
                 continue
@@ -73,6 +74,17 @@ def _additions(book: Structure, order: Order, changes: Groups, own: Own, first: 
         changed = (change for change in changes[name] if change.did is Did.CHANGED)
         yield from (_update(book.tables[name], change, first) for change in changed)
     yield from waiting
+
+
+def _openable(table: Table, reference: Reference) -> tuple[str, ...]:
+    """Columns that may be NULL for a while; with one of them the row refers to nothing."""
+    fixed = {column.name for column in table.columns if not column.nullable}
+    return tuple(column for column in reference.columns if column not in fixed) or reference.columns
+
+
+def _holds(reference: Reference) -> bool:
+    """Whether the database lets no row go that is named by it, not even until the end of the transaction."""
+    return not reference.deferrable or reference.on_delete == "restrict"
 
 
 def _nullable(reference: Reference, row: Row) -> Reference:
@@ -112,19 +124,21 @@ def _removals(book: Structure, order: Order, changes: Groups, own: Own, first: G
         name: [change for change in changes[name] if change.did is Did.REMOVED and id(change) not in first.taken_out]
         for name in order.tables
     }
-    for reference in order.late:
+    for reference in (*order.late, *(each for each in order.deferred if _holds(each) and each.nullable)):
+        columns = _openable(book.tables[reference.table], reference)
         for change in removed[reference.table]:
             row = change.before
-            if row is not None and any(row.values.get(column) is not None for column in reference.columns):
-                emptied = Row({**row.values, **dict.fromkeys(reference.columns)}, row.raw)
-                yield Write(verb="update", table=reference.table, row=emptied, columns=reference.columns)
+            if row is not None and any(row.values.get(column) is not None for column in columns):
+                emptied = Row({**row.values, **dict.fromkeys(columns)}, row.raw)
+                yield Write(verb="update", table=reference.table, row=emptied, columns=columns)
     for name in reversed(order.tables):
         rows = [change.before for change in removed[name] if change.before is not None]
         ordered, rings = rows_in_order(rows, own[name])
         for row, reference in rings:
-            if not reference.deferrable:
-                emptied = Row({**row.values, **dict.fromkeys(_nullable(reference, row).columns)}, row.raw)
-                yield Write(verb="update", table=name, row=emptied, columns=reference.columns)
+            if _holds(reference):
+                columns = _openable(book.tables[name], _nullable(reference, row))
+                emptied = Row({**row.values, **dict.fromkeys(columns)}, row.raw)
+                yield Write(verb="update", table=name, row=emptied, columns=columns)
         whole = not book.tables[name].key
         yield from (
             Write(verb="delete", table=name, row=row, expect=row if whole else None) for row in reversed(ordered)

@@ -333,8 +333,16 @@ def test_rows_that_name_it_several_times_are_let_go(world: World, application: A
         "CREATE TABLE halves (k1 int, k2 int, event int NOT NULL REFERENCES events (id) ON DELETE CASCADE, s2 int,"
         " PRIMARY KEY (k1, k2), FOREIGN KEY (k1, s2) REFERENCES halves DEFERRABLE)",
         "INSERT INTO halves VALUES (1, 1, 1, NULL), (1, 2, 2, 1)",
+        "CREATE TABLE teams (id int PRIMARY KEY, event int NOT NULL REFERENCES events (id) ON DELETE CASCADE,"
+        " head int)",
+        "CREATE TABLE heads (id int PRIMARY KEY, team int NOT NULL REFERENCES teams (id) ON DELETE RESTRICT,"
+        " next int REFERENCES heads (id) ON DELETE RESTRICT DEFERRABLE)",
+        "ALTER TABLE teams ADD FOREIGN KEY (head) REFERENCES heads (id) ON DELETE RESTRICT DEFERRABLE",
+        "INSERT INTO teams VALUES (1, 1, NULL), (2, 2, NULL)",
+        "INSERT INTO heads VALUES (1, 1, 1), (2, 1, 1), (3, 2, NULL)", "UPDATE heads SET next = 2 WHERE id = 1",
+        "UPDATE teams SET head = id * 2 - 1",
     )  # fmt: skip
-    names = ("events", "games", "bets", "turns", "halves", "regs")
+    names = ("events", "games", "bets", "turns", "halves", "regs", "teams", "heads")
 
     def state() -> list[list[tuple[Any, ...]]]:
         with psycopg.connect(application.place) as one:
@@ -343,10 +351,11 @@ def test_rows_that_name_it_several_times_are_let_go(world: World, application: A
     before = state()
     with world.opened() as repository:
         done = entity_delete(repository, EntityDeleteOrder(subject=application.subject(), force=True))
-        events, games, bets, turns, halves, _ = state()
+        events, games, bets, turns, halves, _, teams, heads = state()
         assert [row[0] for row in events] == [2, 3]
         assert games == [(1, None, None, 3), (2, None, 2, 2), (3, 2, None, 3)]
         assert bets == [(1, None, None), (2, None, 1), (3, None, None)]
+        assert (teams, heads) == ([(2, 2, 3)], [(3, 2, None)])
         assert (turns, halves) == ([(2, 2, None, None)], [(1, 2, 2, None)])
         assert done.unlinked["public.games"] == done.unlinked["public.bets"] == 3
         entity_restore(repository, EntityRestoreOrder(subject=application.subject()))
