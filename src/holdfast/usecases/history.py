@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.model.errors import HoldfastError, UsageError
@@ -149,6 +149,7 @@ class _Looking:
         self._order = order
         self.item = ""
         self.follows = False
+        self._key: tuple[str, ...] = ()
         self.skipped: dict[str, str] = {}
         self.refused: UsageError | None = None
         self.unreached: HoldfastError | None = None
@@ -192,7 +193,7 @@ class _Looking:
         seen = _Seen(place=place, rows={}, plain={}, keys={})
         if self.item and self.item not in book.tables:
             return seen  # the table was not there yet, or is not there any more
-        table = table_named(book, self._order.item)
+        table = self._keyed(table_named(book, self._order.item))
         self.item = table.name
         for row in self._found(book, table, keys):
             key = row.key(table.key or tuple(row.values))
@@ -202,6 +203,17 @@ class _Looking:
             if len(seen.rows) > _MOST:
                 raise UsageError(f"more than {_MOST:,} rows of {table.name} are meant", hint="ask for fewer")
         return seen
+
+    def _keyed(self, table: Table) -> Table:
+        """The table with the key by which rows are followed. UsageError where that tells no row any more."""
+        self._key = self._key or table.key
+        if self._key == table.key:
+            return table
+        if self._key in table.unique:
+            return replace(table, key=self._key)
+        raise UsageError(
+            f"the key of {table.name} is another there: {','.join(table.key) or 'none'}, not {','.join(self._key)}"
+        )
 
     def _found(self, book: Book, table: Table, keys: set[Key] | None) -> Iterator[Row]:
         if keys is not None:

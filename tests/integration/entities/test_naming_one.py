@@ -10,6 +10,7 @@ from holdfast.model.errors import UsageError
 from holdfast.usecases.entity_delete import EntityDeleteOrder, entity_delete
 from holdfast.usecases.entity_finding import versions
 from holdfast.usecases.entity_map import entity_map
+from holdfast.usecases.history import HistoryOrder, history
 
 
 def test_an_id_that_is_gone_never_means_another_row(small: SmallSite) -> None:  # noqa: F811
@@ -62,3 +63,20 @@ def test_large_tables_are_estimated_and_small_ones_counted(small: SmallSite) -> 
     bare = {name.rpartition(".")[2]: number for name, number in found.sizes.items()}
     assert {name.rpartition(".")[2] for name in found.guessed} == {"seats"}
     assert bare["events"] == 2 and 100_000 < bare["seats"] < 600_000
+
+
+def test_a_row_is_not_followed_by_a_key_that_became_another(small: SmallSite) -> None:  # noqa: F811
+    """What has the same value in another column is another row; the snapshot is told as passed over."""
+    small.run("CREATE TABLE events (a INTEGER PRIMARY KEY, b INTEGER, v TEXT)",
+              "INSERT INTO events VALUES (1, 2, 'x'), (2, 1, 'y')")  # fmt: skip
+    small.save_all()
+    small.run("CREATE TABLE other (a INTEGER, b INTEGER PRIMARY KEY, v TEXT)", "INSERT INTO other SELECT * FROM events",
+              "DROP TABLE events", "ALTER TABLE other RENAME TO events")  # fmt: skip
+    small.save_all()
+    found = history(
+        small.repository,
+        HistoryOrder(source_name="app", item="events", words=("1",), source=lambda _info: small.source),
+    )
+    (row,) = found.rows
+    assert [(each.status, each.row and each.row["v"]) for each in row.versions] == [("added", "x")]
+    assert ["key of" in why for why in found.skipped.values()] == [True]
