@@ -19,7 +19,7 @@ from holdfast.wiring.sections import SCOPES
 # whoever adds to this list says why in the route itself
 OPEN = {
     ("POST", "/login"), ("POST", "/setup"), ("GET", "/login"), ("GET", "/setup"), ("GET", "/healthz"),
-    ("GET", "/api/openapi.json"),
+    ("HEAD", "/healthz"), ("GET", "/api/openapi.json"),
 }  # fmt: skip
 CRON_ROUTES = {("GET", "/api/cron/backup"), ("POST", "/api/cron/backup"), ("GET", "/api/backup/manual"),
                ("POST", "/api/backup/manual")}  # fmt: skip
