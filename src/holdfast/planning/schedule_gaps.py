@@ -11,7 +11,7 @@ from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 from holdfast.model.timetable import Schedule
-from holdfast.planning.timetable import appointments, next_appointment, previous_due
+from holdfast.planning.timetable import ALIASES, appointments, next_appointment, previous_due
 
 _NONE, _DAY = timedelta(0), timedelta(days=1)
 AHEAD = timedelta(days=400)
@@ -48,12 +48,22 @@ def _widest(schedules: tuple[Schedule, ...], begin: datetime) -> timedelta | Non
         return max(later - earlier for earlier, later in pairwise([*year, last, _next(schedules, last)]))
     found = _scanned(schedules, begin, begin + _WEEK, max(_FINE, _seed(schedules, begin)))
     for night in _changes(schedules, begin):
-        found = _scanned(schedules, night - _DAY, night + 2 * _DAY, found)
+        found = _scanned(schedules, night - _WEEK, night + 2 * _DAY, found)
     if found == _FINE:
         found = _seed(schedules, begin)
+    if all(_weekly(each) for each in schedules):
+        return found
     coarse = max(found, _COARSE)
     later = _scanned(schedules, begin + _WEEK, begin + AHEAD, coarse)
     return later if later > coarse else found
+
+
+def _weekly(schedule: Schedule) -> bool:
+    """Whether it comes the same every week, but for the clocks."""
+    if schedule.cron is None:
+        return False
+    _, _, day, month, weekday = ALIASES.get(schedule.cron.strip().lower(), schedule.cron).split()
+    return (day, month) == ("*", "*") and not {"#", "L"} & set(weekday.upper())
 
 
 def _changes(schedules: tuple[Schedule, ...], begin: datetime) -> Iterator[datetime]:

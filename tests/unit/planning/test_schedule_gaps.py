@@ -31,6 +31,8 @@ def crons(*texts: str, zone: str = "Europe/Vienna") -> tuple[Schedule, ...]:
         (crons("*/5 6-23 * * *"), 7 * H + 5 * M),
         (crons("*/5 * * * *"), 5 * M),
         (crons("0,50 * * * *"), 50 * M),
+        (crons("*/30 * 1-7 * *"), 24 * 24 * H + H + 30 * M),
+        (crons("*/30 8-18 * * 5#1,0"), 6 * 24 * H + 14 * H + 30 * M),
         (crons("0 4 1 * *"), 31 * 24 * H + H),
         (crons("*/10 8-18 * * 1-5", "0 12 * * 0,6"), 25 * H),
     ],
