@@ -18,7 +18,7 @@ from holdfast.usecases.settling import Settle, anything
 from holdfast.wiring.build import App
 
 # what differs between two looks at an unchanged world
-_PASSING = frozenset({"run", "seconds", "undo", "dry_run", "newest", "ids", "key"})
+_PASSING = frozenset({"run", "seconds", "undo", "dry_run", "newest", "ids", "key", "decisions"})
 
 
 class PlanChanged(HoldfastError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from holdfast.usecases.settling import Settle
 from holdfast.wiring.build import App
 
 _KEPT = 3600.0
-_MOST = 500
+_MOST = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,8 @@ def deed_order(
 
     def work(app: App, report: Reporter, run: Run) -> Outcome:
         going = Going(app=app, report=report, run=run.id, who=asker.who)
-        with noted(app, asker, deed, run.id, report):
+        itself = getattr(deed, "notes_itself", False)
+        with contextlib.nullcontext() if itself else noted(app, asker, deed, run.id, report):
             if plan is not None:
                 try:
                     _require_unchanged(deed, going, plan.digest)

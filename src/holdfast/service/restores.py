@@ -21,6 +21,7 @@ from holdfast.wiring.build import App
 from holdfast.wiring.restoring import RestoreWish, restore_order, rows_target, undo_source
 
 _ITEMS = 2000
+_ROWS = 2000
 
 
 def restore_deed(app: App, wish: RestoreWish, seen: Callable[[str], bool] = lambda _source: True) -> Deed:
@@ -122,17 +123,17 @@ class RestoreRows:
             run=going.run, report=going.report, settle=going.settle,
         )  # fmt: skip
         done = restore_rows(app.repository, order)
-        blocked = done.counts[Fate.BLOCKED.value]
+        blocked, differing = done.counts[Fate.BLOCKED.value], done.counts[Fate.CONFLICT.value]
         told = [f"{blocked} rows cannot be written"] if blocked and not wish.skip_blocked else []
         document = {
             "run": done.run, "snapshot": done.snapshot.id, "target": done.target, "dry_run": done.dry_run,
-            "verified": not done.dry_run, "table": done.table, "counts": done.counts,
-            "rows": done.documents, "not_found": done.not_found, "warnings": done.warnings, "refusals": told,
-            "undo": done.undo, "seconds": done.seconds,
+            "verified": not done.dry_run and not differing, "table": done.table, "counts": done.counts,
+            "rows": done.documents[:_ROWS], "row_count": len(done.documents), "not_found": done.not_found,
+            "warnings": done.warnings, "refusals": told, "undo": done.undo, "seconds": done.seconds,
         }  # fmt: skip
         return Told(
             document=plain(document), refusals=tuple(told), complete=not blocked, private=("rows", "not_found"),
-            snapshots=(done.undo,) if done.undo else (),
+            whole=summed(map(plain, done.documents)), snapshots=(done.undo,) if done.undo else (),
         )  # fmt: skip
 
 

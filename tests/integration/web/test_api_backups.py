@@ -78,6 +78,25 @@ def test_times_are_understood_or_refused(client: httpx2.Client, path: str) -> No
         assert (refused.status_code, refused.json()["code"]) == (422, "usage"), wrong
 
 
+def test_the_rules_are_followed_as_a_plan_showed(world: World, client: httpx2.Client) -> None:
+    """Each snapshot is told why it stays or goes; exactly that is done, once noted; without delete it is refused."""
+    made = [each for _ in range(5) for each in world.scene.back_up("media").snapshots]
+    wanted = {"what": "retention", "source": "media"}
+    plan = client.post("/api/restore-plans", json=wanted).json()
+    assert plan["command"] == "holdfast forget --policy media"
+    gone, told = plan["preview"]["forgotten"], plan["preview"]["decisions"]
+    assert set(made[2:]).isdisjoint(gone)
+    assert {each["words"].partition(":")[0] for each in told if each["snapshot"] in gone} == {"dropped"}
+    with world.program("restore:new-place", "snapshot:read") as other:
+        assert other.post("/api/restore-plans", json=wanted).status_code == 403
+    done = over(client, client.post("/api/restores", json={"plan": plan["id"], "digest": plan["digest"]}).json())
+    assert (done["status"], done["result"]["forgotten"]) == ("succeeded", gone)
+    left = [each["id"] for each in client.get("/api/backups?source=media").json()["backups"]]
+    assert (len(left), left[0]) == (3, made[-1])
+    noted = client.get("/api/audit?deed=delete&source=media").json()["acts"]
+    assert [each["outcome"] for each in noted] == ["ok", "begun"]
+
+
 def test_an_unknown_backup_is_a_problem_with_a_code(client: httpx2.Client) -> None:
     """404 as application/problem+json, with what to do."""
     answer = client.get("/api/backups/no-such-thing")

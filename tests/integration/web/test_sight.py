@@ -199,6 +199,9 @@ def test_a_restore_goes_where_it_may(world: World, everything: httpx2.Client) ->
         assert client.post("/api/restore-plans", json=inside).status_code == 201
         out = {**wanted, "to": str(world.scene.folder / "restores" / ".." / ".ssh")}
         assert client.post("/api/restore-plans", json=out).status_code == 403
+        for to in ("postgresql://u:tickets.db@h/x", "mongodb://u:tickets.db@h/x", "files://u:tickets.db@h/x"):
+            assert client.post("/api/restore-plans", json={**wanted, "to": to}).status_code in (403, 422)
+        assert world.scene.service.configuration.around.redactor.clean("tickets.db") == "tickets.db"
     with world.program(*SCOPES, sources=("tickets",)) as client:
         other = {**ROWS, "in_place": False, "to": f"sqlite:{world.scene.folder}/accounts.db"}
         assert client.post("/api/restore-plans", json=other).status_code == 403

@@ -22,6 +22,11 @@ class _Deed:
         raise NotImplementedError
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Another(_Deed):
+    pass
+
+
 _TOLD = Told(document={"run": "1", "seconds": 0.5, "undo": None, "items": [{"name": "orders", "rows": 3}]})
 
 
@@ -46,6 +51,9 @@ def test_a_digest_differs_when_what_would_happen_does() -> None:
         digest_of(_Deed(), replace(_TOLD, refusals=("no",))),
         digest_of(_Deed(kind="undo"), _TOLD),
         digest_of(_Deed(source="other"), _TOLD),
+        digest_of(_Deed(words="restore of other rows"), _TOLD),
+        digest_of(_Deed(), replace(_TOLD, whole="what is not shown")),
+        digest_of(_Another(), _TOLD),
     ]
     assert known not in others
 

@@ -87,7 +87,13 @@ def cron_router(alias: AliasSettings) -> APIRouter:
             alias.path, cron, methods=[method], response_model=CronAnswer, responses=failures(CronFailure),
             operation_id=_operation(alias.path, method), summary="Take a backup, wait, and tell of it",
         )  # fmt: skip
+    router.add_api_route(alias.path, _allowed, methods=["HEAD"], include_in_schema=False)
     return router
+
+
+async def _allowed(_who: BackupRunner) -> Response:
+    """Whether who asks would be let in, and nothing done: for ``holdfast doctor``."""
+    return Response(status_code=204)
 
 
 def _cron_backup(done: Completed, number: int) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class UndoPlan(Body):
 
 PlanBody = Annotated[
     SnapshotPlan | UndoPlan | wishes.EntityRestorePlan | wishes.EntityClonePlan | wishes.EntityDeletePlan
-    | wishes.TrashPlan,
+    | wishes.TrashPlan | wishes.RetentionPlan,
     Field(discriminator="what"),
 ]  # fmt: skip
 

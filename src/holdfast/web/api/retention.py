@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
+from holdfast.model.ids import short
 from holdfast.model.keeping import SourceRetention
 from holdfast.service.confirming import changed, confirming_order, digest_of, held_of
 from holdfast.web.api.consenting import agreement
@@ -18,6 +19,8 @@ from holdfast.web.security.consents import Wish
 from holdfast.web.security.refusals import NotFound
 
 router = APIRouter(prefix="/api/retention", tags=["retention"], route_class=Once)
+_TOLD = 50
+"""Snapshots that a wish names."""
 
 
 class HeldDocument(Document):
@@ -62,7 +65,9 @@ def confirm(source: Name, body: ConfirmBody, who: Configurer, service: ServiceOf
     if digest_of(waits[0]) != body.digest:
         raise changed(source)
     what = f"forget {len(waits[0].drop)} snapshots of {source} by a change of the rules"
-    wish = Wish(scope="retention", source=source, what=what, digest=body.digest)
+    gone = " ".join(short(info.id) for info in waits[0].drop[:_TOLD])
+    command = f"holdfast forget --policy --confirm {source}: {gone}"
+    wish = Wish(scope="retention", source=source, what=what, digest=body.digest, command=command)
     run = agreement(request, who, wish).begin(service, confirming_order(source, asker_of(who), body.digest))
     return answer(run_fields(run), 202, Location=f"/api/runs/{run.id}")
 

@@ -15,6 +15,7 @@ from holdfast.model.events import silent
 from holdfast.planning import names
 from holdfast.service.deeds import Deed
 from holdfast.service.entity_deeds import EntityClone, EntityDelete, EntityRestore, TrashRestore
+from holdfast.service.following import FollowRules
 from holdfast.usecases.entity_finding import entity_named
 from holdfast.usecases.trash import Discarded, TrashOrder, one, trash
 from holdfast.web.api.routes import Body, Name, Text
@@ -88,8 +89,15 @@ class TrashPlan(TrashBody):
     id: Name
 
 
+class RetentionPlan(Body):
+    """Forget what the rules of the source do not keep, each told why."""
+
+    what: Literal["retention"]
+    source: Name
+
+
 def deed_of(app: App, body: Any, who: Identity) -> Deed:
-    """The deed that a plan of an entity or of the trash asks for. NotFound for what nobody declared or deleted."""
+    """The deed that a plan of an entity, the trash or retention asks for. NotFound for what is not there for them."""
     match body:
         case EntityRestorePlan():
             return entity_restore(app, body.entity, body.key, body, who)
@@ -98,6 +106,10 @@ def deed_of(app: App, body: Any, who: Identity) -> Deed:
         case EntityDeletePlan():
             source = declared(app, body.entity, who).source
             return EntityDelete(name=body.entity, key=body.key, source=source, force=body.force)
+        case RetentionPlan():
+            if body.source not in app.settings.sources or not own(who, body.source):
+                raise NotFound(f"there is no source {body.source!r} in the configuration", hint="GET /api/sources")
+            return FollowRules(source=body.source, via="dashboard" if who.kind == "session" else "api")
         case TrashPlan():
             return trash_restore(discarded(app, body.id, who), body)
     raise UsageError("this cannot be planned")

@@ -14,7 +14,8 @@ from holdfast.wiring.build import App
 
 def require_destination(app: App, who: Identity, deed: Deed) -> None:
     """Forbidden for a place of one's own choice, unless ``[serve] restore_to`` names it, or one may restore in place
-    and read data of every source: whoever chooses a place can write anywhere, and carry everything away.
+    and read data of every source: whoever chooses a place can write anywhere, and carry everything away. So for a
+    password of one's own choice: it is learned as a secret, and hidden wherever it stands.
     """
     to = getattr(getattr(deed, "wish", None), "to", None)
     if to is None or _named(app, deed, to):
@@ -27,7 +28,10 @@ def require_destination(app: App, who: Identity, deed: Deed) -> None:
 
 def _named(app: App, deed: Deed, to: str) -> bool:
     kind = deed.info.kind  # type: ignore[attr-defined]
-    place = split_password(app.place(kind, to))[0]
+    bare, password = split_password(to)
+    if password is not None:
+        return False
+    place = app.place(kind, bare)
     allowed = app.settings.serve.restore_to
     if "://" in place:
         return any("://" in each and fnmatch.fnmatchcase(place, each) for each in allowed)
