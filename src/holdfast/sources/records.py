@@ -86,6 +86,15 @@ class Estimating(Protocol):
 
 
 @runtime_checkable
+class Retyping(Protocol):
+    """Optional power of a LiveBook: a column may have another type by now."""
+
+    def retyped(self, was: Table, now: Table, rows: Sequence[Row]) -> Sequence[Row]:
+        """``rows`` as they were in ``was``, each value as the column of ``now`` would hold it, if nothing is lost."""
+        ...
+
+
+@runtime_checkable
 class Telling(Protocol):
     """Optional power of a Book: rows for readers of JSON. Where a book has it not, ``plain`` tells each value."""
 

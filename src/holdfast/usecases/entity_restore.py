@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from holdfast.entities.applying import Applied, apply, require_nothing_else, require_order
@@ -16,7 +16,7 @@ from holdfast.model.errors import TargetError
 from holdfast.model.ids import new_id
 from holdfast.model.records import Did, Key, Row, Table
 from holdfast.repository.repository import Repository, SnapshotEntry
-from holdfast.sources.records import Exposed, LiveBook, LiveTransaction
+from holdfast.sources.records import Exposed, LiveBook, LiveTransaction, Retyping
 from holdfast.usecases.entity_backup import blobs_of
 from holdfast.usecases.entity_finding import Subject, choose, title_of
 from holdfast.usecases.entity_saved import closure_saved, left_out
@@ -77,15 +77,26 @@ def entity_restore(repository: Repository, order: EntityRestoreOrder) -> EntityR
     entry = choose(repository, subject, order.from_)
     with open_book(repository, entry, subject.source, report=subject.report) as book:
         closure = closure_saved(repository, book, subject, entry)
+        tables = dict(book.tables)
         only = tuple(table_named(book.tables, name, where="--only").name for name in order.wishes.only)
     wishes = replace(order.wishes, only=only)
     with open_live(subject.source) as live:
+        _retype(live, tables, closure)
         result = _carry_out(repository, order, entry, live, closure, wishes)
     result.decision.warnings += left_out(entry, closure)
     result.blobs = blobs_of(closure)
     result.title = title_of(closure.root.row, subject)
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def _retype(live: LiveBook, were: Mapping[str, Table], closure: Closure) -> None:
+    """Rows as columns that have another type by now would hold them."""
+    for name, members in closure.by_table().items():
+        if isinstance(live, Retyping) and name in live.tables and name in were:
+            rows = live.retyped(were[name], live.tables[name], [member.row for member in members])
+            for member, row in zip(members, rows, strict=True):
+                member.row = row
 
 
 def _carry_out(

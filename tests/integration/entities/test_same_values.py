@@ -9,8 +9,10 @@ from tests.faults.world import cheap, room  # noqa: F401
 from tests.integration.entities.small_sites import small_site
 
 from holdfast.model.errors import TargetError
+from holdfast.sources.base import Source
 from holdfast.usecases.entity_delete import EntityDeleteOrder, entity_delete
 from holdfast.usecases.entity_restore import EntityRestoreOrder, entity_restore
+from holdfast.usecases.restore_rows import RowsOrder, restore_rows
 
 _NO_CASE = "CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
 _KINDS = [
@@ -114,3 +116,37 @@ def test_references_are_followed_as_sqlite_does(
             result = entity_restore(site.repository, order)
             assert site.state("events", "notes", "outside") == state, entry.info.trigger
             site.take_back(result.run)
+
+
+def test_columns_of_another_type_hold_what_they_held(room: Path, cheap: None, tmp_path: Path) -> None:  # noqa: F811
+    """Rows come back as the columns hold such values now, where nothing is lost by that; else nothing is done."""
+    del cheap
+    with small_site("postgres", room, tmp_path) as site:
+        site.run(
+            "CREATE TABLE events (id int PRIMARY KEY, price numeric(6,2), day date, name varchar(9), ok boolean)",
+            "CREATE TABLE notes (id int PRIMARY KEY, event int NOT NULL REFERENCES events (id) ON DELETE CASCADE)",
+            "INSERT INTO events VALUES (1, 1.5, '2026-01-02', 'Fair', true), (2, 2, NULL, 'Long name', NULL)",
+            "INSERT INTO notes VALUES (1, 1), (2, 2)",
+        )
+        site.save_all()
+        (entry,) = site.repository.snapshots()
+        site.run(
+            "ALTER TABLE notes ALTER event TYPE bigint", "ALTER TABLE events ALTER id TYPE bigint,"
+            " ALTER price TYPE numeric(9,4), ALTER day TYPE timestamp, ALTER ok TYPE text"
+        )  # fmt: skip
+        assert {each.action for each in site.restore(dry_run=True).decision.steps} == {"unchanged"}
+        before = site.state("events", "notes")
+        site.run("DELETE FROM events WHERE id = 1")
+        site.restore()
+        assert site.state("events", "notes") == before
+        site.run("DELETE FROM notes", "DELETE FROM events WHERE id = 1")
+
+        def chosen(_info: object) -> Source:
+            return site.source
+
+        order = RowsOrder(snapshot=entry.info.id, item="events", keys=["1"], source=chosen, target=chosen)
+        assert restore_rows(site.repository, order).counts["create"] == 1
+        site.run("ALTER TABLE events ALTER name TYPE varchar(5) USING left(name, 5)", "DELETE FROM events")
+        with pytest.raises(TargetError):
+            site.restore(2)
+        assert site.rows("SELECT * FROM events") == []

@@ -21,6 +21,7 @@ from holdfast.sources.postgres.records.live_catalog import LiveCatalog, LiveTabl
 from holdfast.sources.postgres.records.live_sql import select
 from holdfast.sources.postgres.records.live_transaction import PostgresTransaction
 from holdfast.sources.postgres.records.paths import path_of
+from holdfast.sources.postgres.records.retyping import retyped
 from holdfast.sources.postgres.records.snapshot_book import SnapshotBook
 from holdfast.sources.postgres.records.standing import History
 from holdfast.sources.postgres.records.tables import fingerprint_of
@@ -113,6 +114,10 @@ class PostgresLiveBook:
         living = self._living(table)
         for block in self._read(table, living):
             yield from living.form.rows(block)
+
+    def retyped(self, was: Table, now: Table, rows: Sequence[Row]) -> Sequence[Row]:
+        """See Retyping."""
+        return retyped(self._connection, was, now, rows)
 
     def lines(self, table: Table) -> Lines | None:
         """See Textual."""
