@@ -45,7 +45,7 @@ def receiver() -> Iterator[Receiver]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_POST
+        do_GET = do_HEAD = do_POST
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             """Quiet."""

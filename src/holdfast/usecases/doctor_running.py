@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from http.client import HTTPConnection, HTTPException
 
 from holdfast.journal.base import Journal
 from holdfast.model.errors import HoldfastError
@@ -17,6 +19,7 @@ from holdfast.usecases.sizes import Sizes
 
 _TRIAL = "doctor/trial"
 _LEAST_SECRET = 16
+_CRON_PATH, _ANSWER_SECONDS = "/api/cron/backup", 5
 _ELSEWHERE = ("apart", "same-disk", "same-machine", "space", "scheduler-silent", "public")
 _FATAL = ("check-problems", "store-unreadable")
 _KEPT = frozenset(string.ascii_letters + string.digits + "-._~+/=")
@@ -74,6 +77,26 @@ def cron_secret(reference: str | None, resolve: Callable[[], str], *, usual: boo
         return Line(area="cron secret", level="warn", what=f"it is shorter than {_LEAST_SECRET} characters", mend=mend)
     told = "two are accepted while it is rotated" if len(parts) > 1 else "it is set"
     return Line(area="cron secret", level="ok", what=told, mend=mend)
+
+
+def cron_asked(listen: str, secret: str) -> Line | None:
+    """Whether the server that runs here takes the secret, asked without doing anything; None where none answers."""
+    host, _, port = listen.rpartition(":")
+    here = "127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host.strip("[]")  # noqa: S104 - not listened on
+    mend = "systemctl restart holdfast-serve: it reads the secret when it starts"
+    with contextlib.closing(HTTPConnection(here, int(port), timeout=_ANSWER_SECONDS)) as connection:
+        try:
+            connection.request("HEAD", _CRON_PATH, headers={"Authorization": f"Bearer {secret}"})
+            status = connection.getresponse().status
+        except (OSError, HTTPException, ValueError):
+            return None
+    if status == 401:
+        what = f"the server at {listen} does not take it: callers are refused (401)"
+        return Line(area="cron secret", level="fail", what=what, mend=mend)
+    if status // 100 != 2:
+        what = f"the server at {listen} answered {status} when it was asked whether it takes it"
+        return Line(area="cron secret", level="warn", what=what, mend=mend)
+    return Line(area="cron secret", level="ok", what=f"the server at {listen} takes it")
 
 
 def open_to_all(exposed: str) -> Line:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.servers.receiver import receiver
 
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.model.errors import UsageError
@@ -62,6 +63,19 @@ def test_a_secret_that_does_not_match(resolve: Callable[[], str], usual: bool, l
     line = running.cron_secret("env:CRON_SECRET", resolve, usual=usual)
     assert (line.level, word in line.what) == (level, True), line
     assert "a" * 20 not in line.what + line.mend
+
+
+@pytest.mark.parametrize(("status", "level"), [(204, "ok"), (401, "fail"), (405, "warn"), (503, "warn")])
+def test_the_server_that_runs_is_asked_whether_it_takes_the_secret(status: int, level: str) -> None:
+    """Without doing anything; the secret is not in what is told, and silence is no answer."""
+    with receiver() as web:
+        web.answers = [status]
+        listen = web.url.removeprefix("http://")
+        line = running.cron_asked(listen, "a" * 32)
+        (got,) = web.requests
+    assert line is not None and (line.level, "a" * 20 in line.what + line.mend) == (level, False)
+    assert (got.path, got.headers["Authorization"]) == ("/api/cron/backup", f"Bearer {'a' * 32}")
+    assert running.cron_asked("127.0.0.1:9", "a" * 32) is None
 
 
 def test_a_journal_that_keeps_nothing(tmp_path: Path) -> None:

@@ -86,11 +86,7 @@ def _running(app: App, journal: Journal | None) -> Iterator[Line]:
     """What runs by itself, and how everything stands."""
     if journal is not None:
         yield running.journal(journal)
-    around, serve = app.configuration.around, app.settings.serve
-    yield running.cron_secret(
-        serve.cron_secret, lambda: around.resolve(serve.cron_secret or "", app.configuration.base).reveal(),
-        usual=serve.cron_secret == "env:CRON_SECRET",  # noqa: S105 - where it stands
-    )  # fmt: skip
+    yield from _cron_secret(app)
     try:
         report = reporting.system_report(app, journal)
         newest = [each.newest for each in report.sources if each.newest and each.configured]
@@ -101,6 +97,21 @@ def _running(app: App, journal: Journal | None) -> Iterator[Line]:
     yield running.scheduler(report, scheduled, clock.now())
     yield from running.health(report)
     yield from running.sizes(found, clock.now())
+
+
+def _cron_secret(app: App) -> Iterator[Line]:
+    """Whether callers can match it, and whether the server that runs here does."""
+    around, serve = app.configuration.around, app.settings.serve
+
+    def resolve() -> str:
+        return around.resolve(serve.cron_secret or "", app.configuration.base).reveal()
+
+    usual = serve.cron_secret == "env:CRON_SECRET"  # noqa: S105 - where it stands
+    yield running.cron_secret(serve.cron_secret, resolve, usual=usual)
+    with contextlib.suppress(HoldfastError):
+        parts = resolve().split() if serve.cron_secret else []
+        if parts and (asked := running.cron_asked(serve.listen, parts[0])) is not None:
+            yield asked
 
 
 def _secrets(app: App) -> Iterator[Line]:
