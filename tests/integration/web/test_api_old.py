@@ -87,6 +87,18 @@ def test_cron_tells_a_failure(world: World, cron: httpx2.Client) -> None:
     assert (told["ok"], bool(told["message"]), bool(told["error"])) == (False, True, True)
 
 
+def test_cron_over_several_sources_names_the_one_that_failed(world: World, cron: httpx2.Client) -> None:
+    """And the snapshots that the others made meanwhile."""
+    hidden = world.scene.folder / "hidden.db"
+    world.scene.database.rename(hidden)
+    try:
+        told = cron.get("/api/cron/backup").json()
+    finally:
+        hidden.rename(world.scene.database)
+    assert told["message"].startswith("tickets: ")
+    assert "made were" in told["error"]
+
+
 def test_the_manual_alias_answers_with_size_and_duration(client: httpx2.Client, world: World) -> None:
     """C5: success, message, backup with id, timestamp, size, duration; a token is required."""
     told = client.post("/api/backup/manual").json()

@@ -22,12 +22,13 @@ from holdfast.wiring.retaining import retention_request
 
 
 class NotComplete(HoldfastError):
-    """A run that was waited for did not succeed; its code is that of the run."""
+    """A run that was waited for did not succeed; its code is that of the run. ``made``: by the others, meanwhile."""
 
-    def __init__(self, run: Run) -> None:
-        error = run.error
+    def __init__(self, run: Run, made: Sequence[str] = ()) -> None:
+        error, named = run.error, f"{', '.join(run.sources)}: " if made else ""
         what = error.what if error else "; ".join(run.warnings[:3]) or f"the run is {run.status.value}"
-        super().__init__(what, where=error.where if error else run.id, why=error.why if error else "",
+        why = "; ".join(filter(None, (error.why if error else "", f"made were {', '.join(made)}" if made else "")))
+        super().__init__(named + what, where=error.where if error else run.id, why=why,
                          hint=error.hint if error else f"GET /api/runs/{run.id}/log")  # fmt: skip
         self.code = error.code if error else run.status.value
         self.run = run
@@ -69,10 +70,10 @@ async def _backed_up(service: Service, news: News, who: Identity, asked: Asked) 
 
 
 def _told(service: Service, who: Identity, asked: Asked, runs: list[Run]) -> Completed:
+    made = [snapshot for run in runs for snapshot in run.snapshots]
     for run in runs:
         if run.status is not RunStatus.SUCCEEDED and not run.snapshots:
-            raise NotComplete(run)
-    made = [snapshot for run in runs for snapshot in run.snapshots]
+            raise NotComplete(run, made)
     with service.reading() as app:
         entries = {entry.info.id: entry.info for entry in app.repository.snapshots()}
         snapshots = [entries[each] for each in made if each in entries]
@@ -82,7 +83,7 @@ def _told(service: Service, who: Identity, asked: Asked, runs: list[Run]) -> Com
         pruned = apply(app.repository, plan(app.repository, request), doing)
     bad = next((run for run in runs if run.status is not RunStatus.SUCCEEDED), None)
     if bad is not None:
-        raise NotComplete(bad)
+        raise NotComplete(bad, made)
     return Completed(runs=runs, snapshots=snapshots, counts=counts, pruned=len(pruned))
 
 

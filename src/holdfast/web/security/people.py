@@ -80,6 +80,8 @@ class People:
     def add(self, newcomer: Newcomer, *, first: bool = False) -> Person:
         """A new account; ``first``: only as long as there is none. UsageError when the name is taken."""
         name, role = check_name(newcomer.name), checked_role(newcomer.role)
+        if name == "cron":
+            raise UsageError("cron is who comes with CRON_SECRET", hint="give the account another name")
         stored = passwords.kept(passwords.check_password(newcomer.password, name))
         now, sources = clock.stamp(), " ".join(sorted(check_sources(newcomer.sources)))
         with self._register.alone():

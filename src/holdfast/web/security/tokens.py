@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from holdfast.wiring.sections import SCOPES
 PREFIX = "hf_"
 LIFETIME = timedelta(days=90)
 OVERLAP = timedelta(hours=24)
+_ID = re.compile("[0-9a-f]{32}")
 _USED_EVERY = timedelta(minutes=1)
 
 
@@ -76,6 +78,8 @@ class Tokens:
     def add(self, wish: TokenWish) -> MadeToken:
         """A new token. UsageError for an unknown scope, a bad name, or the name of a token that is valid still."""
         name, now = check_name(wish.name), clock.now()
+        if _ID.fullmatch(name):
+            raise UsageError("this name could be the id of another token", hint="call it something that can be said")
         scopes = checked_scopes(wish.scopes)
         token = Token(
             id=new_id(), name=name, scopes=scopes, sources=check_sources(wish.sources), owner=wish.owner,

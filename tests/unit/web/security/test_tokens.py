@@ -35,6 +35,12 @@ def wish(name: str = "ci", scopes: tuple[str, ...] = ("status:read",), lifetime:
     return TokenWish(name=name, scopes=scopes, lifetime=lifetime, owner=f"{MACHINE}test")
 
 
+def test_no_token_is_called_like_the_id_of_another(tokens: Tokens) -> None:
+    """Rotating and revoking take either."""
+    with pytest.raises(UsageError, match="id of another"):
+        tokens.add(wish(name=tokens.add(wish()).token.id))
+
+
 def test_a_token_is_known_by_its_secret_only(tokens: Tokens) -> None:
     """The secret made is let in; any other, the name, the id and the hash are not."""
     made = tokens.add(wish())
