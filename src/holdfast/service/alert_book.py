@@ -15,7 +15,7 @@ from holdfast.model.ids import new_id
 from holdfast.planning.noticing import Notice
 
 _ALERT, _DELIVERY, _TELLING = "alert/", "delivery/", "telling/"
-_HELD = timedelta(minutes=2)
+_HELD = timedelta(minutes=5)
 """How long the others leave a channel to who tells now: longer than any message takes."""
 _TRIES = 10
 _log = logging.getLogger("holdfast.alerts")

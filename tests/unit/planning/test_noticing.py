@@ -109,3 +109,16 @@ def test_a_muted_alert_is_told_when_the_time_is_over() -> None:
     alert.muted_until = (NOON + timedelta(hours=1)).isoformat()
     assert not noticing.due([alert], OPS, None, NOON)
     assert noticing.due([alert], OPS, None, NOON + timedelta(hours=1))
+
+
+def test_a_recovery_that_reached_nobody_for_weeks_is_still_due() -> None:
+    """What was never told to be over is not forgotten; what was, goes after thirty days."""
+    alerts = noticing.follow({}, [finding()], NOON)
+    alerts = noticing.told(alerts, OPS.name, noticing.due(alerts.values(), OPS, None, NOON))
+    for days in (1, 40):
+        alerts = noticing.follow(alerts, [], NOON + timedelta(days=days))
+    later = NOON + timedelta(days=41)
+    notices = noticing.due(alerts.values(), OPS, None, later)
+    assert [each.severity for each in notices] == [""]
+    alerts = noticing.told(alerts, OPS.name, notices)
+    assert noticing.follow(alerts, [], later) == {}

@@ -115,3 +115,9 @@ def test_readiness_falls_by_waiting_alone() -> None:
     stand = standing(history())
     later = standing(history(), now=NOW + timedelta(hours=26))
     assert (_ready(stand).level, _ready(later).level) == (Level.INTACT, Level.UNPROTECTED)
+
+
+def test_a_newest_snapshot_from_the_future_is_no_fresh_one_whatever_else_is_found() -> None:
+    """Its age is not known; no finding has to say so first."""
+    ready = readiness_of(standing([info(-5), *history()]), [], [read()])
+    assert (ready.level, "in the future" in ready.evidence[0].what) == (Level.UNPROTECTED, True)

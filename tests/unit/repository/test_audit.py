@@ -298,3 +298,13 @@ def test_others_that_write_on_are_no_cut(world: World) -> None:
         with world.opened("ab"[number % 2]) as client:
             noted(client, 2)
             assert client.trail.witnesses() == problems(client) == []
+
+
+def test_a_slower_process_of_the_same_client_takes_no_memory_back(world: World) -> None:
+    """What one has seen stays seen, whoever writes it down last."""
+    with world.opened("client") as fast, world.opened("client") as slow:
+        early = slow.trail.head()
+        noted(fast, 3)
+        slow.trail._head = None
+        slow.trail._keep(early)
+        assert slow.trail.remembered().number == 3

@@ -165,9 +165,9 @@ def test_two_daemons_with_one_journal_tell_once(journal: Troubled, file: Path) -
     assert [each.kind for each in box.messages] == ["alert", "recovery"]
     findings.append(AGE)
     with first.book.telling("box", NOON + timedelta(minutes=30)):  # it hangs, or is gone
-        _rounds(other, 30, 32)
+        _rounds(other, 30, 35)
         assert len(box.messages) == 2
-        _rounds(other, 32, 33)
+        _rounds(other, 35, 36)
     assert len(box.messages) == 3
     second.close()
 
