@@ -43,7 +43,8 @@ class Limits:
 class Member:
     """``role``: "owned" belongs to the entity; "parent", "shared": named by it; "linked": names it from outside.
 
-    ``edge`` and ``origin`` tell how it was reached; None for the root.
+    ``edge`` and ``origin`` tell how it was reached; None for the root. ``lost``: why columns of now would not
+    hold the same.
     """
 
     table: str
@@ -52,6 +53,7 @@ class Member:
     role: str
     edge: Edge | None = None
     origin: Member | None = None
+    lost: str = ""
 
     @property
     def depth(self) -> int:

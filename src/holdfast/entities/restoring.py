@@ -194,6 +194,9 @@ class _Planner:
         return Row({**values, **{name: value for name, value in nulled.items() if name in values}}, raw)
 
     def _change(self, member: Member, now: Row | None, wanted: Row, reason: str = "") -> None:
+        if member.lost and member.role != "linked":
+            self._block(member, member.lost, "give the column its type back for the time of it")
+            return
         did = Did.ADDED if now is None else Did.CHANGED
         table = self._tables[member.table]
         key = wanted.key(table.key) if table.key else ()

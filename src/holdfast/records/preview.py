@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 
@@ -54,6 +54,7 @@ class Wish:
     """``rows`` of ``source`` (a table of the snapshot) into ``target`` (the same table of ``live``).
 
     ``newest``: the newest backup and the table in it. ``drop_columns``: leave out what the target has no place for.
+    ``lost``: by the number of a row, why the target would not hold the same.
     """
 
     rows: Sequence[Row]
@@ -63,6 +64,7 @@ class Wish:
     newest: tuple[Book, Table] | None = None
     overwrite: bool = False
     drop_columns: bool = False
+    lost: Mapping[int, str] = field(default_factory=dict)
 
 
 def preview(wish: Wish, find: Find) -> list[RowPreview]:
@@ -79,7 +81,15 @@ def preview(wish: Wish, find: Find) -> list[RowPreview]:
         _first(wish, row, _taken(there.get(same(key)), again=bool(target.key)), newest.get(same(key)), kept, original)
         for row, key, original in zip(rows, keys, wish.rows, strict=True)
     ]
+    found = [_kept(each, wish.lost.get(number)) for number, each in enumerate(found)]
     return _require_places(wish, find, _require_parents(wish, find, found))
+
+
+def _kept(each: RowPreview, lost: str | None) -> RowPreview:
+    """Blocked when it would be written, and would not be what it was."""
+    if not lost or each.after is None:
+        return each
+    return replace(each, fate=Fate.BLOCKED, reason=lost, after=None)
 
 
 def _fitting(wish: Wish, row: Row) -> Row:

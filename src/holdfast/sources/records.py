@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from holdfast.model.events import Reporter, silent
@@ -85,11 +85,19 @@ class Estimating(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Retyped:
+    """Rows as columns hold them now; ``lost``: by the number of a row, why they would not hold the same."""
+
+    rows: Sequence[Row]
+    lost: Mapping[int, str] = field(default_factory=dict)
+
+
 @runtime_checkable
 class Retyping(Protocol):
     """Optional power of a LiveBook: a column may have another type by now."""
 
-    def retyped(self, was: Table, now: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    def retyped(self, was: Table, now: Table, rows: Sequence[Row]) -> Retyped:
         """``rows`` as they were in ``was``, each value as the column of ``now`` would hold it, if nothing is lost."""
         ...
 

@@ -94,9 +94,9 @@ def _retype(live: LiveBook, were: Mapping[str, Table], closure: Closure) -> None
     """Rows as columns that have another type by now would hold them."""
     for name, members in closure.by_table().items():
         if isinstance(live, Retyping) and name in live.tables and name in were:
-            rows = live.retyped(were[name], live.tables[name], [member.row for member in members])
-            for member, row in zip(members, rows, strict=True):
-                member.row = row
+            found = live.retyped(were[name], live.tables[name], [member.row for member in members])
+            for number, (member, row) in enumerate(zip(members, found.rows, strict=True)):
+                member.row, member.lost = row, found.lost.get(number, "")
 
 
 def _carry_out(

@@ -23,7 +23,7 @@ from holdfast.records.where import parse_where
 from holdfast.records.where.choosing import chosen
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
-from holdfast.sources.records import Book, LiveBook, Retyping
+from holdfast.sources.records import Book, LiveBook, Retyped, Retyping
 from holdfast.usecases.find import SourceOf
 from holdfast.usecases.looking import Library, open_library, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
@@ -172,9 +172,9 @@ def _carry_out(
             f" --only {looked.table.name}",
         )
     now = live.tables[looked.table.name]
-    rows = live.retyped(looked.table, now, looked.rows) if isinstance(live, Retyping) else looked.rows
+    found = live.retyped(looked.table, now, looked.rows) if isinstance(live, Retyping) else Retyped(looked.rows)
     wish = Wish(
-        rows=rows, source=looked.table, target=now, live=live, newest=looked.newest,
+        rows=found.rows, lost=found.lost, source=looked.table, target=now, live=live, newest=looked.newest,
         overwrite=order.overwrite, drop_columns=order.drop_columns,
     )  # fmt: skip
     if order.dry_run:

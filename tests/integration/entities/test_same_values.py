@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,16 +124,18 @@ def test_columns_of_another_type_hold_what_they_held(room: Path, cheap: None, tm
     del cheap
     with small_site("postgres", room, tmp_path) as site:
         site.run(
-            "CREATE TABLE events (id int PRIMARY KEY, price numeric(6,2), day date, name varchar(9), ok boolean)",
+            "CREATE TABLE events (id int PRIMARY KEY, price numeric(6,2), day date, name varchar(9), ok boolean,"
+            " told json, made timestamp)",
             "CREATE TABLE notes (id int PRIMARY KEY, event int NOT NULL REFERENCES events (id) ON DELETE CASCADE)",
-            "INSERT INTO events VALUES (1, 1.5, '2026-01-02', 'Fair', true), (2, 2, NULL, 'Long name', NULL)",
+            """INSERT INTO events VALUES (1, 1.5, '2026-01-02', 'Fair', true, '{"b":1, "a":2}', '2026-01-02'),
+               (2, 2, NULL, 'Long name', NULL, '[1,2]', NULL)""",
             "INSERT INTO notes VALUES (1, 1), (2, 2)",
         )
         site.save_all()
         (entry,) = site.repository.snapshots()
         site.run(
             "ALTER TABLE notes ALTER event TYPE bigint", "ALTER TABLE events ALTER id TYPE bigint,"
-            " ALTER price TYPE numeric(9,4), ALTER day TYPE timestamp, ALTER ok TYPE text"
+            " ALTER price TYPE numeric(9,4), ALTER day TYPE timestamp, ALTER ok TYPE text, ALTER told TYPE jsonb"
         )  # fmt: skip
         assert {each.action for each in site.restore(dry_run=True).decision.steps} == {"unchanged"}
         before = site.state("events", "notes")
@@ -144,9 +147,16 @@ def test_columns_of_another_type_hold_what_they_held(room: Path, cheap: None, tm
         def chosen(_info: object) -> Source:
             return site.source
 
-        order = RowsOrder(snapshot=entry.info.id, item="events", keys=["1"], source=chosen, target=chosen)
+        order = RowsOrder(snapshot=entry.info.id, item="events", keys=("1", "2"), source=chosen, target=chosen)
         assert restore_rows(site.repository, order).counts["create"] == 1
-        site.run("ALTER TABLE events ALTER name TYPE varchar(5) USING left(name, 5)", "DELETE FROM events")
-        with pytest.raises(TargetError):
-            site.restore(2)
+        site.run("ALTER TABLE events ALTER name TYPE varchar(5) USING left(name, 5), ALTER made TYPE timestamptz",
+                 "DELETE FROM events")  # fmt: skip
+        dry = {each.key: each for each in restore_rows(site.repository, replace(order, dry_run=True)).rows}
+        assert [each.fate for each in dry.values()] == ["blocked", "blocked"]
+        assert "made was of type timestamp" in dry["1",].reason and "varchar" not in dry["1",].reason
+        assert "name was of type character varying(9), and character varying(5)" in dry["2",].reason
+        for number in (1, 2):
+            assert "would not hold the same" in site.restore(number, dry_run=True).decision.refusals[0]
+            with pytest.raises(TargetError, match="would not hold the same"):
+                site.restore(number)
         assert site.rows("SELECT * FROM events") == []

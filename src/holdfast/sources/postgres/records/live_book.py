@@ -29,7 +29,7 @@ from holdfast.sources.postgres.records.telling import told_row
 from holdfast.sources.postgres.records.text import unescaped
 from holdfast.sources.postgres.records.tracing import Tracer
 from holdfast.sources.postgres.refusals import translating
-from holdfast.sources.records import Book, Lines, LiveTransaction
+from holdfast.sources.records import Book, Lines, LiveTransaction, Retyped
 from holdfast.sources.tracing import Trace
 
 _BLOCK = 256 << 10
@@ -115,7 +115,7 @@ class PostgresLiveBook:
         for block in self._read(table, living):
             yield from living.form.rows(block)
 
-    def retyped(self, was: Table, now: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    def retyped(self, was: Table, now: Table, rows: Sequence[Row]) -> Retyped:
         """See Retyping."""
         return retyped(self._connection, was, now, rows)
 
