@@ -76,6 +76,7 @@ def _walk(
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=look)
     context.add_cookies([{"name": "holdfast", "value": cookie, "url": made.url}])
     page = context.new_page()
+    page.set_default_timeout(150_000)
 
     def take(name: str) -> None:
         _take(page, painter, folder / f"{name}{suffix}-{look}.png")

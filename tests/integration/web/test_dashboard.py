@@ -190,13 +190,23 @@ def _until(page: Any, words: str) -> None:
 
 @pytest.mark.timeout(120)
 def test_every_page_fits_a_narrow_screen(tmp_path: Path, browser: Any) -> None:
-    """At 360 pixels nothing makes the page scroll sideways."""
+    """At 360 pixels nothing makes the page scroll sideways, nor do very long names in a wide one."""
     from tests.integration.web.everything import paths
 
+    long = "Name" * 75
     with scene(tmp_path) as made, served(made), page_of(browser, viewport={"width": 360, "height": 780}) as page:
         live_a_month(made, days=2)
+        made.back_up("tickets", name=long)
+        made.execute("update events set name = ? where id = 7", long)
+        made.execute("delete from events where id = 7")
+        named = ["/restore?source=tickets", "/trash", "/explore?entity=event&key=7"]
         wide = {}
-        for path in paths(made):
+        for path in [*paths(made), *named]:
             page.goto(made.url + path)
             wide[path] = page.evaluate("document.documentElement.scrollWidth")
         assert {path: width for path, width in wide.items() if width > 360} == {}
+        page.set_viewport_size({"width": 1200, "height": 800})
+        for path in ["/", "/backups", *named]:
+            page.goto(made.url + path)
+            wide[path] = page.evaluate("document.documentElement.scrollWidth")
+        assert {path: width for path, width in wide.items() if width > 1200} == {}

@@ -156,3 +156,16 @@ def test_an_appointment_that_was_not_kept_is_overdue(living: Scene) -> None:
     body = get(living.url + "/settings")[1]
     assert "overdue</span> since" in body
     assert "just now" not in body.partition("asof")[0]
+
+
+def test_a_row_that_is_left_as_it_was_changed_is_not_told_as_brought_back(living: Scene) -> None:
+    """Nothing would happen, so there is no yes to it; replacing is offered, with the name typed."""
+    newest = living.back_up("tickets").snapshots[0]
+    living.execute("update events set name = 'WRONG' where id = 15")
+    url = post(f"{living.url}/explore/restore", snapshot=newest, item="events", key="15")[1]
+    body = _done(living, url, "Nothing would be changed")
+    assert "Do it" not in body
+    assert "Replace it with" in body
+    run = _done(living, post(url)[1], "not all of it")
+    assert "Read back and counted" not in run
+    assert living.execute("select name from events where id = 15") == [("WRONG",)]

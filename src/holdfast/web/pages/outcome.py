@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-BACK, REPLACED, REMOVED, STAYS, BLOCKED = "Brought back", "Replaced", "Removed", "Untouched", "Not possible"
+BACK, REPLACED, REMOVED, STAYS = "Brought back", "Replaced", "Removed", "Untouched"
+DIFFERS, BLOCKED = "Left as changed since", "Not possible"
 _FATES = {
     "create": BACK, "add": BACK, "created": BACK, "update": REPLACED, "overwrite": REPLACED, "replace": REPLACED,
     "replaced": REPLACED, "delete": REMOVED, "deleted": REMOVED, "unchanged": STAYS, "leave": STAYS, "skip": STAYS,
-    "conflict": STAYS, "there": STAYS, "left": STAYS, "blocked": BLOCKED,
+    "conflict": DIFFERS, "there": STAYS, "left": STAYS, "blocked": BLOCKED,
 }  # fmt: skip
 _BY_TABLE = ("created", "replaced", "there", "left", "deleted")
 
@@ -34,6 +35,16 @@ class Outcome:
     totals: dict[str, int]
     unit: str
     more: int = 0
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is written or removed at all, as far as it was told."""
+        return bool(self.takes_away or self.totals.get(BACK) or not self.totals)
+
+    @property
+    def left_different(self) -> int:
+        """Rows that are not as the snapshot holds them, and stay so."""
+        return self.totals.get(DIFFERS, 0)
 
     @property
     def takes_away(self) -> bool:
