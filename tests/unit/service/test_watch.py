@@ -12,11 +12,12 @@ from tests.contracts.journal_contract import run_of
 
 from holdfast.journal.base import JournalFailed
 from holdfast.journal.sqlite import SqliteJournal
-from holdfast.model.alert import Message
+from holdfast.model.alert import Alert, Message
 from holdfast.model.health import Finding, Severity
 from holdfast.model.report import Level, RepositoryReport, SystemReport
 from holdfast.model.run import RunStatus
 from holdfast.notices.channel import NotDelivered
+from holdfast.planning.noticing import Notice
 from holdfast.service.alert_book import AlertBook
 from holdfast.service.watch import Watch
 from holdfast.wiring.channels import Outlets
@@ -197,3 +198,16 @@ def test_a_channel_that_fails_while_the_journal_is_full_rests_all_the_same(journ
     journal.failing = FULL
     _rounds(_watch(journal, [SPACE], box=box), 0, 8)
     assert len(asked) == 4, "after 1, 2 and 4 minutes"
+
+
+def test_what_another_process_told_meanwhile_is_not_forgotten(journal: Troubled, file: Path) -> None:
+    """A round that began before writes its own look down, and nothing over what was told since."""
+    second = SqliteJournal(file)
+    one, other = AlertBook(journal.behind), AlertBook(second)
+    alert = Alert(finding=SPACE, since=NOON.isoformat(), seen_at=NOON.isoformat())
+    one.keep([], [alert])
+    before = one.alerts()
+    other.told("ops", [Notice(other.alerts()[SPACE.key], "critical")])
+    one.keep([], before.values())
+    assert one.alerts()[SPACE.key].told == {"ops": "critical"}
+    second.close()
