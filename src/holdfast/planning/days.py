@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -23,28 +24,36 @@ def days_of(standing: Standing) -> list[Day]:
     """
     zone: tzinfo = UTC if standing.policy.zone == "UTC" else ZoneInfo(standing.policy.zone)
     today = standing.now.astimezone(zone).date()
-    first = today - timedelta(days=SHOWN - 1)
+    shown = _shown(standing.policy.zone, today)
+    first = shown[0][0]
     made, before, ever = _by_day(standing, zone, first)
     failed: dict[date, int] = defaultdict(int)
     for at in standing.failed_at:
         failed[at.astimezone(zone).date()] += 1
     limit, found, newest = standing.limit[0], [], before
-    for number in range(SHOWN):
-        day = first + timedelta(days=number)
-        infos = made.get(day, [])
+    for day, date_, over in shown:
+        infos = made.get(day, ())
         good = [instant(info.created_at) for info in infos if names.is_good(info)]
-        newest = max([*good, *([newest] if newest else [])], default=None)
-        end = min(datetime.combine(day + timedelta(days=1), datetime.min.time(), zone), standing.now)
-        state = _state(infos, bool(good), failed[day])
-        if not good and not failed[day] and state != "incomplete":
-            state = _without(newest, end, limit) if ever and day >= ever else "before"
+        if good:
+            newest = max([*good, *([newest] if newest else [])])
+        bad = failed.get(day, 0)
+        state = _state(infos, bool(good), bad)
+        if not good and not bad and state != "incomplete":
+            state = _without(newest, min(over, standing.now), limit) if ever and day >= ever else "before"
         if day == today and standing.running_since is not None and state != "failed":
             state = "running"
         new = sum(info.bytes_new for info in infos)
-        found.append(
-            Day(date=day.isoformat(), state=state, snapshots=len(infos), failures=failed[day], bytes_new=new)
-        )
+        found.append(Day(date=date_, state=state, snapshots=len(infos), failures=bad, bytes_new=new))
     return found
+
+
+@functools.lru_cache(maxsize=64)
+def _shown(zone: str, today: date) -> tuple[tuple[date, str, datetime], ...]:
+    """Each day, how it is written, and when it is over: the same for every source of a zone."""
+    of: tzinfo = UTC if zone == "UTC" else ZoneInfo(zone)
+    days = [today - timedelta(days=back) for back in range(SHOWN - 1, -1, -1)]
+    ends = [datetime.combine(day + timedelta(days=1), datetime.min.time(), of) for day in days]
+    return tuple((day, day.isoformat(), end.astimezone(UTC)) for day, end in zip(days, ends, strict=True))
 
 
 def _by_day(

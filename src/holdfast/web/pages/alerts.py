@@ -19,6 +19,7 @@ from holdfast.web.security.refusals import NotFound
 
 router = desk.pages()
 _WORST_FIRST = list(Severity)
+_SHOWN = 60
 
 
 @router.get("/alerts")
@@ -41,7 +42,7 @@ def alerts(request: Request, who: Annotated[Identity, Depends(require("status:re
         request, "alerts.html", who=who, findings=sorted(found, key=lambda each: _WORST_FIRST.index(each.severity)),
         alerts={each.key: each for each in seen}, over=_over(seen), deliveries=deliveries,
         channels=channels, quiet=service.settings.alerts.quiet,
-        digest=service.settings.alerts.digest, as_of=report.as_of,
+        shown=_SHOWN, digest=service.settings.alerts.digest, as_of=report.as_of,
     )  # fmt: skip
 
 
