@@ -19,6 +19,10 @@ _BYTES = {
 }  # fmt: skip
 
 
+_LONGEST, _LARGEST = timedelta(days=36525), 1 << 63
+"""What is longer or larger is a slip, and no calendar or file system knows it."""
+
+
 def parse_duration(text: str) -> timedelta:
     """``90s``, ``15min``, ``26h``, ``30d``, ``2w``, ``1h30m``. A bare number is refused: nobody agrees on its unit."""
     position, seconds = 0, 0.0
@@ -30,6 +34,8 @@ def parse_duration(text: str) -> timedelta:
         position = part.end()
     if position != len(text) or not text:
         raise UsageError(f"{text!r} is not a duration", hint="write 90s, 15min, 26h, 30d, 2w or 1h30m")
+    if seconds > _LONGEST.total_seconds():
+        raise UsageError(f"{text!r} is longer than a hundred years", hint="leave it out, or write at most 36525d")
     return timedelta(seconds=seconds)
 
 
@@ -38,7 +44,10 @@ def parse_size(text: str) -> int:
     found = _SIZE.match(text.strip())
     if found is None or found[2].lower() not in _BYTES:
         raise UsageError(f"{text!r} is not a size", hint="write 500000, 64KiB, 1MiB, 20GB")
-    return int(float(found[1]) * _BYTES[found[2].lower()])
+    size = float(found[1]) * _BYTES[found[2].lower()]
+    if size >= _LARGEST:
+        raise UsageError(f"{text!r} is more than any store holds", hint="write 20GB, or leave it out")
+    return int(size)
 
 
 def duration_text(value: timedelta) -> str:

@@ -26,6 +26,7 @@ _HEAD = '[repository]\nurl = "./backups"\n[sources.shop]\nurl = "sqlite:shop.db"
         ('[{ cron = "@daily", every = "1h" }]', "either cron or every"),
         ("[{ name = 'x' }]", "either cron or every"),
         ('[{ every = "1s" }]', "one minute or more"),
+        ('[{ every = "999999999d" }]', "sources.shop.schedules.0.every: '999999999d' is longer than a hundred years"),
         ('[{ every = "1h", jitter = "1h" }]', "the jitter must be shorter"),
         ('[{ name = "a", every = "1h" }, { name = "a", every = "2h" }]', "another schedule is called a too"),
         ('[{ cron = "0 4 * * *", timezone = "Mars/Base" }]', "there is no time zone 'Mars/Base'"),

@@ -57,3 +57,11 @@ def test_what_is_no_size_is_refused(text: str) -> None:
     """With an example of what is one."""
     with pytest.raises(UsageError):
         parse_size(text)
+
+
+def test_what_no_calendar_and_no_store_knows_is_refused() -> None:
+    """A hundred years and nine exabytes are the limits: beyond them dates and numbers have no room."""
+    assert parse_duration("36525d").days == 36525
+    for parse, text in ((parse_duration, "999999999d"), (parse_duration, "9" * 400 + "s"), (parse_size, "9" * 400)):
+        with pytest.raises(UsageError, match=r"is longer|is more"):
+            parse(text)
