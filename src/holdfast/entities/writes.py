@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.entities.giving_way import GivingWay, giving_way
 from holdfast.entities.graph import Structure
@@ -34,9 +34,24 @@ def writes_of(book: Structure, changes: Sequence[Difference]) -> Plan:
     own = {name: [each for each in book.references if each.table == each.to == name] for name in by_table}
     first = giving_way(book, by_table)
     # removals last: what the database empties or deletes along with them must not be changed under the updates
-    later = (*_additions(book, order, by_table, own, first), *_removals(book, order, by_table, own, first))
-    defers = bool(order.deferred) or any(each.deferrable for references in own.values() for each in references)
+    leaving = _order_of_removals(by_table, book.references, order)
+    later = (*_additions(book, order, by_table, own, first), *_removals(book, leaving, by_table, own, first))
+    itself = any(each.deferrable for references in own.values() for each in references)
+    defers = bool(order.deferred or leaving.deferred) or itself
     return Plan(order=order, writes=(*first.writes, *later), defers=defers)
+
+
+def _order_of_removals(changes: Groups, references: Sequence[Reference], added: Order) -> Order:
+    """No row goes before those that name it by what restricts, which is never put off: its rings open elsewhere."""
+    removed = {name for name, some in changes.items() if any(change.did is Did.REMOVED for change in some)}
+    known = [replace(each, deferrable=False) if _holds(each) else each for each in references]
+    if known == list(references) or not removed:
+        return added
+    try:
+        order = order_of(removed, known)
+    except TargetError:
+        return added
+    return replace(order, tables=(*(name for name in added.tables if name not in removed), *order.tables))
 
 
 def by_table_of(changes: Sequence[Difference]) -> dict[str, list[Difference]]:

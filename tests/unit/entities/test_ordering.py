@@ -10,6 +10,7 @@ from tests.contracts.memory_book import MemoryLiveBook, table_of
 
 from holdfast.entities.applying import apply, require_nothing_else, require_order
 from holdfast.entities.ordering import order_of, rows_in_order, strongly_connected
+from holdfast.entities.writes import writes_of
 from holdfast.model.errors import TargetError
 from holdfast.model.records import Did, Difference, Reference, Row
 
@@ -36,6 +37,22 @@ def test_a_ring_gives_way_where_it_is_weakest() -> None:
     assert order_of({"a", "b"}, [hard, late]).deferred == (late,)
     with pytest.raises(TargetError, match=r"a\.b -> b\.id"):
         order_of({"a", "b"}, [hard, reference("b", "a", "a", nullable=False)])
+
+
+def test_rows_go_before_what_they_name_by_what_restricts() -> None:
+    """A reference that restricts is never put off, deferrable or not: the ring opens where it may be NULL."""
+    tables = [table_of("a", "id int key", "b int"), table_of("b", "id int key", "c int not null"),
+              table_of("c", "id int key", "a int not null")]  # fmt: skip
+    fixed = reference("c", "a", "a", nullable=False, deferrable=True, on_delete="restrict")
+    ring = [reference("a", "b", "b"), reference("b", "c", "c", nullable=False, on_delete="cascade"), fixed]
+    rows = {"a": Row({"id": 1, "b": 1}), "b": Row({"id": 1, "c": 1}), "c": Row({"id": 1, "a": 1})}
+    gone = [Difference(table=name, did=Did.REMOVED, key=(1,), before=row) for name, row in rows.items()]
+    plan = writes_of(MemoryLiveBook(tables, {}, ring), gone)
+    assert [(each.verb, each.table, each.columns) for each in plan.writes] == [
+        ("update", "a", ("b",)), ("delete", "b", ()), ("delete", "c", ()), ("delete", "a", ())
+    ]  # fmt: skip
+    come = [Difference(table=name, did=Did.ADDED, key=(1,), after=row) for name, row in rows.items()]
+    assert {each.verb for each in writes_of(MemoryLiveBook(tables, {}, ring), come).writes} == {"insert"}
 
 
 def test_a_long_chain_of_tables_needs_no_recursion() -> None:
