@@ -129,13 +129,14 @@ class World:
         digest = hashlib.sha256()
         for folder in ("repository", "media"):
             for path in sorted((self.scene.folder / folder).rglob("*")):
-                if path.is_file() and not {"sessions", "audit"} & set(path.parts):
+                if path.is_file() and not {"sessions", "audit", "tmp+"} & set(path.parts):
                     digest.update(str(path).encode() + path.read_bytes())
         digest.update(_dump(self.scene.folder / "tickets.db"))
         for row in self.gate.register.rows("select id, hash, revoked_at, replaced_by from tokens order by id"):
             digest.update(repr(row).encode())
         for table in ("people", "consents"):
             digest.update(repr(self.gate.register.rows(f"select * from {table}")).encode())
+        digest.update(repr(sorted(self.scene.service.paused())).encode())
         digest.update(repr([run.id for run in self.scene.service.journal.runs(RunQuery(limit=500)).runs]).encode())
         return digest.hexdigest()
 
