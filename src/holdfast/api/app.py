@@ -137,11 +137,12 @@ class App:
 
     def status(self) -> SystemReport:
         """What would be lost if it died now, worst source first, from evidence and the clock."""
-        with self._pool.lend() as wired, reading(wired.configuration, self._lost) as journal:
-            return system_report(wired, journal)
-
-    def _lost(self, error: HoldfastError) -> None:
-        self._report(Warned(source="", text=f"{error.what}: {error.why}; what only the journal knows is not told"))
+        lost: list[HoldfastError] = []
+        with self._pool.lend() as wired, reading(wired.configuration, lost.append) as journal:
+            for error in lost:
+                text = f"{error.what}: {error.why}; what only the journal knows is not told"
+                self._report(Warned(source="", text=text))
+            return system_report(wired, journal, *lost)
 
     def restore_latest(
         self, source: str, *, to: str | None = None, only: tuple[str, ...] = (), in_place: bool = False,

@@ -33,9 +33,15 @@ _CLIENTS = 20
 _NOT_SIMPLY_DONE = ("failed", "interrupted", "running")
 
 
-def system_report(app: App, journal: Journal | None) -> SystemReport:
-    """How everything stands now. Without a journal, what only a journal knows is told as not known."""
-    return report_of(app.repository, request_of(app, journal))
+def system_report(app: App, journal: Journal | None, lost: HoldfastError | None = None) -> SystemReport:
+    """How everything stands now. Without a journal, what only a journal knows is told as not known.
+
+    ``lost``: why it could not be opened, which is a finding.
+    """
+    request = request_of(app, journal)
+    if lost is not None:
+        request = replace(request, findings=[*request.findings, _unreadable(lost)])
+    return report_of(app.repository, request)
 
 
 def protect_clean(app: App, journal: Journal | None) -> list[str]:
@@ -162,11 +168,14 @@ def _told(journal: Journal | None, sources: Iterable[str], now: datetime) -> _To
             scheduler_at=journal.recall(SCHEDULER_ALIVE).get(SCHEDULER_ALIVE), runs=_runs(journal, sources, now)
         )
     except HoldfastError as error:
-        found = Finding(
-            code="journal", severity=Severity.WARNING, source="", what=f"the journal cannot be read: {error.what}",
-            why=error.why, hint=error.hint or "holdfast doctor",
-        )  # fmt: skip
-        return _Told(findings=[found])
+        return _Told(findings=[_unreadable(error)])
+
+
+def _unreadable(error: HoldfastError) -> Finding:
+    return Finding(
+        code="journal", severity=Severity.WARNING, source="", what=f"the journal cannot be read: {error.what}",
+        why=error.why, hint=error.hint or "holdfast doctor",
+    )  # fmt: skip
 
 
 def _runs(journal: Journal, sources: Iterable[str], now: datetime) -> list[Run]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import time, timedelta
 
 from holdfast.model.keeping import ENTITIES, FOR_EVER, PARTIALS, TRIGGERS, KeepRules
 from holdfast.model.timetable import Schedule
@@ -227,13 +227,34 @@ class ChannelSettings:
     sources: tuple[str, ...] = checked(checks.texts, ())
 
 
+def quiet(place: Place, value: object, problems: list[Problem]) -> object:
+    """``22:00-07:00``."""
+    try:
+        begin, end = str(value).split("-")
+        time.fromisoformat(begin.strip()), time.fromisoformat(end.strip())
+    except ValueError:
+        problems.append(Problem(place, f": {value!r} are no quiet hours; write 22:00-07:00"))
+    return value
+
+
+def cron(place: Place, value: object, problems: list[Problem]) -> object:
+    """A cron expression that comes at some time."""
+    from holdfast.planning.timetable import check_cron  # short commands mostly have none to check
+
+    try:
+        check_cron(str(value))
+    except ValueError as error:
+        problems.append(Problem(place, f": {error}"))
+    return value
+
+
 @dataclass(frozen=True, kw_only=True)
 class AlertSettings:
     """``[alerts]``. ``quiet`` "22:00-07:00": only critical ones then. ``ping``: URL told after each good round."""
 
     channels: Mapping[str, ChannelSettings] = checked(checks.by_name(checks.of_shape(ChannelSettings)), None)
-    quiet: str | None = checked(checks.text, None)
-    digest: str | None = checked(checks.text, "0 8 * * 1")
+    quiet: str | None = checked(quiet, None)
+    digest: str | None = checked(cron, "0 8 * * 1")
     ping: str | None = checked(checks.reference, None)
     sentry: str | None = checked(checks.reference, None)
     textfile: str | None = checked(checks.text, None)

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from tests.integration.health.world import Opening, Shop, opening  # noqa: F401
 
-from holdfast.journal.base import SCHEDULER_ALIVE
+from holdfast.journal.base import SCHEDULER_ALIVE, JournalBroken
 from holdfast.model.audit import Act
 from holdfast.model.errors import UsageError
 from holdfast.model.report import Level
@@ -330,3 +330,6 @@ def test_a_journal_that_is_lost_makes_nothing_greener(opening: Opening) -> None:
     report = reporting.system_report(shop.app, None)
     assert report.level is Level.FRESH
     assert "scheduler-silent" in {each.code for each in report.findings}
+    broken = reporting.system_report(opening("").app, None, JournalBroken("the journal is damaged", why="no database"))
+    (found,) = [each for each in broken.findings if each.code == "journal"]
+    assert has_problems(broken) and "damaged" in found.what

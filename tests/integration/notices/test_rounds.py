@@ -105,13 +105,15 @@ def test_the_weekly_letter_comes_once_and_again_where_it_did_not_arrive(tmp_path
         assert rounds(monday + timedelta(days=7)) == 1
 
 
-def test_a_letter_that_never_comes_is_refused_at_the_start(tmp_path: Path) -> None:
-    """Not found out in a year."""
+@pytest.mark.parametrize(
+    "line", ['digest = "0 25 * * 1"', 'digest = "never"', 'quiet = "22:00-25:00"', 'quiet = "night"']
+)
+def test_times_that_never_come_are_refused_with_the_configuration(tmp_path: Path, line: str) -> None:
+    """Not found out in a year, nor by a service that does not start."""
     application(tmp_path)
-    text = HEAD + QUIET + '[alerts]\ndigest = "0 25 * * 1"\n'
-    with contextlib.closing(Service(configured(tmp_path, text))) as service, pytest.raises(UsageError) as caught:
-        Rounds(service)
-    assert caught.value.where == "[alerts] digest"
+    with pytest.raises(UsageError) as caught:
+        configured(tmp_path, HEAD + QUIET + f"[alerts]\n{line}\n")
+    assert f"alerts.{line.split(maxsplit=1)[0]}" in str(caught.value).replace("[alerts] ", "alerts.")
 
 
 def test_a_round_that_fails_of_a_defect_is_told_and_stops_no_other(tmp_path: Path) -> None:

@@ -43,12 +43,15 @@ def status(face: Face, week: bool, explain: bool, sizes: bool, accept: str | Non
 
     Exit status 4 when something is critical or a warning, for monitors.
     """
-    with opened(face) as app, journals.reading(app.configuration, lambda error: _lost(face, error)) as journal:
+    lost: list[HoldfastError] = []
+    with opened(face) as app, journals.reading(app.configuration, lost.append) as journal:
         if accept is not None:
             _accept(face, app, accept)
         environ = app.configuration.around.environ
         measuring.recent(app.repository, app.places.cache, measuring.COUNTED_FOR, environ)
-        report = reporting.system_report(app, journal)
+        for error in lost:
+            face.warning(f"{error.what}: {error.why}; what only it knows is not told")
+        report = reporting.system_report(app, journal, *lost)
         large = sizes_of(app.repository, [each.newest for each in report.sources if each.newest]) if sizes else {}
     face.document(_document(report, large, face.alarms))
     _tell(face, report)
@@ -60,10 +63,6 @@ def status(face: Face, week: bool, explain: bool, sizes: bool, accept: str | Non
         face.lines([f"{source}: {found.advice}", *(f"  {line}" for line in found.lines)])
     face.line(report_lines.repository_line(report.repository, report.as_of))
     return int(Exit.PROBLEMS_FOUND if has_problems(report) and not exit_zero else Exit.OK)
-
-
-def _lost(face: Face, error: HoldfastError) -> None:
-    face.warning(f"{error.what}: {error.why}; what only it knows is not told")
 
 
 def _accept(face: Face, app: App, wanted: str) -> None:
