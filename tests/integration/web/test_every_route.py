@@ -21,8 +21,10 @@ OPEN = {
     ("POST", "/login"), ("POST", "/setup"), ("GET", "/login"), ("GET", "/setup"), ("GET", "/healthz"),
     ("HEAD", "/healthz"), ("GET", "/api/openapi.json"),
 }  # fmt: skip
-CRON_ROUTES = {("HEAD", "/api/cron/backup"), ("GET", "/api/cron/backup"), ("POST", "/api/cron/backup"), ("GET", "/api/backup/manual"),
-               ("POST", "/api/backup/manual")}  # fmt: skip
+CRON_ROUTES = {
+    ("HEAD", "/api/cron/backup"), ("GET", "/api/cron/backup"), ("POST", "/api/cron/backup"),
+    ("GET", "/api/backup/manual"), ("POST", "/api/backup/manual"),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
