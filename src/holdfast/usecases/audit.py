@@ -23,6 +23,12 @@ _STALE = 256
 NOT_RECORDED = "this is not in the audit trail, which could not be written"
 
 
+class NotRecorded(HoldfastError):
+    """The trail must take what is done, and cannot: so nothing was done."""
+
+    code = "not-recorded"
+
+
 class NotedAct(msgspec.Struct, frozen=True, kw_only=True):
     """``id``: entry and place in it ("17", "17.2"). ``client``: the account and machine that wrote the entry."""
 
@@ -61,13 +67,13 @@ class Noted:
 def note(repository: Repository, *acts: Act, required: bool = False) -> Noted:
     """Write acts into the trail, as one entry. What cannot be written is told, and raises nothing.
 
-    ``required``: HoldfastError instead of the warning, so that what is not recorded does not happen.
+    ``required``: NotRecorded instead of the warning, so that what is not recorded does not happen.
     """
     try:
         return Noted(repository.trail.append(acts))
     except HoldfastError as error:
         if required:
-            raise HoldfastError(
+            raise NotRecorded(
                 "refused: what is done must be recorded in the audit trail, and it cannot be written",
                 where=error.where, why=error.what,
                 hint=error.hint or "audit.required = false lets it pass with a warning",

@@ -10,13 +10,14 @@ from typing import Any, cast
 import pytest
 from tests.faults.world import World, cheap, room  # noqa: F401
 
-from holdfast.model.errors import HoldfastError, StorageError
+from holdfast.model.errors import StorageError
 from holdfast.service.care import Forget
 from holdfast.service.deeds import Deed
 from holdfast.service.entity_deeds import EntityBackup, EntityClone, EntityDelete, EntityRestore, TrashRestore
 from holdfast.service.noting import Asker, changing, noted
 from holdfast.service.restores import Undo
-from holdfast.usecases.audit import ActQuery, acts
+from holdfast.usecases.audit import ActQuery, NotRecorded, acts
+from holdfast.web.api.problems import status_of
 
 RUN = "r" * 32
 _EVENT: dict[str, Any] = {"name": "event", "key": "43", "source": "shop"}
@@ -63,8 +64,9 @@ def test_with_a_trail_that_is_required_nothing_is_done_that_it_cannot_take(
         for required in (True, False):
             audit = SimpleNamespace(required=required)
             app = cast("Any", SimpleNamespace(repository=repository, settings=SimpleNamespace(audit=audit)))
-            told = contextlib.suppress(HoldfastError) if required else contextlib.nullcontext()
+            told = pytest.raises(NotRecorded) if required else contextlib.nullcontext()
             with told, changing(app, Asker(who="ada"), "pin:add", "pin 1234") as small:
                 done.append("required" if required else "asked for")
     assert done == ["asked for"]
+    assert status_of(NotRecorded.code) == 503
     assert len(small.warnings) == 2

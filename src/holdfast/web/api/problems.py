@@ -19,7 +19,8 @@ _STATUS = {
     "wrong-login": 401, "too-many-attempts": 429, "second-person": 409, "same-person": 403, "weak-password": 422,
     "too-large": 413, "wrong-host": 421, "not-found": 404, "usage": 422, "busy": 409, "no-repository": 503,
     "wrong-key": 503, "storage": 503, "storage-full": 507, "damaged": 500, "rolled-back": 500, "source": 502,
-    "target": 409, "plan-changed": 409, "key-reused": 422, "outcome-unknown": 409, "sources-slow": 503,
+    "target": 409, "plan-changed": 409, "key-reused": 422, "outcome-unknown": 409,
+    "sources-slow": 503, "not-recorded": 503,
     "journal": 503, "journal-broken": 503, "not-stoppable": 409, "missing-tool": 503,
     "newer-format": 503, "object-missing": 503, "session-expired": 503,
 }  # fmt: skip
