@@ -51,6 +51,19 @@ def test_numbers_and_letters_are_compared_as_the_database_does() -> None:
         assert len(list(selector.lines(data, selector.sought({(value,)})))) == count, (column, value)
 
 
+def test_numbers_within_documents_arrays_and_ranges_are_compared_as_the_database_does() -> None:
+    """Zeros at the end mean nothing there; within texts they do. A domain compares as the type it is over."""
+    form = Form(names=("j", "a", "r", "d"), types=("jsonb", "numeric(9,2)[]", "numrange", "public.price"))
+    data = rb"""{"a\\"1.0": [1.0, "\\\\", "2.0", -0.0]}	{1.00,NULL}	[1.0,5.50)	1.50""" + b"\n"
+    for column, value, count in (
+        ("j", r'''{"a\"1.0": [1, "\\", "2.0", 0]}''', 1), ("j", r'''{"a\"1.00": [1, "\\", "2.0", 0]}''', 0),
+        ("j", r'''{"a\"1.0": [1, "\\", "2.00", 0]}''', 0), ("a", "{1,NULL}", 1), ("a", "{10,NULL}", 0),
+        ("r", "[1,5.5)", 1), ("d", "1.5", 1),
+    ):  # fmt: skip
+        selector = Selector(form, (column,), {"public.price": "numeric"}.__getitem__)
+        assert len(list(selector.lines(data, selector.sought({(value,)})))) == count, (column, value)
+
+
 @pytest.mark.parametrize(
     ("path", "field", "found"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from holdfast.model.errors import UsageError
@@ -41,9 +41,11 @@ class _Asked:
 class Finder:
     """Over the content of one snapshot; what it learns of chunks is kept on the shelf."""
 
-    def __init__(self, content: Content, shelf: Shelf) -> None:
+    def __init__(self, content: Content, shelf: Shelf, below: Callable[[str], str] = str) -> None:
+        """``below``: the type that a domain is over."""
         self._content = content
         self._shelf = shelf
+        self._below = below
         self._indexes: dict[tuple[bytes, tuple[str, ...]], KeyIndex] = {}
 
     def find(
@@ -67,7 +69,7 @@ class Finder:
             yield from part.form.rows(line)
 
     def _asked(self, part: Part, columns: tuple[str, ...]) -> _Asked:
-        selector = Selector(part.form, columns)
+        selector = Selector(part.form, columns, self._below)
         if not selector.known:
             raise UsageError(
                 f"{part.item.label} has no column {' or no column '.join(columns)}",

@@ -16,16 +16,18 @@ from holdfast.sources.postgres.records.text import Form, escaped
 _FEW = 8
 _WRITTEN_ONE_WAY = re.compile(rb"[A-Za-z0-9_.:-]+")
 _LETTERS_FOLDED = ("citext",)
+_NUMBERS_WITHIN = ("jsonb", "numrange", "nummultirange")
+_TEXT_OR_NUMBER = re.compile(rb'"(?:[^"\\]|\\\\(?:\\\\|.))*+"|-?\d+\.\d+')
 _PADDED = ("character", "bpchar", '"char"')
 
 
 class Selector:
-    """Compares ``columns`` (paths allowed) of the rows of one form."""
+    """Compares ``columns`` (paths allowed) of the rows of one form. ``below``: the type that a domain is over."""
 
-    def __init__(self, form: Form, columns: Sequence[str]) -> None:
+    def __init__(self, form: Form, columns: Sequence[str], below: Callable[[str], str] = str) -> None:
         self._form = form
         self._width = len(form.names)
-        self._sources = [_Source(form, name) for name in columns]
+        self._sources = [_Source(form, name, below) for name in columns]
         self._plain = all(source.path is None for source in self._sources)
         self._exact = self._plain and all(source.alike is None for source in self._sources)
 
@@ -42,8 +44,8 @@ class Selector:
     @property
     def meaning(self) -> bytes:
         """Changes whenever other bytes would be compared for the same columns."""
-        kinds = [self._form.types[source.place or 0] if self._form.types else "" for source in self._sources]
-        later = [source.alike.__name__ for source in self._sources if source.alike in (length, _signless)]
+        kinds = [source.kind for source in self._sources]
+        later = [source.alike.__name__ for source in self._sources if source.alike in (length, _signless, _numbers_in)]
         return f"{self._form.codec} {kinds}{later or ''}".encode("utf-8", "surrogatepass")
 
     @property
@@ -144,16 +146,19 @@ class Selector:
 class _Source:
     """One column, or a path in one. ``alike``: how values are made equal that the database holds for equal."""
 
-    def __init__(self, form: Form, name: str) -> None:
+    def __init__(self, form: Form, name: str, below: Callable[[str], str]) -> None:
         self._form = form
         self.place = form.place(name)
+        self.kind = form.types[self.place or 0] if form.types else ""
         self.path: Path | None = None
         self.alike: Callable[[bytes], bytes] | None = None
         if self.place is None:
             self.path = path_of(name, form.names)
             self.place = form.place(self.path.column) if self.path else None
-        elif self.place is not None:
-            self.alike = _alike(form.types[self.place])
+            self.kind = form.types[self.place or 0] if form.types else ""
+        else:
+            self.kind = below(self.kind) if "." in self.kind else self.kind
+            self.alike = _alike(self.kind)
         self._read = reader(form, self.path) if self.path else None
 
     def text(self, value: bytes) -> bytes:
@@ -191,6 +196,8 @@ def _alike(type_name: str) -> Callable[[bytes], bytes] | None:
         return bytes.rstrip if "varying" not in type_name else None
     if type_name.rpartition(".")[2] in _LETTERS_FOLDED:
         return _folded
+    if type_name in _NUMBERS_WITHIN or type_name.startswith("numeric"):
+        return _numbers_in
     return None
 
 
@@ -202,6 +209,13 @@ def _number(text: bytes) -> bytes:
         return stripped if Decimal(text.decode()) else b"0"
     except (InvalidOperation, UnicodeDecodeError):
         return text
+
+
+def _numbers_in(text: bytes) -> bytes:
+    """Numbers of any length within JSON, ranges and arrays, but not within texts; a backslash is written as two."""
+    if b"." not in text:
+        return text
+    return _TEXT_OR_NUMBER.sub(lambda each: each[0] if each[0][:1] == b'"' else _number(each[0]), text)
 
 
 def _signless(text: bytes) -> bytes:

@@ -36,7 +36,7 @@ class SnapshotBook:
 
     def __init__(self, view: SnapshotView) -> None:
         self._content = view.content
-        self._finder = Finder(view.content, view.shelf)
+        self._finder = Finder(view.content, view.shelf, lambda kind: self._types_defined().below(kind))
         self._encoding = str(view.manifest.notes.get("encoding", "UTF8"))
         self._codec = "latin-1" if self._encoding == "SQL_ASCII" else "utf-8"
         self._parts: dict[str, list[Part]] = {}
