@@ -104,7 +104,17 @@ def doubts(settings: Settings) -> list[str]:
     """What is allowed but hardly meant."""
     groups = places.shared({name: source.url for name, source in settings.sources.items()})
     same = [f"the sources {' and '.join(names)} are the same place: it is saved {len(names)} times" for names in groups]
-    return [*same, *_doubtful_schedules(settings)]
+    return [*same, *_deaf_channels(settings), *_doubtful_schedules(settings)]
+
+
+def _deaf_channels(settings: Settings) -> list[str]:
+    """Those that listen for a source that is not there."""
+    return [
+        f"the channel {name} is to hear of {source!r}, and no source is called that"
+        for name, channel in (settings.alerts.channels or {}).items()
+        for source in channel.sources
+        if source not in settings.sources
+    ]
 
 
 def _doubtful_schedules(settings: Settings) -> list[str]:

@@ -175,3 +175,14 @@ def test_two_sources_with_one_place_are_doubted(place: Place) -> None:
 def test_a_repository_in_memory_is_refused_in_words(place: Place) -> None:
     """It would be gone with the command."""
     assert "gone" in _refused(place, '[repository]\nurl = "memory:"\n').what
+
+
+def test_a_channel_that_listens_for_a_source_that_is_not_there_is_told(place: Place) -> None:
+    """It would hear nothing of what was meant, ever."""
+    text = (
+        '[repository]\nurl = "r"\n[sources.shop]\nurl = "files:/srv"\n'
+        '[alerts.channels.ops]\nurl = "env:OPS"\nsources = ["shop", "shpo"]\n'
+    )
+    assert load.doubts(_load(place, text).settings) == [
+        "the channel ops is to hear of 'shpo', and no source is called that"
+    ]
