@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.integration.web.world import GUARDED, World, world_of
@@ -44,6 +45,7 @@ def test_shortened_retention_waits_for_another_admin(tmp_path: Path) -> None:
     with world_of(tmp_path / "world", text) as world:
         for _ in range(9):
             world.scene.back_up("tickets")
+        shutil.rmtree(world.scene.folder / "repository" / "retention")  # as if they had been others until now
         ada, bo = world.person("ada"), world.person("bo")
         limited = world.token("config", "status:read")
         with world.browser(None, authorization=f"Bearer {limited}") as client:
