@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from holdfast.model.records import Key, Table
 from holdfast.sources.records import Book
 
 _NAMED = 12
+_LAST = re.compile(r'(?:"(?:[^"]|"")+"|[^.]*)\Z')
+_QUOTED = re.compile(r'(?<![^.])"((?:[^"]|"")+)"(?![^.])')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,21 +28,32 @@ class Asked:
 
 
 def table_named(book: Book, name: str) -> Table:
-    """The table a person means: by its name, without its schema, or in other case where that is one table only.
+    """The table a person means: by its name, without schema or quotes, or in other case where that is one table only.
 
     UsageError naming the nearest ones.
     """
     tables = book.tables
     if name in tables:
         return tables[name]
-    for fold in (str, str.lower):
-        found = [each for each in tables if fold(name) in (fold(each), fold(each).rpartition(".")[2])]
+    for fold in (str, _bare, lambda text: _bare(text).lower()):
+        found = [each for each in tables if fold(name) in (fold(each), fold(_last(each)))]
         if len(found) == 1:
             return tables[found[0]]
         if found:
             raise UsageError(f"{name!r} means more than one table", hint="say which: " + ", ".join(found))
     near = difflib.get_close_matches(name, list(tables), n=3, cutoff=0.5) or list(tables)[:_NAMED]
     raise UsageError(f"there is no table {name!r}", hint=f"did you mean: {', '.join(near)}" if near else "")
+
+
+def _last(name: str) -> str:
+    """Without a schema."""
+    found = _LAST.search(name)
+    return found[0] if found else name
+
+
+def _bare(name: str) -> str:
+    """Without the quotes that SQL writes around names, or may write."""
+    return _QUOTED.sub(lambda each: each[1].replace('""', '"'), name)
 
 
 def asked(book: Book, table: Table, words: Sequence[str]) -> list[Asked]:

@@ -13,7 +13,8 @@ BOOK = MemoryBook(
         table_of("public.events", "id int key", "slug text", "a=b text", unique=[("slug",)]),
         table_of("public.lines", "event int key", "number int key", "text text"),
         table_of("app.lines", "id int key"),
-        table_of("public.Log", "said text"),
+        table_of("public.Log", "said text"), table_of('public."T0"', "id int key"), table_of("public.t1", "id int key"),
+        table_of('public."t.d ""x"', "id int key"),
     ],
     {},
 )
@@ -24,6 +25,10 @@ def test_tables_are_found_without_schema_and_in_other_case() -> None:
     """Where that is one table only."""
     assert table_named(BOOK, "events").name == "public.events"
     assert table_named(BOOK, "LOG").name == "public.Log"
+    for spelled in ('public."T0"', "public.T0", "T0", "t0", '"T0"'):
+        assert table_named(BOOK, spelled).name == 'public."T0"'
+    assert table_named(BOOK, 'public."t1"').name == table_named(BOOK, '"public".t1').name == "public.t1"
+    assert table_named(BOOK, 'public.t.d "x').name == table_named(BOOK, '"t.d ""x"').name == 'public."t.d ""x"'
     with pytest.raises(UsageError, match="more than one"):
         table_named(BOOK, "lines")
     with pytest.raises(UsageError) as caught:

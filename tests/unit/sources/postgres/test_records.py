@@ -51,6 +51,17 @@ def test_numbers_and_letters_are_compared_as_the_database_does() -> None:
         assert len(list(selector.lines(data, selector.sought({(value,)})))) == count, (column, value)
 
 
+def test_times_are_typed_as_the_server_takes_them() -> None:
+    """The end of a day, and zones of old, which had seconds."""
+    table = Table(name="t", columns=(Column(name="c", type="time without time zone"),
+                                     Column(name="z", type="timestamp with time zone")))  # fmt: skip
+    assert typed(table, "c", "24:00") == typed(table, "c", "24:00:00.0") == "24:00:00"
+    with pytest.raises(UsageError):
+        typed(table, "c", "24:01")
+    for text in ("1900-01-01 00:00:00+00:19:32", "1900-01-01 01:00:00+01:19:32", "1899-12-31 22:40:28 -01"):
+        assert typed(table, "z", text) == "1899-12-31 23:40:28+00", text
+
+
 def test_numbers_within_documents_arrays_and_ranges_are_compared_as_the_database_does() -> None:
     """Zeros at the end mean nothing there; within texts they do. A domain compares as the type it is over."""
     form = Form(names=("j", "a", "r", "d"), types=("jsonb", "numeric(9,2)[]", "numrange", "public.price"))

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Decimal
 
 _CLOCK = r"(\d\d?):(\d\d)(?::(\d\d)(\.\d+)?)?"
-_ZONE = r"\s*(Z|UTC|GMT|[+-]\d\d?(?::?\d\d)?)?"
+_ZONE = r"\s*(Z|UTC|GMT|[+-]\d\d?(?::?\d\d(?::\d\d)?)?)?"
 _MOMENT = re.compile(rf"(\d{{4}})-(\d\d?)-(\d\d?)(?:[T ]\s*{_CLOCK}{_ZONE})?", re.IGNORECASE)
 _TIME = re.compile(_CLOCK)
 _DAY = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)")
@@ -45,7 +45,7 @@ def clock(text: str, places: int = 6) -> str | None:
     try:
         at = time(int(hour), int(minute), int(second or 0), min(_micros(fraction, places), 999_999))
     except ValueError:
-        return text if text.startswith("24:00") else None
+        return "24:00:00" if hour == "24" and not (int(minute) or int(second or 0) or _micros(fraction, 6)) else None
     return f"{at:%H:%M:%S}{_tail(at.microsecond)}"
 
 
@@ -109,7 +109,7 @@ def _tail(micros: int) -> str:
 def _offset(zone: str | None) -> timezone:
     if zone is None or zone.upper() in ("Z", "UTC", "GMT"):
         return UTC
-    digits = zone[1:].replace(":", "")
-    hours, minutes = (int(digits), 0) if len(digits) < 3 else (int(digits[:-2]), int(digits[-2:]))
-    offset = timedelta(hours=hours, minutes=minutes)
+    digits = zone[1:] if ":" in zone or len(zone) < 4 else f"{zone[1:-2]}:{zone[-2:]}"
+    hours, minutes, seconds = (int(each) for each in [*digits.split(":"), 0, 0][:3])
+    offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
     return timezone(-offset if zone[0] == "-" else offset)
