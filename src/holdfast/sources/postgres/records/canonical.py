@@ -110,6 +110,6 @@ def _offset(zone: str | None) -> timezone:
     if zone is None or zone.upper() in ("Z", "UTC", "GMT"):
         return UTC
     digits = zone[1:] if ":" in zone or len(zone) < 4 else f"{zone[1:-2]}:{zone[-2:]}"
-    hours, minutes, seconds = (int(each) for each in [*digits.split(":"), 0, 0][:3])
+    hours, minutes, seconds = (int(each) for each in [*digits.split(":"), "0", "0"][:3])
     offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
     return timezone(-offset if zone[0] == "-" else offset)
