@@ -1,4 +1,4 @@
-"""Take a picture of every page, light, dark, and dark on a narrow screen: python -m tests.integration.web.screens FOLDER."""
+"""Take a picture of every page, light, on a narrow screen, and dark: python -m tests.integration.web.screens FOLDER."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from holdfast.journal.base import SCHEDULER_ALIVE
 from holdfast.system import clock
 from holdfast.web.security.doorkeeper import Gate
 
-LOOKS = (("light", "", (1180, 820)), ("dark", "", (1180, 820)), ("dark", "-narrow", (360, 740)))
+LOOKS = (("light", "", (1180, 820)), ("light", "-narrow", (360, 740)), ("dark", "", (1180, 820)))
 _TALLEST = 1900
 _PIXELS = """async data => {
   const image = new Image(); image.src = 'data:image/png;base64,' + data; await image.decode();
@@ -48,7 +48,8 @@ def main(folder: Path) -> None:
         with contextlib.closing(gate), served(made, gate), chromium() as browser:
             showing.looks(made, opened.secret)
             painter = browser.new_page()
-            for how in LOOKS:
+            for how in LOOKS:  # with a session each: after some minutes the password is asked for once more
+                opened = gate.sessions.open("anna", "127.0.0.1", "a browser")
                 _walk(browser, made, folder, how, (opened.secret, painter))
 
 
