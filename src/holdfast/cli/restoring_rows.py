@@ -45,6 +45,8 @@ def carry_out(face: Face, wishes: RestoreWish) -> int:
         _tell_rows(face, result)
     else:
         _tell_outcome(face, result)
+    if result.refusals:
+        return int(Exit.FAILED)
     blocked = result.counts[Fate.BLOCKED.value]
     if blocked:
         return int((Exit.OK if wishes.skip_blocked else Exit.FAILED) if result.dry_run else Exit.INCOMPLETE)
@@ -82,6 +84,7 @@ def _document(result: RowsResult) -> dict[str, Any]:
         "rows": result.documents,
         "not_found": result.not_found,
         "warnings": result.warnings,
+        "refusals": result.refusals,
         "undo": result.undo,
         "seconds": result.seconds,
     }
@@ -99,6 +102,8 @@ def _tell_rows(face: Face, result: RowsResult) -> None:
     if not wide and len(ranked) > _SHOWN:
         face.line(f"and {len(ranked) - _SHOWN:,} more (-v lists all)")
     face.line(_counted(result))
+    for text in (*result.refusals, *result.warnings):
+        face.warning(text)
 
 
 def _tell_outcome(face: Face, result: RowsResult) -> None:

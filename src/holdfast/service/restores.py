@@ -125,6 +125,7 @@ class RestoreRows:
         done = restore_rows(app.repository, order)
         blocked, differing = done.counts[Fate.BLOCKED.value], done.counts[Fate.CONFLICT.value]
         told = [f"{blocked} rows cannot be written"] if blocked and not wish.skip_blocked else []
+        told += done.refusals
         document = {
             "run": done.run, "snapshot": done.snapshot.id, "target": done.target, "dry_run": done.dry_run,
             "verified": not done.dry_run and not differing, "table": done.table, "counts": done.counts,

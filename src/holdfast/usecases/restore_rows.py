@@ -13,7 +13,7 @@ from holdfast.entities.applying import apply, require_nothing_else
 from holdfast.model.errors import TargetError, UsageError
 from holdfast.model.events import Reporter, silent
 from holdfast.model.ids import new_id, short
-from holdfast.model.records import Key, Row, Table
+from holdfast.model.records import Difference, Key, Row, Table
 from holdfast.model.secret import split_password
 from holdfast.model.snapshot import SnapshotInfo
 from holdfast.planning import names
@@ -23,7 +23,7 @@ from holdfast.records.where import parse_where
 from holdfast.records.where.choosing import chosen
 from holdfast.repository.repository import Repository, SnapshotEntry
 from holdfast.sources.base import Source
-from holdfast.sources.records import Book, LiveBook, Retyped, Retyping
+from holdfast.sources.records import Book, Exposed, LiveBook, Retyped, Retyping
 from holdfast.usecases.find import SourceOf
 from holdfast.usecases.looking import Library, open_library, open_live
 from holdfast.usecases.row_protection import Protection, kept_only_if_committed, protect_rows
@@ -31,6 +31,7 @@ from holdfast.usecases.settling import Settle, anything, of_rows
 
 _MOST = 200_000
 _NAMED = 5
+_AT_MOST_TRIED = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class RowsResult:
     """``rows`` with their fate; ``documents``: the same as JSON values. ``undo``: the snapshot ``undo RUN`` uses.
 
     ``not_found``: keys that were asked for and are not in the snapshot, as JSON values.
-    ``warnings``: what else the database did along with it.
+    ``warnings``: what else the database did along with it; ``refusals``: what it refused to a dry run.
     """
 
     run: str
@@ -76,6 +77,7 @@ class RowsResult:
     documents: list[dict[str, object]] = field(default_factory=list)
     not_found: list[dict[str, object]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
     undo: str | None = None
     seconds: float = 0.0
 
@@ -181,6 +183,7 @@ def _carry_out(
         result.rows = preview(wish, live.find)
         result.documents = [_document(live, looked.book, wish, row) for row in result.rows]
         order.settle(_sum(result))
+        _try(live, result, skip=order.skip_blocked)
         return
     with kept_only_if_committed(repository, lambda: result.undo), live.transaction() as transaction:
 
@@ -191,8 +194,7 @@ def _carry_out(
         result.documents = [_document(live, looked.book, wish, row) for row in result.rows]
         _refuse_blocked(result, skip=order.skip_blocked)
         order.settle(_sum(result))
-        changes = [change for change in (row.difference() for row in result.rows) if change is not None]
-        if not changes:
+        if not (changes := _changes(result)):
             return
         applied = apply(live, transaction, changes)
         result.warnings = require_nothing_else(transaction, applied)
@@ -202,6 +204,28 @@ def _carry_out(
             created_by=order.created_by, report=order.report,
         )  # fmt: skip
         result.undo = protect_rows(repository, protection).id
+
+
+class _Tried(Exception):
+    """Ends the transaction of a dry run."""
+
+
+def _try(live: LiveBook, result: RowsResult, *, skip: bool) -> None:
+    """Write it and take it back, if it is not very much: only the database knows all that it refuses, or does too."""
+    changes = _changes(result)
+    stopped = not skip and any(row.fate is Fate.BLOCKED for row in result.rows)
+    if not changes or stopped or len(changes) > _AT_MOST_TRIED or (isinstance(live, Exposed) and live.exposes):
+        return
+    try:
+        with contextlib.suppress(_Tried), live.transaction() as transaction:
+            result.warnings = require_nothing_else(transaction, apply(live, transaction, changes))
+            raise _Tried
+    except TargetError as error:
+        result.refusals.append(": ".join(filter(None, (error.what, error.why))))
+
+
+def _changes(result: RowsResult) -> list[Difference]:
+    return [change for change in (row.difference() for row in result.rows) if change is not None]
 
 
 def _sum(result: RowsResult) -> str:

@@ -149,6 +149,11 @@ def test_columns_of_another_type_hold_what_they_held(room: Path, cheap: None, tm
             return site.source
 
         order = RowsOrder(snapshot=entry.info.id, item="events", keys=("1", "2"), source=chosen, target=chosen)
+        site.run("ALTER TABLE events ADD CONSTRAINT none CHECK (id <> 1) NOT VALID")
+        (told,) = restore_rows(site.repository, replace(order, dry_run=True)).refusals
+        assert "none" in told and len(site.rows("SELECT * FROM events")) == 1
+        site.run("ALTER TABLE events DROP CONSTRAINT none")
+        assert restore_rows(site.repository, replace(order, dry_run=True)).refusals == []
         assert restore_rows(site.repository, order).counts["create"] == 1
         site.run("ALTER TABLE events ALTER name TYPE varchar(5) USING left(name, 5), ALTER made TYPE timestamptz",
                  "DELETE FROM events")  # fmt: skip
