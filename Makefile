@@ -19,7 +19,7 @@ demo: $(READY)   ## the main job on a sample application, without a server and w
 test: $(TOOLS)   ## everything: ruff, mypy, import-linter, and every test on real servers
 	@$(MAKE) --no-print-directory lint
 	@tests/servers/install
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	$(BIN)/python -m pytest -n 3 --dist loadfile -q
 
 lint: $(TOOLS)   ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
