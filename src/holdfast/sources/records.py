@@ -98,7 +98,7 @@ class Retyping(Protocol):
     """Optional power of a LiveBook: a column may have another type by now."""
 
     def retyped(self, was: Table, now: Table, rows: Sequence[Row]) -> Retyped:
-        """``rows`` as they were in ``was``, each value as the column of ``now`` would hold it, if nothing is lost."""
+        """``rows`` of ``was`` as columns of ``now`` would hold them, if nothing is lost; type "?" may have been any."""
         ...
 
 

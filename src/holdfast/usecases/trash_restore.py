@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from holdfast.entities.applying import apply, require_nothing_else
 from holdfast.entities.declared import Declaration
@@ -17,7 +17,7 @@ from holdfast.model.records import Did, Difference, Key, Row, Table
 from holdfast.repository.repository import Repository
 from holdfast.sources.base import Source
 from holdfast.sources.guarding import Kept
-from holdfast.sources.records import Book, LiveBook, LiveTransaction
+from holdfast.sources.records import Book, LiveBook, LiveTransaction, Retyping
 from holdfast.usecases.entity_finding import Subject, entity_named
 from holdfast.usecases.entity_restore import EntityRestoreOrder, EntityRestoreResult, entity_restore
 from holdfast.usecases.guard import guarding
@@ -160,7 +160,15 @@ def _chosen(
             )  # fmt: skip
         row = _fitting(order, table, each.row)
         found.setdefault(table.name, {})[row.key(table.key) if table.key else number] = row
-    return {name: list(rows.values()) for name, rows in found.items()}
+    return {name: _as_now(live, live.tables[name], list(rows.values())) for name, rows in found.items()}
+
+
+def _as_now(live: Book, table: Table, rows: list[Row]) -> list[Row]:
+    """As columns that have another type by now would hold them; of which type they were was not kept."""
+    if not isinstance(live, Retyping):
+        return rows
+    were = tuple(replace(column, type="?") for column in table.columns)
+    return list(live.retyped(replace(table, columns=were), table, rows).rows)
 
 
 def _named(live: Book, name: str) -> str:

@@ -13,7 +13,10 @@ from holdfast.model.errors import TargetError
 from holdfast.sources.base import Source
 from holdfast.usecases.entity_delete import EntityDeleteOrder, entity_delete
 from holdfast.usecases.entity_restore import EntityRestoreOrder, entity_restore
+from holdfast.usecases.guard import install
 from holdfast.usecases.restore_rows import RowsOrder, restore_rows
+from holdfast.usecases.trash import TrashOrder, trash
+from holdfast.usecases.trash_restore import TrashRestoreOrder, trash_restore
 
 _NO_CASE = "CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
 _KINDS = [
@@ -166,3 +169,24 @@ def test_columns_of_another_type_hold_what_they_held(room: Path, cheap: None, tm
             with pytest.raises(TargetError, match="would not hold the same"):
                 site.restore(number)
         assert site.rows("SELECT * FROM events") == []
+
+
+def test_what_a_guard_kept_comes_back_into_columns_of_another_type(
+    room: Path, cheap: None, tmp_path: Path,  # noqa: F811
+) -> None:  # fmt: skip
+    """Numbers of other digits, days that became times; a time whose zone nobody knows is not guessed."""
+    del cheap
+    with small_site("postgres", room, tmp_path) as site:
+        site.run("CREATE TABLE events (id int PRIMARY KEY, price numeric(6,2), day date)",
+                 "INSERT INTO events VALUES (1, 1.5, '2026-01-02'), (2, 2, NULL)")  # fmt: skip
+        install(site.source, "event", site.subject().declaration)
+        site.run("DELETE FROM events", "ALTER TABLE events ALTER price TYPE numeric(9,4), ALTER day TYPE timestamp")
+        (found,) = trash(site.repository, TrashOrder(sources={"app": site.source}))
+        order = TrashRestoreOrder(discarded=found, source=site.source, entities=dict)
+        trash_restore(site.repository, order)
+        told = [("1", "1.5000", "2026-01-02 00:00:00"), ("2", "2.0000", None)]
+        assert site.rows("SELECT id::text, price::text, day::text FROM events ORDER BY 1") == told
+        site.run("DELETE FROM events", "ALTER TABLE events ALTER day TYPE timestamptz")
+        order = replace(order, discarded=trash(site.repository, TrashOrder(sources={"app": site.source}))[0])
+        with pytest.raises(TargetError):
+            trash_restore(site.repository, order)

@@ -12,6 +12,10 @@ from holdfast.sources.postgres.connection import Connection
 from holdfast.sources.records import Retyped
 
 _ZONED = "with time zone"
+_WHATEVER_IT_WAS = {
+    "numeric(": "x::pg_catalog.numeric = x::{new}", "timestamp": r"x ~ '^\d+-\d\d-\d\d( BC)?$'",
+}
+"""By the type of now: when nothing is lost."""
 
 
 def retyped(connection: Connection, was: Table, now: Table, rows: Sequence[Row]) -> Retyped:
@@ -41,6 +45,9 @@ def _held(connection: Connection, name: str, rows: Sequence[Row], old: str, new:
     found: dict[str, str] = {}
     if (old, new) == ("json", "jsonb"):  # white space and the order of names mean nothing, as the new type has it
         found = _cast(connection, [value for value in values if _names_once(value)], "x::json::jsonb", "TRUE")
+    elif old == "?":
+        same = next((rule for name, rule in _WHATEVER_IT_WAS.items() if new.startswith(name)), "FALSE")
+        found = {} if _ZONED in new else _cast(connection, values, f"x::{new}", same.replace("{new}", new))
     elif (_ZONED in old) == (_ZONED in new):  # which zone a time was meant in is not known
         found = _cast(connection, values, f"x::{old}::{new}", f"pg_catalog.format('%s', x::{old}::{new}::{old}) = x")
     left = [value for value in values if value not in found]
