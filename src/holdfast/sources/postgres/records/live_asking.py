@@ -14,7 +14,10 @@ from holdfast.sources.postgres.records.live_sql import conditions, select
 from holdfast.sources.postgres.refusals import translating
 
 # no such operator, or a value that the type does not take
-_NOT_SO = (psycopg.errors.UndefinedFunction, psycopg.DataError, psycopg.errors.IndeterminateDatatype)
+_NOT_SO = (
+    psycopg.errors.UndefinedFunction, psycopg.DataError, psycopg.errors.IndeterminateDatatype,
+    psycopg.errors.FeatureNotSupported,  # rows with a box: no index knows its equality
+)
 _EQUALITY = (
     b"SELECT 'OPERATOR(' || quote_ident(n.nspname) || '.=)' FROM pg_catalog.pg_operator o"
     b" JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = '=' AND n.nspname <> 'pg_catalog'"

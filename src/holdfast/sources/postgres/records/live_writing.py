@@ -109,9 +109,12 @@ def _counted(batch: Batch, columns: list[list[object]]) -> str:
 
 
 def _text(parts: list[str]) -> str:
-    """A whole row as one text; NULL is not the empty text. (IS NOT NULL would miss rows with a NULL field.)"""
+    """A whole row as one text; NULL is not the empty text. (IS NOT NULL would miss rows with a NULL field.)
+
+    Its bytes count: to a collation of its columns rows might be the same that are not.
+    """
     cases = ", ".join(f"CASE WHEN {one} IS DISTINCT FROM NULL THEN concat({one}) END" for one in parts)
-    return f"(ARRAY[{cases}]::text[])::text"
+    return f'((ARRAY[{cases}]::text[])::text COLLATE pg_catalog."C")'
 
 
 def _columns(write: Write, table: LiveTable) -> tuple[str, ...]:
