@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -56,6 +56,10 @@ class Session:
         self._stop = threading.Event()
         self._pulse = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._pulse.start()
+
+    def hear(self, told: Callable[[int], None]) -> None:
+        """From now on ``told`` hears the bytes of each pack that was stored; raising is how it stops the session."""
+        self._writer.told = told
 
     def put_data(self, plain: bytes, base: bytes | None = None) -> bytes:
         """Store bytes of the application; returns the chunk id. ``base``: the chunk that stood here before."""

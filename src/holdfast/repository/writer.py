@@ -32,7 +32,10 @@ FRAGMENT_ROWS = 50_000
 
 
 class ChunkWriter:
-    """The packs of one session. What ``reader`` may not rely on is treated as absent, as a base too."""
+    """The packs of one session. What ``reader`` may not rely on is treated as absent, as a base too.
+
+    ``told`` hears of each pack that lies in the store, with its bytes, in any thread; what it raises ends the writing.
+    """
 
     def __init__(self, vault: Vault, reader: ChunkReader, session: str) -> None:
         self._storage, self._keyring, self._sealer = vault.storage, vault.keyring, vault.sealer
@@ -53,6 +56,7 @@ class ChunkWriter:
         self._uploads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="upload")
         self._running: set[Future[None]] = set()
         self._untold = False
+        self.told: Callable[[int], None] = _nobody
         self._failure: BaseException | None = None
         self.bytes_new = 0
         self.bytes_stored = 0
@@ -162,7 +166,9 @@ class ChunkWriter:
             self._index.add(rows, bases)
             with self._lock:
                 self._claimed.difference_update(entry.id for entry in entries)
+            size = len(data)
             data.release()
+            self.told(size)
         except BaseException as error:
             self._fail(error)
             raise
@@ -265,6 +271,10 @@ class ChunkWriter:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+def _nobody(_size: int) -> None:
+    """Who listens while nobody does."""
 
 
 def verify_pack(

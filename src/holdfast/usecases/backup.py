@@ -11,7 +11,7 @@ import msgspec
 from holdfast.flow.backup import Stored, back_up
 from holdfast.flow.previous import PreviousProgress, PreviousSnapshot, Progress
 from holdfast.model.errors import Damaged, HoldfastError, SessionExpired, StorageError, StorageFull
-from holdfast.model.events import Reporter, Warned, silent
+from holdfast.model.events import Advanced, Reporter, Warned, silent
 from holdfast.model.ids import new_id, short
 from holdfast.model.secret import without_passwords
 from holdfast.model.snapshot import Notes, SnapshotInfo
@@ -127,6 +127,8 @@ def _one(
         width=request.width,
         report=request.report,
     )
+    # uploading may take long after the last byte was read: whoever listens is asked at every pack whether to go on
+    session.hear(lambda size: request.report(Advanced(source=name, phase="store", amount=size)))
     undo = store_undo(session.put_meta, request.touched, request.created)
     config = "\n".join(map(without_passwords, request.config.split("\n")))
     stored = back_up(source, capture, session, snapshot, undo=undo, config=config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -105,8 +106,18 @@ def apply(repository: Repository, plan: RetentionPlan, doing: Doing) -> list[Sna
     gone = [info for each in followed for info in each.drop]
     if gone:
         alive = [newest for each in followed for newest in each.newest]
-        with noted(repository, _act(plan, followed, doing), required=doing.required, warn=doing.warn) as ending:
-            ending.more["snapshots"] = drop(repository, gone, alive)
+        with ExitStack() as stack:
+            # who agreed and what went are looked for under different deeds
+            agreed = ["config:retention"] if doing.confirm and plan.held else []
+            endings = [
+                stack.enter_context(
+                    noted(repository, _act(deed, followed, doing), required=doing.required, warn=doing.warn)
+                )
+                for deed in (*agreed, "delete:forget")
+            ]
+            dropped = drop(repository, gone, alive)
+            for ending in endings:
+                ending.more["snapshots"] = dropped
     if not plan.adhoc:
         remember_confirmed(repository, {_key(each.terms): _plain(each.terms) for each in followed}, doing.who)
     return gone
@@ -122,12 +133,12 @@ def remember(repository: Repository, plan: RetentionPlan, who: str) -> None:
         remember_confirmed(repository, {_key(each.terms): _plain(each.terms) for each in known}, who)
 
 
-def _act(plan: RetentionPlan, followed: Sequence[SourceRetention], doing: Doing) -> Act:
+def _act(deed: str, followed: Sequence[SourceRetention], doing: Doing) -> Act:
     names = sorted({each.terms.source for each in followed if each.drop})
     count = sum(len(each.drop) for each in followed)
     return Act(
         at=clock.stamp(),
-        deed="config:retention" if doing.confirm and plan.held else "delete:forget",
+        deed=deed,
         who=doing.who,
         via=doing.via,
         what=f"forget {count} snapshots of {', '.join(names)} by the rules of retention",
