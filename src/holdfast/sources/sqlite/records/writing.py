@@ -63,7 +63,7 @@ def _where(shape: Shape, write: Write) -> Statement:
         raise TargetError(
             "a row of a table without key is only changed when all of it is known", where=named(write, shape)
         )
-    same = _equal(whole, tuple(name for name in shape.names if name in whole.values))
+    same = _equal(whole, tuple(name for name in shape.names if name in whole.values), " COLLATE BINARY")
     first = f"ORDER BY {_alike(whole, shape)} LIMIT 1"
     inner = f"SELECT {shape.rowid} FROM main.{quoted(shape.table.name)} WHERE {same.sql} {first}"
     return Statement(f"{shape.rowid} = ({inner})", same.values)
@@ -76,9 +76,9 @@ def _alike(row: Row, shape: Shape) -> str:
     return f"({' + '.join(told)}) DESC" if told else "1"
 
 
-def _equal(row: Row, names: Sequence[str]) -> Statement:
+def _equal(row: Row, names: Sequence[str], collation: str = "") -> Statement:
     marks, values = _marks(row, names)
-    tests = [f"{quoted(name)} IS {each}" for name, each in zip(names, marks, strict=True)]
+    tests = [f"{quoted(name)} IS {each}{collation}" for name, each in zip(names, marks, strict=True)]
     return Statement(" AND ".join(tests), values)
 
 
