@@ -10,7 +10,7 @@ import msgspec
 
 from holdfast.flow.backup import Stored, back_up
 from holdfast.flow.previous import PreviousProgress, PreviousSnapshot, Progress
-from holdfast.model.errors import Damaged, HoldfastError, SessionExpired, StorageError, StorageFull
+from holdfast.model.errors import Damaged, HoldfastError, Interrupted, SessionExpired, StorageError, StorageFull
 from holdfast.model.events import Advanced, Reporter, Warned, silent
 from holdfast.model.ids import new_id, short
 from holdfast.model.secret import without_passwords
@@ -73,7 +73,8 @@ class BackupResult:
 def backup(repository: Repository, request: BackupRequest) -> BackupResult:
     """Back up every source of the request. A source that fails is in ``failures``; the others are still made.
 
-    Failures of the repository itself are raised: nothing more can be stored then.
+    Failures of the repository itself are raised: nothing more can be stored then. So is Interrupted; what arrived
+    by then is used by the next run.
     """
     result = BackupResult(run=request.run)
     check_room(repository)
@@ -85,7 +86,7 @@ def backup(repository: Repository, request: BackupRequest) -> BackupResult:
                 result.snapshots.append(info)
                 if missing:
                     result.missing[name] = missing
-            except (StorageError, SessionExpired) as error:
+            except (StorageError, SessionExpired, Interrupted) as error:
                 error.why = "; ".join(filter(None, (error.why, _made(result.snapshots))))
                 raise
             except HoldfastError as error:
