@@ -64,9 +64,12 @@ def failure_of(error: BaseException) -> Failure:
 def _usage(error: click.ClickException) -> Failure:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "holdfast"
+    what = error.format_message()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and context and isinstance(context.command, click.Group):
+        what = f"{command} goes on with one of: {', '.join(context.command.list_commands(context))}"
     return Failure(
         code=UsageError.code,
-        what=error.format_message(),
+        what=what,
         hint=f"{command} --help",
         status=int(Exit.USAGE),
     )

@@ -6,6 +6,7 @@ import pytest
 
 from holdfast.cli.face import Face
 from holdfast.cli.failure import failure_of
+from holdfast.cli.main import main
 from holdfast.model.errors import Damaged, WrongKey
 from holdfast.model.secret import Secret
 
@@ -36,3 +37,11 @@ def test_a_warning_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     for source in ("shop", "shop", "media"):
         face.warning("half of it", source)
     assert capsys.readouterr().err.splitlines() == ["warning: shop: half of it", "warning: media: half of it"]
+
+
+def test_a_group_of_commands_alone_names_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """In one readable line, not as a help text squeezed into it."""
+    assert main(["audit"]) == 2
+    told = capsys.readouterr().err
+    assert "export, list, verify" in told
+    assert "\\n" not in told

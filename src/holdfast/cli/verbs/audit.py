@@ -85,13 +85,14 @@ def list_acts(face: Face, limit: int, **wanted: Any) -> None:
 
 @verb("export", examples="holdfast audit export > acts.jsonl\nholdfast audit export --to acts.jsonl --since 2026-01-01")
 @_filters
-@click.option("--to", "to", type=click.Path(path_type=Path, dir_okay=False), help="A file that is not there yet.")
+@click.option("--to", "to", type=click.Path(path_type=Path, dir_okay=False), help="A file that is not there yet; - is stdout.")
 def export(face: Face, to: Path | None, **wanted: Any) -> int:
     """Write acts as JSON lines, newest first, one act a line.
 
     Ends with status 4 when the trail is not whole, with what is wrong on stderr: what is written is then not all.
     """
     query = _query(None, **wanted)
+    to = None if to == Path("-") else to
     with opened(face) as app:
         check = usecase.verify(app.repository)
         with _written(to) as stream:
