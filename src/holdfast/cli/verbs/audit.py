@@ -85,7 +85,7 @@ def list_acts(face: Face, limit: int, **wanted: Any) -> None:
 
 @verb("export", examples="holdfast audit export > acts.jsonl\nholdfast audit export --to acts.jsonl --since 2026-01-01")
 @_filters
-@click.option("--to", "to", type=click.Path(path_type=Path, dir_okay=False), help="A file that is not there yet; - is stdout.")
+@click.option("--to", "to", type=click.Path(path_type=Path, dir_okay=False), help="A new file; - is stdout.")
 def export(face: Face, to: Path | None, **wanted: Any) -> int:
     """Write acts as JSON lines, newest first, one act a line.
 
