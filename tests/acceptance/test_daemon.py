@@ -58,7 +58,7 @@ class Keeper:
             environ |= {"HOLDFAST_STATE_DIR": str(own), "HOLDFAST_CACHE_DIR": str(own / "cache")}
         process = subprocess.Popen(
             [PROGRAM, *arguments], cwd=self.site.folder, env=environ, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_as_in_a_terminal,  # noqa: PLW1509
         )  # fmt: skip
         try:
             yield process
@@ -83,6 +83,11 @@ class Keeper:
 def keeper(tmp_path: Path) -> Keeper:
     """A site of its own."""
     return Keeper(tmp_path / "site")
+
+
+def _as_in_a_terminal() -> None:
+    """Whoever runs the tests under nohup has SIGHUP ignored, and so would their children."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _until(what: Callable[[], Any], seconds: float = 40) -> Any:
