@@ -10,6 +10,7 @@ import pytest
 from tests.faults.world import World
 from tests.servers import postgres
 
+from holdfast.model.errors import MissingTool
 from holdfast.records import contrast
 from holdfast.repository.repository import Repository
 from holdfast.sources.postgres import PostgresSource
@@ -162,4 +163,18 @@ def test_numbers_that_contradict_the_snapshot_are_not_believed(scene: Scene, mon
     )
     table = scene.told("latest:shop", "live")["public.numbered"]
     assert read_in_full
+    assert (table["added"], table["removed"], table["changed"]) == (0, 0, 1)
+
+
+def test_without_psql_everything_is_read(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comparison never needed the program, and is not refused for the want of it."""
+    scene.snapshot()
+    scene.run("UPDATE numbered SET note = 'no psql' WHERE id = 400")
+
+    def none(*_: Any) -> Any:
+        raise MissingTool("psql of version 12 or newer was not found")
+
+    monkeypatch.setattr(tracing, "tool", none)
+    table = scene.told("latest:shop", "live")["public.numbered"]
+    assert scene.traced == []
     assert (table["added"], table["removed"], table["changed"]) == (0, 0, 1)

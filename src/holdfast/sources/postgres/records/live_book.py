@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from holdfast.model.errors import UsageError
+from holdfast.model.errors import MissingTool, UsageError
 from holdfast.model.records import Key, Reference, Row, Table, Value
 from holdfast.model.snapshot import Notes
 from holdfast.sources.postgres.connection import Connection, connect
@@ -138,7 +138,10 @@ class PostgresLiveBook:
             standing = self._history.standing(self._living(table).oid, parts)
         if not standing:
             return None
-        tracer = Tracer(self._conninfo, self._snapshot, self._environ, self._history)
+        try:
+            tracer = Tracer(self._conninfo, self._snapshot, self._environ, self._history)
+        except MissingTool:  # nothing else in looking at rows needs one
+            return None
         return tracer.trace(standing, snapshot.content, int(snapshot.notes["xmin"]), table.key)
 
     def _read(self, table: Table, living: LiveTable) -> Generator[bytes, None, None]:

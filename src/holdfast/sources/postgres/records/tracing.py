@@ -48,13 +48,14 @@ class _Tally:
 
 
 class Tracer:
-    """Over the state ``snapshot`` names, which another session holds."""
+    """Over the state ``snapshot`` names, which another session holds. MissingTool without psql."""
 
     def __init__(self, conninfo: Conninfo, snapshot: str, environ: Mapping[str, str], history: History) -> None:
         self._conninfo = conninfo
         self._snapshot = snapshot
         self._environ = environ
-        self._history = history
+        self._encoding = history.facts.encoding
+        self._psql = tool("psql", history.facts.version).path
 
     def trace(self, stored: Sequence[Standing], content: Content, oldest: int, key: tuple[str, ...]) -> Trace:
         """``oldest``: the oldest transaction that was running when the snapshot was taken. ``key``: unique, or empty.
@@ -124,11 +125,9 @@ class Tracer:
         if not asked:
             return
         with ExitStack() as stack:
-            facts = self._history.facts
+            auth = stack.enter_context(ChildAuth(self._conninfo, self._environ))
             session = Session(
-                psql=tool("psql", facts.version).path, conninfo=self._conninfo,
-                auth=stack.enter_context(ChildAuth(self._conninfo, self._environ)), snapshot=self._snapshot,
-                encoding=facts.encoding,
+                psql=self._psql, conninfo=self._conninfo, auth=auth, snapshot=self._snapshot, encoding=self._encoding
             )
             yield from stack.enter_context(closing(answers(session, asked)))
 
