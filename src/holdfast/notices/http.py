@@ -70,14 +70,8 @@ class _Connection(HTTPConnection):
         self._deadline.holds(self.sock)
 
 
-class _SecureConnection(HTTPSConnection):
-    def __init__(self, *given: Any, deadline: _Deadline, **more: Any) -> None:
-        super().__init__(*given, **more)
-        self._create_connection, self._deadline = connected, deadline
-
-    def connect(self) -> None:
-        super().connect()
-        self._deadline.holds(self.sock)
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same; what it holds is the encrypted connection."""
 
 
 class _Plainly(urllib.request.HTTPHandler):

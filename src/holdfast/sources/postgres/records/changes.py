@@ -14,6 +14,7 @@ from holdfast.model.snapshot import Segment
 from holdfast.sources.base import Content
 from holdfast.sources.postgres.load_sliced import is_sliced
 from holdfast.sources.postgres.records.shared import Shared, Stored
+from holdfast.sources.postgres.records.subsequence import alike, without
 from holdfast.sources.postgres.records.units import ROW_REACH, Unit, read, read_ahead, whole
 
 _COMPARED = 64 << 20
@@ -121,41 +122,19 @@ def _without_equal(mine: Sequence[bytes], theirs: Sequence[bytes], *, keyed: boo
     lines, others = first.split(b"\n")[:-1], second.split(b"\n")[:-1]
     if keyed:
         return _lines(lines, set(lines).difference(others)), _lines(others, set(others).difference(lines))
-    return _uncounted(lines, Counter(others)), _uncounted(others, Counter(lines))
+    return without(lines, Counter(others)), without(others, Counter(lines))
 
 
 def _lines(lines: list[bytes], left: set[bytes]) -> bytes:
     return b"".join([line + b"\n" for line in lines if line in left])
 
 
-def _uncounted(lines: list[bytes], held: Counter[bytes]) -> bytes:
-    kept = []
-    for line in lines:
-        if held[line] > 0:
-            held[line] -= 1
-        else:
-            kept.append(line + b"\n")
-    return b"".join(kept)
-
-
 def _trimmed(one: bytes, other: bytes) -> tuple[bytes, bytes]:
     """Both without the whole lines they begin and end with alike."""
-    same = _alike_bytes(one, other)
+    same = alike(one, other)
     begin = one.rfind(b"\n", 0, same) + 1
     one, other = one[begin:], other[begin:]
-    tail = _alike_bytes(one[::-1], other[::-1])
+    tail = alike(one[::-1], other[::-1])
     keep = one.find(b"\n", len(one) - tail) + 1 if tail else len(one)
     cut = len(one) - keep if keep else 0
     return one[: len(one) - cut], other[: len(other) - cut]
-
-
-def _alike_bytes(one: bytes, other: bytes) -> int:
-    """How many bytes both begin with alike."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 _STRIDE = 64 << 10
 _MANY = 64
@@ -25,7 +26,7 @@ def missing_lines(stored: bytes, standing: bytes, expected: int) -> bytes:
     missing: list[bytes] = []
     at = other = 0
     while True:
-        same = _alike(stored, at, standing, other)
+        same = _alike_from(stored, at, standing, other)
         if other + same == len(standing):
             missing.append(stored[at + same :])
             return b"".join(missing)
@@ -38,33 +39,19 @@ def missing_lines(stored: bytes, standing: bytes, expected: int) -> bytes:
         at = end
 
 
-def _by_counting(stored: bytes, standing: bytes) -> bytes:
-    lines, others = stored.split(b"\n")[:-1], Counter(standing.split(b"\n")[:-1])
+def without(lines: Sequence[bytes], held: Counter[bytes]) -> bytes:
+    """The lines that are not held, each as often as it is not; what was found is taken out of ``held``."""
     kept = []
     for line in lines:
-        if others[line] > 0:
-            others[line] -= 1
+        if held[line] > 0:
+            held[line] -= 1
         else:
             kept.append(line + b"\n")
-    if others.total():
-        raise NotASubsequence
     return b"".join(kept)
 
 
-def _alike(one: bytes, at: int, two: bytes, other: int) -> int:
-    """How many bytes are the same from these places on."""
-    same = 0
-    while True:
-        first = one[at + same : at + same + _STRIDE]
-        second = two[other + same : other + same + _STRIDE]
-        if first != second:
-            return same + _prefix(first, second)
-        same += len(first)
-        if len(first) < _STRIDE:
-            return same
-
-
-def _prefix(one: bytes, two: bytes) -> int:
+def alike(one: bytes, two: bytes) -> int:
+    """How many bytes both begin with alike."""
     low, high = 0, min(len(one), len(two))
     while low < high:
         middle = (low + high + 1) // 2
@@ -73,3 +60,24 @@ def _prefix(one: bytes, two: bytes) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _by_counting(stored: bytes, standing: bytes) -> bytes:
+    others = Counter(standing.split(b"\n")[:-1])
+    missing = without(stored.split(b"\n")[:-1], others)
+    if others.total():
+        raise NotASubsequence
+    return missing
+
+
+def _alike_from(one: bytes, at: int, two: bytes, other: int) -> int:
+    """How many bytes are the same from these places on."""
+    same = 0
+    while True:
+        first = one[at + same : at + same + _STRIDE]
+        second = two[other + same : other + same + _STRIDE]
+        if first != second:
+            return same + alike(first, second)
+        same += len(first)
+        if len(first) < _STRIDE:
+            return same
