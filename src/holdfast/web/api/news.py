@@ -139,11 +139,16 @@ class News:
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._hear, args=(loop,), name="news", daemon=True)
+            hearing = contextlib.ExitStack()
+            # before the thread runs: what happens until then is news to the first listener too
+            news = hearing.enter_context(self._service.live.listening())
+            self._thread = threading.Thread(target=self._hear, args=(loop, news, hearing), name="news", daemon=True)
             self._thread.start()
 
-    def _hear(self, loop: asyncio.AbstractEventLoop) -> None:
-        with self._service.live.listening() as news:
+    def _hear(
+        self, loop: asyncio.AbstractEventLoop, news: queue.Queue[Run], hearing: contextlib.ExitStack
+    ) -> None:
+        with hearing:
             while not self._closing.is_set():
                 with contextlib.suppress(queue.Empty):
                     run = news.get(timeout=1.0)
